@@ -1,0 +1,46 @@
+"""Plain integers that sessions count in, read only when somebody looks.
+
+One `Tally` serves the whole node. Counting is one dictionary addition; names, labels and exposition
+belong to `gateway.observe.metrics`, which collects at scrape time. Every key is from a closed list
+(`unknown` stands for anything else), so the number of series is bounded whatever peers send.
+"""
+
+from bisect import bisect_left
+from collections import defaultdict
+
+LATENCY_BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+
+class Histogram:
+    """Counts per bucket of `LATENCY_BOUNDS_S` (upper bounds, inclusive), the last one for all above; and the sum."""
+
+    __slots__ = ("buckets", "total_s")
+
+    def __init__(self) -> None:
+        self.buckets = [0] * (len(LATENCY_BOUNDS_S) + 1)
+        self.total_s = 0.0
+
+    def add(self, seconds: float) -> None:
+        self.buckets[bisect_left(LATENCY_BOUNDS_S, seconds)] += 1
+        self.total_s += seconds
+
+
+class Tally:
+    """What has happened on this node since it started.
+
+    - `messages`: (kind, action, version) → frames taken in; kind is one of `charger_call`,
+      `charger_result`, `charger_error`, `backend_call`, `backend_result`, `backend_error` (SEND counts as a call)
+    - `latency`: (backend name, action) → seconds from a CALL's first byte sent to the backend to its answer
+    - `flags`: (code, severity, brand) → times raised
+    - `events`: name → times; e.g. `call-timeout`, `answer-late`, `charger-replaced`, `charger-paused`
+    - `refused`: reason → handshakes refused
+    """
+
+    __slots__ = ("messages", "latency", "flags", "events", "refused")
+
+    def __init__(self) -> None:
+        self.messages: defaultdict[tuple[str, str, str], int] = defaultdict(int)
+        self.latency: defaultdict[tuple[str, str], Histogram] = defaultdict(Histogram)
+        self.flags: defaultdict[tuple[str, str, str], int] = defaultdict(int)
+        self.events: defaultdict[str, int] = defaultdict(int)
+        self.refused: defaultdict[str, int] = defaultdict(int)
