@@ -1,0 +1,43 @@
+"""The gateway's settings: one TOML file, read into frozen structs, every error reported at once.
+
+`python -m gateway.config` writes the reference page, docs/configuration.md.
+"""
+
+from gateway.config.checks import diff, unsafe
+from gateway.config.reading import DEMO_BACKEND, ConfigError, from_arguments, load
+from gateway.config.settings import (
+    Admin,
+    Backend,
+    ChargerDialect,
+    Config,
+    Data,
+    Dialect,
+    Flags,
+    Limits,
+    Listen,
+    Log,
+    Quarantine,
+)
+from gateway.config.values import Address, Secret
+
+__all__ = [
+    "DEMO_BACKEND",
+    "Address",
+    "Admin",
+    "Backend",
+    "ChargerDialect",
+    "Config",
+    "ConfigError",
+    "Data",
+    "Dialect",
+    "Flags",
+    "Limits",
+    "Listen",
+    "Log",
+    "Quarantine",
+    "Secret",
+    "diff",
+    "from_arguments",
+    "load",
+    "unsafe",
+]

@@ -1,0 +1,118 @@
+"""What no single setting shows: settings that contradict each other, are unsafe, or have changed."""
+
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+from gateway.config.keys import keys
+from gateway.config.settings import Admin, Backend, Config, Listen, Table
+from gateway.config.values import is_loopback
+
+Finding = tuple[str, str]  # key path, what is wrong and the cure
+
+
+def contradictions(table: Table) -> Iterator[Finding]:
+    """What keeps the gateway from starting although every single value of the table fits."""
+    match table:
+        case Listen():
+            return _listen(table)
+        case Backend():
+            return _backend(table)
+        case Admin():
+            return _admin(table)
+        case _:
+            return iter(())
+
+
+def unsafe(config: Config) -> list[str]:
+    """What an operator should know about this configuration before trusting it; printed at every start."""
+    return [f"{path}: {message}" for path, message in _unsafe(config)]
+
+
+def diff(old: Config, new: Config) -> tuple[list[str], list[str]]:
+    """The paths of the settings that differ: those that a reload changes, and those that need a restart."""
+    changed = list(_changed(old, new, ""))
+    return [path for path, reload in changed if reload], [path for path, reload in changed if not reload]
+
+
+def _listen(listen: Listen) -> Iterator[Finding]:
+    yield from _pair("listen", "tls_certificate", listen.tls_certificate, "tls_key", listen.tls_key)
+    if not (listen.address.is_loopback or listen.tls_certificate or listen.insecure):
+        yield (
+            "listen.address",
+            f"others can reach {listen.address} and there is no TLS; set listen.tls_certificate and "
+            "listen.tls_key, or listen.insecure = true (--insecure) when something in front provides TLS",
+        )
+    if listen.default_version not in listen.versions:
+        yield (
+            "listen.default_version",
+            f'"{listen.default_version}" is not among listen.versions; add it there or choose one of them',
+        )
+
+
+def _backend(backend: Backend) -> Iterator[Finding]:
+    certificate, key = backend.client_certificate, backend.client_key
+    yield from _pair("backend", "client_certificate", certificate, "client_key", key)
+    if backend.username and backend.password is None:
+        yield "backend.password", "is missing; give it, or leave backend.username out"
+    if backend.reconnect_min_s > backend.reconnect_max_s:
+        yield "backend.reconnect_min_s", "is above backend.reconnect_max_s; lower it, or raise the other"
+    if backend.url.startswith("ws:"):
+        for name in ("ca_file", "client_certificate", "insecure_tls"):
+            if getattr(backend, name):
+                yield f"backend.{name}", "means nothing for a ws:// backend.url; use wss://, or leave it out"
+
+
+def _admin(admin: Admin) -> Iterator[Finding]:
+    if not admin.address.is_loopback and admin.token is None:
+        yield (
+            "admin.token",
+            f"is missing while others can reach {admin.address}; set it, or listen on 127.0.0.1",
+        )
+
+
+def _pair(table: str, first: str, one: object, second: str, other: object) -> Iterator[Finding]:
+    if bool(one) != bool(other):
+        missing, there = (second, first) if one else (first, second)
+        yield f"{table}.{missing}", f"is missing; give it, or leave {table}.{there} out"
+
+
+def _unsafe(config: Config) -> Iterator[Finding]:
+    listen, backend, admin = config.listen, config.backend, config.admin
+    if not listen.address.is_loopback and listen.tls_certificate is None:
+        yield (
+            "listen.insecure",
+            f"chargers reach {listen.address} without TLS; anyone on the way can read and change",
+        )
+    if backend.url.startswith("ws:") and not is_loopback(urlsplit(backend.url).hostname or ""):
+        yield "backend.url", "is ws://; anyone on the way can read and change what the backend is told"
+    if backend.insecure_tls:
+        yield (
+            "backend.insecure_tls",
+            "the backend's certificate is not checked; anyone on the way can pretend to be it",
+        )
+    if backend.password is not None:
+        yield (
+            "backend.password",
+            "is shown to the backend for every charger; chargers' own passwords are not checked",
+        )
+    if not admin.address.is_loopback:
+        yield (
+            "admin.address",
+            f"others can reach {admin.address}, which has no TLS; anyone on the way can read the token",
+        )
+    for path, secret in (("backend.password", backend.password), ("admin.token", admin.token)):
+        if secret is not None and secret.plain:
+            yield path, 'is written in the configuration file; use { env = "NAME" } or { file = "path" }'
+    if backend.proxy is not None and backend.proxy.plain and urlsplit(backend.proxy.reveal()).password:
+        yield "backend.proxy", 'its password is written in the configuration file; use { env = "NAME" }'
+
+
+def _changed(old: Table, new: Table, under: str) -> Iterator[tuple[str, bool]]:
+    for name, key in keys(type(old)).items():
+        before: Any = getattr(old, name)
+        after: Any = getattr(new, name)
+        if key.table is not None and not key.many:
+            yield from _changed(before, after, f"{under}{name}.")
+        elif before != after:
+            yield under + name, key.reload

@@ -1,0 +1,283 @@
+"""Every setting there is: its name, type, bounds, default, meaning, and whether a reload picks it up.
+
+The classes are the tables of the TOML file. Bounds are msgspec's; a description in `about` is the sentence
+that the reference page prints. Names carry their unit: `_s` seconds, `_bytes`, `_per_s` times per second.
+"""
+
+from collections.abc import Callable
+from fnmatch import fnmatchcase
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct, field
+
+from gateway.config import values
+from gateway.config.values import Address, Secret
+from gateway.dialect.reader import Mode
+from gateway.ocpp.message import Version
+
+
+def about(description: str, *, reload: bool = False, parse: Callable[[Any], Any] | None = None) -> Meta:
+    """What a setting means; whether SIGHUP changes it; what makes the value that is used of the file's."""
+    return Meta(description=description, extra={"reload": reload, "parse": parse})
+
+
+Seconds = Annotated[float, Meta(gt=0, le=86_400)]
+Count = Annotated[int, Meta(ge=1)]
+Bytes = Annotated[int, Meta(ge=1024)]
+Rate = Annotated[float, Meta(gt=0, le=1_000_000)]
+FilePath = Annotated[str, Meta(min_length=1)]
+Globs = Annotated[tuple[Annotated[str, Meta(min_length=1)], ...], Meta(min_length=1)]
+
+
+class Table(Struct, frozen=True, kw_only=True):
+    """One table of the file."""
+
+
+class Listen(Table, frozen=True, kw_only=True):
+    """Where chargers connect, and which of them are let in."""
+
+    address: Annotated[Address, about("host:port that chargers connect to.")] = Address("127.0.0.1", 9000)
+    path: Annotated[
+        str, about("URL path under which the last segment is the charger's id.", parse=values.path_prefix)
+    ] = "/"
+    versions: Annotated[
+        tuple[Version, ...], Meta(min_length=1), about("OCPP versions that are spoken.", reload=True)
+    ] = (Version.V16, Version.V201, Version.V21)
+    default_version: Annotated[
+        Version,
+        about("What a charger speaks that names no sub-protocol (tolerant handshake only).", reload=True),
+    ] = Version.V16
+    handshake: Annotated[
+        Literal["tolerant", "strict"],
+        about(
+            "Whether a handshake that is wrong but clear is accepted and flagged, or refused.", reload=True
+        ),
+    ] = "tolerant"
+    compression: Annotated[
+        tuple[Version, ...], about("OCPP versions for which permessage-deflate is offered.", reload=True)
+    ] = (Version.V201, Version.V21)
+    charger_ids: Annotated[
+        Globs,
+        about(
+            "Ids that are let in, with `*`, `?` and `[…]` as in file names; case does not matter.",
+            reload=True,
+        ),
+    ] = ("*",)
+    insecure: Annotated[
+        bool,
+        about("Allow an address that others can reach without TLS, when something in front provides it."),
+    ] = False
+    tls_certificate: Annotated[
+        FilePath | None, about("PEM file with the certificate chain.", parse=values.readable_file)
+    ] = None
+    tls_key: Annotated[
+        FilePath | None, about("PEM file with its private key.", parse=values.readable_file)
+    ] = None
+    ping_interval_s: Annotated[
+        Seconds,
+        about("Silence of a charger after which it is pinged; also keeps NAT entries alive.", reload=True),
+    ] = 45
+    pong_timeout_s: Annotated[
+        Seconds, about("Time a pinged charger has to send anything before it is closed.", reload=True)
+    ] = 20
+    duplicate_probe_s: Annotated[
+        Seconds,
+        about(
+            "Time the old connection has to prove itself alive when the same id connects again.", reload=True
+        ),
+    ] = 5
+
+    def allows(self, charger_id: str) -> bool:
+        """Whether a charger of this id is let in."""
+        return matches(charger_id, self.charger_ids)
+
+
+class Backend(Table, frozen=True, kw_only=True):
+    """The backend that chargers are connected to, one link per charger."""
+
+    url: Annotated[
+        str, about("ws:// or wss:// URL; the charger's id is put at its end.", parse=values.backend_url)
+    ]
+    name: Annotated[
+        str, Meta(pattern="^[A-Za-z0-9_.-]{1,64}$"), about("Label in metrics, logs and flags.")
+    ] = "backend"
+    username: Annotated[
+        str, about("User name for HTTP Basic; empty: the charger's id.", parse=values.basic_username)
+    ] = ""
+    password: Annotated[
+        Secret | None,
+        about("Password for HTTP Basic; absent: the charger's own Authorization header is passed on."),
+    ] = None
+    ca_file: Annotated[
+        FilePath | None,
+        about("PEM file with the authorities to trust; absent: the system's.", parse=values.readable_file),
+    ] = None
+    client_certificate: Annotated[
+        FilePath | None,
+        about("PEM file with the gateway's own certificate chain.", parse=values.readable_file),
+    ] = None
+    client_key: Annotated[FilePath | None, about("PEM file with its key.", parse=values.readable_file)] = None
+    insecure_tls: Annotated[
+        bool, about("Do not check the backend's certificate. For trying things only.")
+    ] = False
+    proxy: Annotated[
+        Secret | None,
+        about(
+            "http:// or socks5:// URL of a proxy; a secret, since it may hold a password.",
+            parse=values.proxy_url,
+        ),
+    ] = None
+    when_away: Annotated[
+        str,
+        about(
+            'What happens to chargers while the backend is away: `"close"` closes and refuses them, so that '
+            "their own queues do the work.",
+            parse=values.what_when_away,
+        ),
+    ] = "close"
+    new_links_per_s: Annotated[Rate, about("Links that are begun at most, for all chargers together.")] = 50
+    reconnect_min_s: Annotated[Seconds, about("First wait before a broken link is tried again.")] = 1
+    reconnect_max_s: Annotated[Seconds, about("Longest such wait; waits double up to here.")] = 60
+    connect_timeout_s: Annotated[Seconds, about("Time a link has to be open.")] = 10
+    answer_deadline_s: Annotated[
+        Seconds, about("Time after which a charger's transaction message is answered or its socket closed.")
+    ] = 10
+    call_timeout_s: Annotated[Seconds, about("Time a charger has to answer a backend's CALL.")] = 30
+    ping_interval_s: Annotated[Seconds, about("Silence of the backend after which it is pinged.")] = 45
+    pong_timeout_s: Annotated[Seconds, about("Time a pinged backend has to send anything.")] = 20
+
+
+class Admin(Table, frozen=True, kw_only=True):
+    """Metrics, health, API and console."""
+
+    address: Annotated[Address, about("host:port of the admin plane.")] = Address("127.0.0.1", 9080)
+    token: Annotated[
+        Secret | None, about("Bearer token that requests must show; required on an address others can reach.")
+    ] = None
+
+
+class Data(Table, frozen=True, kw_only=True):
+    """What is kept on disk."""
+
+    directory: Annotated[FilePath, about("Directory for flags and quarantine; made when it is missing.")] = (
+        "data"
+    )
+
+
+class Limits(Table, frozen=True, kw_only=True):
+    """Bounds on what one peer, one address and all together can make the gateway hold or do."""
+
+    charger_message_bytes: Annotated[Bytes, about("Largest message from a charger.", reload=True)] = 1_048_576
+    backend_message_bytes: Annotated[Bytes, about("Largest message from a backend.", reload=True)] = 4_194_304
+    fragments: Annotated[Count, about("Most WebSocket fragments of one message.", reload=True)] = 128
+    fragment_assembly_s: Annotated[Seconds, about("Time for all fragments of a message.", reload=True)] = 30
+    waiting_calls: Annotated[
+        Count, about("CALLs that may wait for their turn, per charger and direction.", reload=True)
+    ] = 32
+    messages_per_s: Annotated[Rate, about("Messages from one charger in the long run.", reload=True)] = 20
+    message_burst: Annotated[Count, about("Messages from one charger at once.", reload=True)] = 100
+    pings_per_s: Annotated[Rate, about("WebSocket pings from one peer.", reload=True)] = 10
+    handshake_s: Annotated[
+        Seconds, about("Time for a charger's TLS and WebSocket handshake.", reload=True)
+    ] = 10
+    pending_handshakes: Annotated[Count, about("Handshakes under way at once.", reload=True)] = 512
+    connections_per_address: Annotated[
+        Count, about("Connections from one IP address; raise it behind NAT or a load balancer.", reload=True)
+    ] = 256
+    handshakes_per_s_per_address: Annotated[
+        Rate, about("Handshakes from one IP address; raise it behind NAT or a load balancer.", reload=True)
+    ] = 20
+    write_buffer_bytes: Annotated[
+        Bytes, about("Unsent bytes to one peer after which its connection is closed.", reload=True)
+    ] = 1_048_576
+    chargers: Annotated[Count, about("Chargers connected at once.", reload=True)] = 20_000
+
+
+class ChargerDialect(Table, frozen=True, kw_only=True):
+    """An exception from `[dialect]` for some chargers."""
+
+    ids: Annotated[
+        Globs, about("Ids it is for, written as in `listen.charger_ids`; the first entry that fits wins.")
+    ]
+    mode: Annotated[Mode | None, about("As `dialect.mode`; absent: the same.")] = None
+    timezone: Annotated[
+        str | None, about("As `dialect.timezone`; absent: the same.", parse=values.time_zone)
+    ] = None
+
+
+class Dialect(Table, frozen=True, kw_only=True):
+    """What is done about messages that are not quite OCPP."""
+
+    mode: Annotated[
+        Mode,
+        about(
+            "`repair` what has one reading and flag it; `observe`: flag only, bytes go on unchanged; "
+            "`strict`: wrong messages are kept in quarantine.",
+            reload=True,
+        ),
+    ] = Mode.REPAIR
+    timezone: Annotated[
+        str,
+        about(
+            "IANA zone of timestamps without an offset; empty: they are flagged and left.",
+            reload=True,
+            parse=values.time_zone,
+        ),
+    ] = ""
+    charger: Annotated[
+        tuple[ChargerDialect, ...], about("Exceptions, one `[[dialect.charger]]` each.", reload=True)
+    ] = ()
+
+    def of(self, charger_id: str) -> tuple[Mode, str]:
+        """The mode and the time zone for one charger."""
+        for entry in self.charger:
+            if matches(charger_id, entry.ids):
+                return (
+                    self.mode if entry.mode is None else entry.mode,
+                    self.timezone if entry.timezone is None else entry.timezone,
+                )
+        return self.mode, self.timezone
+
+
+class Flags(Table, frozen=True, kw_only=True):
+    """How long flags are kept for looking up."""
+
+    keep_days: Annotated[Count, about("Days after which a flag is forgotten.", reload=True)] = 30
+    keep_rows: Annotated[Count, about("Flags kept at most; the oldest go first.", reload=True)] = 1_000_000
+
+
+class Quarantine(Table, frozen=True, kw_only=True):
+    """How much is kept for a person to look at."""
+
+    max_bytes: Annotated[Bytes, about("Bytes of raw messages kept at most.", reload=True)] = 268_435_456
+    max_rows: Annotated[Count, about("Messages kept at most.", reload=True)] = 100_000
+
+
+class Log(Table, frozen=True, kw_only=True):
+    """What the process writes to standard error."""
+
+    format: Annotated[
+        Literal["readable", "json"], about("`readable` for people, `json`: one object per line.")
+    ] = "readable"
+    level: Annotated[
+        Literal["debug", "info", "warning", "error"], about("The least that is written.", reload=True)
+    ] = "info"
+
+
+class Config(Table, frozen=True, kw_only=True):
+    """The whole file."""
+
+    backend: Backend
+    listen: Listen = field(default_factory=Listen)
+    admin: Admin = field(default_factory=Admin)
+    data: Data = field(default_factory=Data)
+    limits: Limits = field(default_factory=Limits)
+    dialect: Dialect = field(default_factory=Dialect)
+    flags: Flags = field(default_factory=Flags)
+    quarantine: Quarantine = field(default_factory=Quarantine)
+    log: Log = field(default_factory=Log)
+
+
+def matches(charger_id: str, globs: tuple[str, ...]) -> bool:
+    """Whether an id fits one of the patterns, whatever its case."""
+    return any(fnmatchcase(charger_id.lower(), glob.lower()) for glob in globs)
