@@ -76,5 +76,10 @@ def renamed(message: Message, id_: str | bytes) -> bytes:
             )
 
 
+def quoted(text: str) -> bytes:
+    """`text` as a JSON string."""
+    return _quote(text)
+
+
 def _literal(id_: str | bytes) -> bytes:
     return id_ if isinstance(id_, bytes) else _quote(id_)

@@ -1,0 +1,133 @@
+"""The CALLs on their way to one peer: one is out, the others wait their turn.
+
+OCPP-J 1.6 §4.1.1 and OCPP 2.0.1 part 4 §4.1.1 allow one unanswered CALL per direction. Some chargers
+send several at once all the same, and some backends answer the second with an error, losing a
+StopTransaction; so a line forms here.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+
+from msgspec import Struct
+
+from gateway.ocpp import frame
+from gateway.ocpp.flags import Flag
+from gateway.ocpp.message import Sender
+
+REMEMBERED_IDS = 32
+
+
+class Call(Struct, gc=False):
+    """One CALL under way.
+
+    `id` is the id it has (or will have) at the peer it goes to; `answer_id` is the id its sender must
+    hear, as JSON text, or None when the answer can go back as it is. `came_at` and `sent_at` are the
+    session's clock; `sent_at` is 0.0 until it is sent. `billing` says whether it carries revenue.
+    `doubt` is there when it could not be repaired and goes on as it came.
+    """
+
+    id: str
+    action: str
+    frame: bytes
+    came_at: float
+    billing: bool
+    answer_id: bytes | None = None
+    sent_at: float = 0.0
+    doubt: "Doubt | None" = None
+
+
+class Doubt(Struct, gc=False):
+    """What is wrong with a CALL that goes on as it came, and what its sender hears if the peer refuses it."""
+
+    flags: tuple[Flag, ...]
+    confirmation: bytes | None
+
+
+class Calls:
+    """The CALLs towards one peer. At most one is `out`; the others are a line in the order they came."""
+
+    __slots__ = ("_late", "_line", "_renamed", "out", "to")
+
+    def __init__(self, to: Sender) -> None:
+        self.to = to
+        self.out: Call | None = None
+        self._line: deque[Call] | None = None
+        self._late: deque[str] | None = None
+        self._renamed = 0
+
+    def __len__(self) -> int:
+        return self.waiting + (self.out is not None)
+
+    def __iter__(self) -> Iterator[Call]:
+        """All CALLs not yet answered, the oldest first."""
+        if self.out is not None:
+            yield self.out
+        if self._line:
+            yield from self._line
+
+    @property
+    def waiting(self) -> int:
+        return len(self._line) if self._line else 0
+
+    def wait(self, call: Call) -> None:
+        """Put `call` at the end of the line."""
+        if self._line is None:
+            self._line = deque()
+        self._line.append(call)
+
+    def next(self) -> Call | None:
+        """Take the first of the line."""
+        return self._line.popleft() if self._line else None
+
+    def is_ambiguous(self, id_: str) -> bool:
+        """Whether an answer to an older CALL with this id may still come."""
+        return self._late is not None and id_ in self._late
+
+    def rename(self, call: Call) -> bool:
+        """Give `call` an id that no other CALL here has had, so that its answer goes back under its own.
+
+        False when its frame cannot be taken apart, which then stays as it is.
+        """
+        message = frame.split(call.frame)
+        if message is None:
+            return False
+        self._renamed += 1
+        call.answer_id = call.answer_id or frame.quoted(call.id)
+        call.id = f"gateway-{self._renamed}"
+        call.frame = frame.renamed(message, call.id)
+        return True
+
+    def action_of(self, id_: str) -> str | None:
+        """The action of the CALL that an answer with this id would be for."""
+        return self.out.action if self.out is not None and self.out.id == id_ else None
+
+    def answered(self, id_: str) -> Call | None:
+        """The CALL that an answer with this id is for, which is then no longer out; None if there is none."""
+        call = self.out
+        if call is None or call.id != id_:
+            return None
+        self.out = None
+        return call
+
+    def expired(self) -> Call:
+        """The CALL that is out will not be answered in time; its id is remembered."""
+        call = self.out
+        assert call is not None
+        if self._late is None:
+            self._late = deque(maxlen=REMEMBERED_IDS)
+        self._late.append(call.id)
+        self.out = None
+        return call
+
+    def was_late(self, id_: str) -> bool:
+        """Whether an answer with this id comes after its CALL had expired; it is not expected any more."""
+        if self._late is None or id_ not in self._late:
+            return False
+        self._late.remove(id_)
+        return True
+
+    def clear(self) -> list[Call]:
+        """Forget everything, for the peer is gone; the CALLs that got no answer."""
+        unanswered = list(self)
+        self.out, self._line, self._late = None, None, None
+        return unanswered

@@ -1,0 +1,115 @@
+"""What can happen to a session: facts, told by the driver in the order they happened.
+
+Every connection of a leg has an epoch, counted up per charger and per leg; an event of an epoch that is
+not the current one is late and changes nothing. Times are not in the events: `ChargerSession.handle`
+is told the present.
+"""
+
+from msgspec import Struct
+
+from gateway.ocpp.message import Version
+
+
+class ChargerOpened(Struct, frozen=True, gc=False):
+    """A charger's WebSocket is open, with the version that was agreed in its handshake."""
+
+    epoch: int
+    version: Version
+
+
+class ChargerFrame(Struct, frozen=True, gc=False):
+    """One whole message from the charger: assembled and inflated. `binary` if it came as a binary message."""
+
+    epoch: int
+    data: bytes
+    binary: bool = False
+
+
+class ChargerPonged(Struct, frozen=True, gc=False):
+    """The charger answered a ping."""
+
+    epoch: int
+
+
+class ChargerBlocked(Struct, frozen=True, gc=False):
+    """More is waiting to be written to the charger than the high-water mark allows."""
+
+    epoch: int
+
+
+class ChargerUnblocked(Struct, frozen=True, gc=False):
+    """The charger has read on; what waits is below the low-water mark."""
+
+    epoch: int
+
+
+class ChargerClosed(Struct, frozen=True, gc=False):
+    """The charger's WebSocket is gone. `code` is its close code, 1006 when it just vanished."""
+
+    epoch: int
+    code: int
+
+
+class BackendOpened(Struct, frozen=True, gc=False):
+    """The link to the backend is open."""
+
+    epoch: int
+
+
+class BackendFrame(Struct, frozen=True, gc=False):
+    """One whole message from the backend."""
+
+    epoch: int
+    data: bytes
+    binary: bool = False
+
+
+class BackendPonged(Struct, frozen=True, gc=False):
+    """The backend answered a ping."""
+
+    epoch: int
+
+
+class BackendBlocked(Struct, frozen=True, gc=False):
+    """More is waiting to be written to the backend than the high-water mark allows."""
+
+    epoch: int
+
+
+class BackendUnblocked(Struct, frozen=True, gc=False):
+    """The backend has read on."""
+
+    epoch: int
+
+
+class BackendClosed(Struct, frozen=True, gc=False):
+    """The link to the backend is gone. `code` is its close code, 1006 when it just vanished."""
+
+    epoch: int
+    code: int
+
+
+class TimePassed(Struct, frozen=True, gc=False):
+    """The session's `due` has come."""
+
+
+class ProbeWanted(Struct, frozen=True, gc=False):
+    """A second connection of the same charger has come: is the present one alive?"""
+
+
+Event = (
+    ChargerOpened
+    | ChargerFrame
+    | ChargerPonged
+    | ChargerBlocked
+    | ChargerUnblocked
+    | ChargerClosed
+    | BackendOpened
+    | BackendFrame
+    | BackendPonged
+    | BackendBlocked
+    | BackendUnblocked
+    | BackendClosed
+    | TimePassed
+    | ProbeWanted
+)

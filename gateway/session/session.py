@@ -1,0 +1,535 @@
+"""One charger's session: the state machine between a charger and its backend.
+
+It is a plain object. `handle` takes an event and the present and returns effects; it knows no socket,
+no clock and no chance. Everything that changes its state is in this file.
+
+The life of a CALL from the charger: read (repaired, flagged) → the backend is free: sent and remembered
+as out; not free: waits its turn → the answer comes back to the charger under the id the charger used.
+The same from the backend to the charger. With no answer in time, billing data is left with the charger
+by closing its socket (it will send it again); anything else makes room for the next in the line.
+
+While there is no backend there is no session (`when_away = "close"`): the loss of either end closes the
+other one with the code it was closed with, as if the gateway were not there.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from msgspec import Struct
+
+from gateway.dialect.reader import Outcome, Reader, Reading
+from gateway.dialect.station import Station, station_of
+from gateway.ocpp import actions, errors, frame
+from gateway.ocpp.flags import FLAGS, Flag, FlagCode
+from gateway.ocpp.message import Message, MessageType, Sender, Version
+from gateway.session import events as ev
+from gateway.session.calls import Call, Calls, Doubt
+from gateway.session.effects import (
+    Close,
+    DoubtBackend,
+    Effect,
+    Flagged,
+    Noted,
+    Ping,
+    ReadOn,
+    SendToBackend,
+    SendToCharger,
+    StopReading,
+    Verdict,
+)
+from gateway.session.leg import Hold, Leg
+from gateway.session.tally import Tally
+
+NEVER = float("inf")
+
+GOING_AWAY = 1001
+VANISHED = 1006
+POLICY_VIOLATION = 1008
+TRY_AGAIN_LATER = 1013
+
+_KIND = {
+    MessageType.CALL: "call",
+    MessageType.CALLRESULT: "result",
+    MessageType.CALLERROR: "error",
+    MessageType.CALLRESULTERROR: "error",
+    MessageType.SEND: "call",
+}
+KINDS = {
+    (sender, type_): f"{sender.value}_{kind}" for sender in Sender for type_, kind in _KIND.items()
+}
+
+
+class SessionSettings(Struct, frozen=True):
+    """The limits and times of a session; seconds unless the name says otherwise. 0 switches a ping off."""
+
+    answer_deadline_s: float = 10.0
+    call_timeout_s: float = 30.0
+    waiting_calls: int = 32
+    messages_per_s: float = 20.0
+    message_burst: int = 100
+    flood_s: float = 60.0
+    blocked_s: float = 30.0
+    charger_ping_s: float = 45.0
+    charger_pong_s: float = 20.0
+    backend_ping_s: float = 45.0
+    backend_pong_s: float = 20.0
+    backend_name: str = "backend"
+
+
+class ChargerSession:
+    """Everything the gateway knows and decides about one charger.
+
+    `due` is when `TimePassed` should come next; it is never too late, but may be too early.
+    `wall_offset_s` turns the session's clock into seconds since 1970.
+    """
+
+    __slots__ = (
+        "backend",
+        "charger",
+        "charger_id",
+        "due",
+        "last_action",
+        "reader",
+        "settings",
+        "station",
+        "tally",
+        "to_backend",
+        "to_charger",
+        "version",
+        "wall_offset_s",
+        "_earliest_next",
+        "_flooding_since",
+        "_last_billing",
+    )
+
+    def __init__(
+        self, charger_id: str, settings: SessionSettings, tally: Tally, reader: Reader, wall_offset_s: float = 0.0
+    ) -> None:
+        self.charger_id = charger_id
+        self.settings = settings
+        self.tally = tally
+        self.reader = reader
+        self.version = reader.version
+        self.wall_offset_s = wall_offset_s
+        self.station = Station()
+        self.charger = Leg(Sender.CHARGER)
+        self.backend = Leg(Sender.BACKEND)
+        self.to_backend = Calls(Sender.BACKEND)
+        self.to_charger = Calls(Sender.CHARGER)
+        self.due = NEVER
+        self.last_action = ""
+        self._earliest_next = 0.0
+        self._flooding_since = 0.0
+        self._last_billing: tuple[str, bytes, bytes] | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether neither end is connected."""
+        return not self.charger.is_open and not self.backend.is_open
+
+    def handle(self, event: ev.Event, now: float) -> list[Effect]:
+        """Take one event at `now` (seconds of a clock that never goes back); what is to be done, in order."""
+        return _HANDLERS[type(event)](self, event, now)
+
+    # Connections
+
+    def _charger_opened(self, event: ev.ChargerOpened, now: float) -> list[Effect]:
+        self.charger.open(event.epoch, now)
+        self.version = self.reader.version = event.version
+        self._set_due(now)
+        return [Noted("charger-connected", event.version.value)]
+
+    def _backend_opened(self, event: ev.BackendOpened, now: float) -> list[Effect]:
+        self.backend.open(event.epoch, now)
+        self._set_due(now)
+        return [Noted("backend-link-opened"), *self._next(self.to_backend, now)]
+
+    def _charger_closed(self, event: ev.ChargerClosed, now: float) -> list[Effect]:
+        if event.epoch != self.charger.epoch:
+            return []
+        self.charger.is_open = False
+        self._forget()
+        return [Noted("charger-disconnected", str(event.code)), *self._close(self.backend, event.code, "charger left")]
+
+    def _backend_closed(self, event: ev.BackendClosed, now: float) -> list[Effect]:
+        if event.epoch != self.backend.epoch:
+            return []
+        self.backend.is_open = False
+        self._forget()
+        return [Noted("backend-link-closed", str(event.code)), *self._close(self.charger, event.code, "backend left")]
+
+    def _close(self, leg: Leg, code: int, reason: str) -> list[Effect]:
+        if not leg.is_open:
+            return []
+        leg.is_open = False
+        return [Close(leg.end, code, reason)]
+
+    def _forget(self) -> None:
+        """Pending CALLs end with the connection they came from or went to."""
+        self.to_backend.clear()
+        self.to_charger.clear()
+        self._last_billing = None
+        self.due = NEVER
+
+    # Messages
+
+    def _charger_frame(self, event: ev.ChargerFrame, now: float) -> list[Effect]:
+        leg = self.charger
+        if not leg.is_open or event.epoch != leg.epoch:
+            return []
+        leg.heard_at = now
+        leg.received += 1
+        got = self.reader.read(event.data, Sender.CHARGER, self.to_charger.action_of, now + self.wall_offset_s)
+        if type(got) is Message and not event.binary:
+            effects = self._relay(got, self.to_backend, self.to_charger, now)
+        else:
+            effects = self._judge(got, event, self.to_backend, self.to_charger, now)
+        earliest = self._earliest_next
+        self._earliest_next = (earliest if earliest > now else now) + 1.0 / self.settings.messages_per_s
+        if self._earliest_next - now > self.settings.message_burst / self.settings.messages_per_s:
+            effects += self._slow_down(now)
+        return effects
+
+    def _backend_frame(self, event: ev.BackendFrame, now: float) -> list[Effect]:
+        leg = self.backend
+        if not leg.is_open or event.epoch != leg.epoch:
+            return []
+        leg.heard_at = now
+        leg.received += 1
+        got = self.reader.read(event.data, Sender.BACKEND, self.to_backend.action_of, now + self.wall_offset_s)
+        if type(got) is Message and not event.binary:
+            return self._relay(got, self.to_charger, self.to_backend, now)
+        return self._judge(got, event, self.to_charger, self.to_backend, now)
+
+    def _relay(
+        self, message: Message, onward: Calls, back: Calls, now: float, doubt: Doubt | None = None
+    ) -> list[Effect]:
+        """Let a message from one end go on to the other. `onward` holds the CALLs of its direction, `back` of the other."""
+        type_ = message.type
+        if type_ is MessageType.CALL:
+            self._count(message, back.to)
+            self.last_action = message.action
+            if message.action == "BootNotification" and onward.to is Sender.BACKEND:
+                self.station = station_of(message)
+            call = Call(
+                message.id,
+                message.action,
+                message.frame,
+                now,
+                actions.must_not_be_lost(message.action),
+                message.id_literal,
+                0.0,
+                doubt,
+            )
+            if onward.out is None and not onward.waiting and self._leg(onward.to).is_open:
+                return self._send(call, onward, now)
+            return self._wait(call, onward, now)
+        if type_ is MessageType.CALLRESULT or type_ is MessageType.CALLERROR:
+            return self._answer(message, back, now)
+        self._count(message, back.to)
+        return [_SEND[onward.to](message.frame)]
+
+    def _send(self, call: Call, calls: Calls, now: float) -> list[Effect]:
+        """A CALL's turn has come: it leaves, unless it is a repetition that was answered already."""
+        last = self._last_billing
+        if last is not None and call.id == last[0] and call.frame == last[1] and calls.to is Sender.BACKEND:
+            return [
+                Noted("answer-repeated", call.action),
+                SendToCharger(last[2]),
+                *self._next(calls, now),
+            ]
+        effects: list[Effect] = []
+        if calls.is_ambiguous(call.id) and calls.rename(call):
+            effects.append(Noted("id-renamed", call.action))
+        call.sent_at = now
+        calls.out = call
+        settings = self.settings
+        limit = now + (settings.answer_deadline_s if call.billing else settings.call_timeout_s)
+        if limit < self.due:
+            self.due = limit
+        effects.append(_SEND[calls.to](call.frame))
+        return effects
+
+    def _wait(self, call: Call, calls: Calls, now: float) -> list[Effect]:
+        """A CALL has to wait: in the line, or, where a charger's line is full, with the charger."""
+        limit = self.settings.waiting_calls
+        if calls.to is Sender.CHARGER and calls.waiting >= limit:
+            code = errors.code(self.version, errors.Wrong.INTERNAL)
+            refusal = frame.error(call.answer_id or call.id, code, "too many CALLs wait for this charger")
+            return [Noted("backend-call-refused", call.action), SendToBackend(refusal)]
+        calls.wait(call)
+        if call.billing:
+            self.due = min(self.due, now + self.settings.answer_deadline_s / 2)
+        if calls.to is Sender.BACKEND and calls.waiting >= limit:
+            return self._hold(self.charger, Hold.LINE_FULL)
+        return []
+
+    def _next(self, calls: Calls, now: float) -> list[Effect]:
+        """Send the first of the line, if the way is free."""
+        if calls.out is not None or not calls.waiting or not self._leg(calls.to).is_open:
+            return []
+        call = calls.next()
+        assert call is not None
+        effects = self._send(call, calls, now)
+        if calls.to is Sender.BACKEND and calls.waiting <= self.settings.waiting_calls // 2:
+            effects += self._release(self.charger, Hold.LINE_FULL)
+        return effects
+
+    def _answer(self, message: Message, calls: Calls, now: float) -> list[Effect]:
+        """An answer from `calls.to`: back to the sender of the CALL it is for; else it ends here."""
+        call = calls.answered(message.id)
+        if call is None:
+            return self._stray(message, calls)
+        message.action = call.action
+        self._count(message, calls.to)
+        data = message.frame if call.answer_id is None else frame.renamed(message, call.answer_id)
+        effects: list[Effect] = []
+        if calls.to is Sender.BACKEND:
+            self.tally.latency[self.settings.backend_name, call.action].add(now - call.sent_at)
+            if message.type is MessageType.CALLERROR and call.billing and call.doubt is not None:
+                data = call.doubt.confirmation or data
+                effects.append(
+                    Flagged(Sender.CHARGER, call.action, call.frame, call.doubt.flags, Verdict.QUARANTINED)
+                )
+            if call.billing and message.type is MessageType.CALLRESULT:
+                self._last_billing = (call.id, call.frame, data)
+            effects.append(SendToCharger(data))
+        else:
+            effects.append(SendToBackend(data))
+        if calls.waiting:
+            effects += self._next(calls, now)
+        return effects
+
+    def _stray(self, message: Message, calls: Calls) -> list[Effect]:
+        late = calls.was_late(message.id)
+        code = FlagCode.ANSWER_LATE if late else FlagCode.ANSWER_UNKNOWN
+        self._count(message, calls.to)
+        return [
+            Noted(code.value),
+            self._flagged(calls.to, message.action, message.frame, [Flag(code)], Verdict.IGNORED),
+        ]
+
+    def _judge(
+        self,
+        got: Message | Reading,
+        event: ev.ChargerFrame | ev.BackendFrame,
+        onward: Calls,
+        back: Calls,
+        now: float,
+    ) -> list[Effect]:
+        """A frame that is not simply clean: what was made of it goes on; what was wrong with it is told."""
+        reading = got if isinstance(got, Reading) else Reading(Outcome.REPAIRED, [got], [])
+        if event.binary:
+            reading.flags.append(Flag(FlagCode.BINARY_FRAME))
+        messages = reading.messages
+        doubt = None
+        if not messages and reading.original is not None:
+            messages = [reading.original]
+            doubt = Doubt(tuple(reading.flags), reading.reply)
+        effects: list[Effect] = []
+        for message in messages:
+            effects += self._relay(message, onward, back, now, doubt)
+        if reading.reply is not None and not messages:
+            effects.append(_SEND[back.to](reading.reply))
+        action = messages[0].action if messages else ""
+        verdict = Verdict.DELIVERED if messages else _VERDICT[reading.outcome]
+        if reading.flags:
+            effects.append(self._flagged(back.to, action, event.data, reading.flags, verdict))
+        return effects
+
+    def _flagged(
+        self, sender: Sender, action: str, raw: bytes, flags: Iterable[Flag], verdict: Verdict
+    ) -> Flagged:
+        told = tuple(flags)
+        for flag in told:
+            self.tally.flags[flag.code.value, FLAGS[flag.code].severity.value, self.station.vendor] += 1
+        return Flagged(sender, action, raw, told, verdict)
+
+    def _count(self, message: Message, sender: Sender) -> None:
+        action = message.action
+        if not actions.known_action(self.version, action):
+            action = "unknown"
+        self.tally.messages[KINDS[sender, message.type], action, self.version] += 1
+
+    # Flow
+
+    def _slow_down(self, now: float) -> list[Effect]:
+        """The charger is over its rate: read on when it is within it again; end it if it never stops."""
+        self._flooding_since = self._flooding_since or now
+        if now - self._flooding_since > self.settings.flood_s:
+            return [
+                Noted("charger-flooding"),
+                *self._close(self.charger, POLICY_VIOLATION, "too many messages"),
+                *self._close(self.backend, GOING_AWAY, "charger disconnected"),
+            ]
+        self.due = min(self.due, self._calm_at())
+        return self._hold(self.charger, Hold.RATE)
+
+    def _calm_at(self) -> float:
+        """When half of the burst is free again."""
+        return self._earliest_next - self.settings.message_burst / self.settings.messages_per_s / 2
+
+    def _hold(self, leg: Leg, why: Hold) -> list[Effect]:
+        if not leg.hold(why) or not leg.is_open:
+            return []
+        noted = [Noted("charger-paused", why.name or "")] if leg is self.charger else []
+        return [*noted, StopReading(leg.end)]
+
+    def _release(self, leg: Leg, why: Hold) -> list[Effect]:
+        return [ReadOn(leg.end)] if leg.release(why) and leg.is_open else []
+
+    def _charger_blocked(self, event: ev.ChargerBlocked, now: float) -> list[Effect]:
+        return self._blocked(self.charger, event.epoch, self.backend, now)
+
+    def _backend_blocked(self, event: ev.BackendBlocked, now: float) -> list[Effect]:
+        return self._blocked(self.backend, event.epoch, self.charger, now)
+
+    def _charger_unblocked(self, event: ev.ChargerUnblocked, now: float) -> list[Effect]:
+        return self._unblocked(self.charger, event.epoch, self.backend)
+
+    def _backend_unblocked(self, event: ev.BackendUnblocked, now: float) -> list[Effect]:
+        return self._unblocked(self.backend, event.epoch, self.charger)
+
+    def _blocked(self, leg: Leg, epoch: int, other: Leg, now: float) -> list[Effect]:
+        if not leg.is_current(epoch):
+            return []
+        leg.blocked_at = now
+        self.due = min(self.due, now + self.settings.blocked_s)
+        return self._hold(other, Hold.OTHER_END_BLOCKED)
+
+    def _unblocked(self, leg: Leg, epoch: int, other: Leg) -> list[Effect]:
+        if not leg.is_current(epoch):
+            return []
+        leg.blocked_at = 0.0
+        return self._release(other, Hold.OTHER_END_BLOCKED)
+
+    # Time
+
+    def _charger_ponged(self, event: ev.ChargerPonged, now: float) -> list[Effect]:
+        if self.charger.is_current(event.epoch):
+            self.charger.heard_at = now
+        return []
+
+    def _backend_ponged(self, event: ev.BackendPonged, now: float) -> list[Effect]:
+        if self.backend.is_current(event.epoch):
+            self.backend.heard_at = now
+        return []
+
+    def _probe_wanted(self, event: ev.ProbeWanted, now: float) -> list[Effect]:
+        return [Ping(Sender.CHARGER)] if self.charger.is_open else []
+
+    def _time_passed(self, event: ev.TimePassed, now: float) -> list[Effect]:
+        effects = self._ends(now)
+        if not effects:
+            effects = [
+                *self._expire(self.to_backend, now),
+                *self._expire(self.to_charger, now),
+                *self._ping(self.charger, self.settings.charger_ping_s, now),
+                *self._ping(self.backend, self.settings.backend_ping_s, now),
+            ]
+            if self.charger.held & Hold.RATE and now >= self._calm_at():
+                effects += self._release(self.charger, Hold.RATE)
+            if now >= self._earliest_next:
+                self._flooding_since = 0.0
+        self._set_due(now)
+        return effects
+
+    def _ends(self, now: float) -> list[Effect]:
+        """Whether either end has to be given up, and with it the session."""
+        settings = self.settings
+        charger, backend = self.charger, self.backend
+        if charger.is_open and now >= charger.answer_due(settings.charger_pong_s):
+            return self._give_up("charger-silent", GOING_AWAY, "no answer to ping")
+        if charger.is_open and charger.blocked_at and now >= charger.blocked_at + settings.blocked_s:
+            return self._give_up("charger-slow-reader", TRY_AGAIN_LATER, "not reading")
+        if backend.is_open and backend.blocked_at and now >= backend.blocked_at + settings.blocked_s:
+            return self._give_up("backend-slow-reader", TRY_AGAIN_LATER, "the backend does not read")
+        if backend.is_open and now >= backend.answer_due(settings.backend_pong_s):
+            return [DoubtBackend("no answer to ping"), *self._backend_is_silent("a ping")]
+        oldest = next((call for call in self.to_backend if call.billing), None)
+        if oldest is not None and now >= oldest.came_at + settings.answer_deadline_s:
+            return [DoubtBackend(f"no answer to {oldest.action}"), *self._backend_is_silent(oldest.action)]
+        return []
+
+    def _backend_is_silent(self, what: str) -> list[Effect]:
+        reason = "the backend does not answer"
+        effects = self._give_up("backend-silent", TRY_AGAIN_LATER, reason)
+        effects[0] = Noted("backend-silent", what)
+        return effects
+
+    def _give_up(self, name: str, code: int, reason: str) -> list[Effect]:
+        return [Noted(name), *self._close(self.charger, code, reason), *self._close(self.backend, GOING_AWAY, reason)]
+
+    def _expire(self, calls: Calls, now: float) -> list[Effect]:
+        """Give up waiting for an answer that does not come, and let the next CALL go.
+
+        A CALL that keeps billing data waiting gets less time, so that the data has a chance.
+        """
+        call = calls.out
+        if call is None or now < call.sent_at + self._patience(calls):
+            return []
+        calls.expired()
+        return [Noted("call-timed-out", call.action), *self._next(calls, now)]
+
+    def _patience(self, calls: Calls) -> float:
+        if calls.to is Sender.BACKEND and calls.waiting and any(call.billing for call in calls):
+            return min(self.settings.answer_deadline_s / 2, self.settings.call_timeout_s)
+        return self.settings.call_timeout_s
+
+    def _ping(self, leg: Leg, interval_s: float, now: float) -> list[Effect]:
+        if not leg.is_open or now < leg.ping_due(interval_s):
+            return []
+        leg.pinged_at = now
+        return [Ping(leg.end)]
+
+    def _set_due(self, now: float) -> None:
+        """When to look again: the earliest of all deadlines."""
+        settings = self.settings
+        times = [NEVER]
+        for leg, ping_s, pong_s in (
+            (self.charger, settings.charger_ping_s, settings.charger_pong_s),
+            (self.backend, settings.backend_ping_s, settings.backend_pong_s),
+        ):
+            if leg.is_open:
+                times += [leg.ping_due(ping_s), leg.answer_due(pong_s)]
+                times += [leg.blocked_at + settings.blocked_s] if leg.blocked_at else []
+        for calls in (self.to_backend, self.to_charger):
+            if calls.out is not None:
+                times.append(calls.out.sent_at + self._patience(calls))
+        times += [call.came_at + settings.answer_deadline_s for call in self.to_backend if call.billing][:1]
+        if self.charger.held & Hold.RATE:
+            times.append(self._calm_at())
+        self.due = min(times)
+
+    def _leg(self, end: Sender) -> Leg:
+        return self.charger if end is Sender.CHARGER else self.backend
+
+
+_SEND: dict[Sender, Callable[[bytes], Effect]] = {
+    Sender.CHARGER: SendToCharger,
+    Sender.BACKEND: SendToBackend,
+}
+
+_VERDICT = {
+    Outcome.CLEAN: Verdict.DELIVERED,
+    Outcome.REPAIRED: Verdict.DELIVERED,
+    Outcome.QUARANTINED: Verdict.QUARANTINED,
+    Outcome.IGNORED: Verdict.IGNORED,
+}
+
+_HANDLERS: dict[type, Callable[[ChargerSession, Any, float], list[Effect]]] = {
+    ev.ChargerOpened: ChargerSession._charger_opened,
+    ev.ChargerFrame: ChargerSession._charger_frame,
+    ev.ChargerPonged: ChargerSession._charger_ponged,
+    ev.ChargerBlocked: ChargerSession._charger_blocked,
+    ev.ChargerUnblocked: ChargerSession._charger_unblocked,
+    ev.ChargerClosed: ChargerSession._charger_closed,
+    ev.BackendOpened: ChargerSession._backend_opened,
+    ev.BackendFrame: ChargerSession._backend_frame,
+    ev.BackendPonged: ChargerSession._backend_ponged,
+    ev.BackendBlocked: ChargerSession._backend_blocked,
+    ev.BackendUnblocked: ChargerSession._backend_unblocked,
+    ev.BackendClosed: ChargerSession._backend_closed,
+    ev.TimePassed: ChargerSession._time_passed,
+    ev.ProbeWanted: ChargerSession._probe_wanted,
+}
