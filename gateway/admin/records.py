@@ -1,0 +1,175 @@
+"""Flags and quarantine in the API: looking up, trying again, discarding."""
+
+import asyncio
+from base64 import b64encode
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any, TypeVar
+
+import msgspec
+from aiohttp import web
+
+from gateway.admin.answers import Refused, as_json, body, known_only, limit, moment, number
+from gateway.store.protocol import (
+    EntryMoved,
+    EntryState,
+    FlagQuery,
+    QuarantineEntry,
+    QuarantineQuery,
+    Record,
+    Store,
+    StoreError,
+    StoreFailed,
+)
+
+T = TypeVar("T")
+Retry = Callable[[QuarantineEntry], Awaitable[dict[str, Any]]]
+"""Sends a message through the gateway once more; tells at least `delivered` (bool) and `outcome` (one line)."""
+
+MAX_REASON = 500
+
+
+class RecordsApi:
+    """The paths under `/api/v1/flags` and `/api/v1/quarantine`."""
+
+    def __init__(self, archive: Store, retry: Retry | None) -> None:
+        self._archive = archive
+        self._retry = retry
+        self._busy: set[str] = set()
+
+    def routes(self) -> list[web.RouteDef]:
+        one = "/api/v1/quarantine/{id}"
+        return [
+            web.get("/api/v1/flags", self.flags),
+            web.get("/api/v1/quarantine", self.quarantine),
+            web.get(one, self.show),
+            web.post(one + "/retry", self.retry),
+            web.post(one + "/discard", self.discard),
+        ]
+
+    async def flags(self, request: web.Request) -> web.Response:
+        """Newest first, `next` is the next page's `before`; with `after` what came since, oldest first."""
+        asked = request.query
+        names = ("code", "brand", "firmware", "charger", "severity")
+        known_only(asked, *names, "since", "until", "before", "after", "limit")
+        query = FlagQuery(
+            **{name: asked.get(name, "") for name in names},
+            since=moment(asked, "since"),
+            until=moment(asked, "until"),
+            before=number(asked, "before"),
+            after=number(asked, "after"),
+            limit=limit(asked),
+        )
+        found = await _read(self._archive.flags(query))
+        return as_json(
+            {"flags": [msgspec.structs.asdict(flag) for flag in found], "next": _next(found, query.limit)}
+        )
+
+    async def quarantine(self, request: web.Request) -> web.Response:
+        """Newest first; `raw=true` adds the messages themselves."""
+        asked = request.query
+        known_only(asked, "state", "charger", "before", "limit", "raw")
+        query = QuarantineQuery(
+            state=_state(asked.get("state", "")),
+            charger=asked.get("charger", ""),
+            before=number(asked, "before"),
+            limit=limit(asked),
+        )
+        found = await _read(self._archive.quarantine(query))
+        with_raw = asked.get("raw") == "true"
+        return as_json(
+            {"entries": [described(entry, with_raw) for entry in found], "next": _next(found, query.limit)}
+        )
+
+    async def show(self, request: web.Request) -> web.Response:
+        known_only(request.query)
+        return as_json(described(await self._entry(request), with_raw=True))
+
+    async def retry(self, request: web.Request) -> web.Response:
+        """Try once more; the entry's state says afterwards what came of it."""
+        await body(request)
+        if self._retry is None:
+            raise Refused(503, "messages cannot be retried now")
+        entry = await self._unsettled(request)
+        if entry.id in self._busy:
+            raise Refused(409, "this message is being retried already")
+        self._busy.add(entry.id)
+        try:
+            result = await self._retry(entry)
+            state = EntryState.DELIVERED if result.get("delivered") else EntryState.RETRIED
+            await self._keep(EntryMoved(entry.id, state, str(result.get("outcome", ""))[:MAX_REASON]))
+        finally:
+            self._busy.discard(entry.id)
+        return as_json({"id": entry.id, "state": state, **result})
+
+    async def discard(self, request: web.Request) -> web.Response:
+        """Nobody needs this message any more; `reason` is kept with it."""
+        reason = str((await body(request)).get("reason", ""))[:MAX_REASON]
+        entry = await self._unsettled(request)
+        if entry.id in self._busy:
+            raise Refused(409, "this message is being retried")
+        await self._keep(EntryMoved(entry.id, EntryState.DISCARDED, reason))
+        return as_json({"id": entry.id, "state": EntryState.DISCARDED})
+
+    async def _entry(self, request: web.Request) -> QuarantineEntry:
+        id_ = request.match_info["id"]
+        found = await _read(self._archive.quarantine_entry(id_))
+        if found is None:
+            raise Refused(404, f"no message {id_!r} is in quarantine")
+        return found
+
+    async def _unsettled(self, request: web.Request) -> QuarantineEntry:
+        entry = await self._entry(request)
+        if entry.state.settled:
+            raise Refused(409, f"this message is {entry.state} already")
+        return entry
+
+    async def _keep(self, record: Record) -> None:
+        """Return once the record is durable."""
+        durable: asyncio.Future[StoreFailed | None] = asyncio.get_running_loop().create_future()
+        self._archive.write([record], partial(_settle, durable))
+        failed = await durable
+        if failed is not None:
+            raise Refused(503, f"could not be stored: {failed.reason}")
+
+
+def described(entry: QuarantineEntry, with_raw: bool) -> dict[str, Any]:
+    """An entry as JSON: `raw` as text where it is UTF-8 (else null), and always `raw_base64`."""
+    facts = msgspec.structs.asdict(entry)
+    raw = facts.pop("raw")
+    facts["raw_bytes"] = len(raw)
+    if with_raw:
+        facts["raw"] = _text(raw)
+        facts["raw_base64"] = b64encode(raw).decode()
+    return facts
+
+
+def _text(raw: bytes) -> str | None:
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def _next(found: list[Any], limit: int) -> int | None:
+    """The number to go on from, when there may be more."""
+    return found[-1].number if len(found) == limit else None
+
+
+def _state(text: str) -> EntryState | None:
+    try:
+        return EntryState(text) if text else None
+    except ValueError:
+        raise Refused(400, f"state: one of {', '.join(EntryState)}") from None
+
+
+def _settle(durable: asyncio.Future[StoreFailed | None], failed: StoreFailed | None) -> None:
+    if not durable.done():
+        durable.set_result(failed)
+
+
+async def _read(reading: Awaitable[T]) -> T:
+    try:
+        return await reading
+    except StoreError as error:
+        raise Refused(503, str(error)) from error

@@ -1,0 +1,156 @@
+"""The admin plane's web server: metrics, health, and the API under `/api/v1`.
+
+Everything is read from the running fleet and the store when somebody asks; nothing is kept here.
+"""
+
+from collections.abc import Awaitable, Callable
+from heapq import nsmallest
+from typing import Any, Protocol
+
+from aiohttp import web
+
+from gateway.admin.answers import Refused, as_json, known_only, limit
+from gateway.admin.guard import Guard, middlewares
+from gateway.admin.records import RecordsApi, Retry
+from gateway.admin.view import FleetView
+from gateway.observe import metrics
+from gateway.session.tally import Tally
+from gateway.store.protocol import Store
+
+MAX_BODY_BYTES = 64 * 1024
+
+
+class Address(Protocol):
+    """Where to listen; port 0 lets the system choose."""
+
+    @property
+    def host(self) -> str: ...
+
+    @property
+    def port(self) -> int: ...
+
+    @property
+    def is_loopback(self) -> bool: ...
+
+
+class Secret(Protocol):
+    def reveal(self) -> str: ...
+
+
+class AdminSettings(Protocol):
+    """The `[admin]` table of the configuration."""
+
+    @property
+    def address(self) -> Address: ...
+
+    @property
+    def token(self) -> Secret | None: ...
+
+
+class AdminServer:
+    """A listening admin plane."""
+
+    def __init__(self, runner: web.AppRunner, port: int) -> None:
+        self._runner = runner
+        self.port = port
+
+    async def close(self) -> None:
+        """Stop listening and end what is being answered."""
+        await self._runner.cleanup()
+
+
+async def start(
+    settings: AdminSettings,
+    fleet: FleetView,
+    tally: Tally,
+    archive: Store | None = None,
+    retry: Retry | None = None,
+) -> AdminServer:
+    """Listen as `settings` say. Errors: OSError when the address is taken or not ours.
+
+    `archive` holds flags and quarantine (None: nothing is stored, those paths answer 404); `retry` sends a
+    quarantined message through the gateway again.
+    """
+    app = application(settings, fleet, tally, archive, retry)
+    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=2)
+    await runner.setup()
+    site = web.TCPSite(runner, settings.address.host, settings.address.port)
+    try:
+        await site.start()
+    except OSError:
+        await runner.cleanup()
+        raise
+    return AdminServer(runner, runner.addresses[0][1])
+
+
+def application(
+    settings: AdminSettings, fleet: FleetView, tally: Tally, archive: Store | None, retry: Retry | None
+) -> web.Application:
+    """Every path there is, behind the guard."""
+    guard = Guard(settings.token.reveal() if settings.token else None)
+    only_local_names = settings.token is None and settings.address.is_loopback
+    app = web.Application(middlewares=middlewares(guard, only_local_names), client_max_size=MAX_BODY_BYTES)
+    app.add_routes(
+        [
+            web.get("/metrics", _metrics(tally, fleet)),
+            web.get("/healthz", _health),
+            web.get("/readyz", _readiness(fleet, guard)),
+            web.get("/api/v1/chargers", _chargers(fleet)),
+            web.get("/api/v1/chargers/{id}", _charger(fleet)),
+        ]
+    )
+    if archive is not None:
+        app.add_routes(RecordsApi(archive, retry).routes())
+    return app
+
+
+Answering = Callable[[web.Request], Awaitable[web.Response]]
+
+
+def _metrics(tally: Tally, fleet: FleetView) -> Answering:
+    render = metrics.page_of(tally, fleet)
+
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(body=render(), headers={"Content-Type": metrics.CONTENT_TYPE})
+
+    return answer
+
+
+async def _health(_: web.Request) -> web.Response:
+    """That this answers at all says that the event loop runs."""
+    return as_json({"status": "ok"})
+
+
+def _readiness(fleet: FleetView, guard: Guard) -> Answering:
+    async def answer(request: web.Request) -> web.Response:
+        ready, reason = fleet.ready()
+        content: dict[str, Any] = {"ready": ready}
+        if guard.may(request):
+            content["reason"] = reason
+        return as_json(content, 200 if ready else 503)
+
+    return answer
+
+
+def _chargers(fleet: FleetView) -> Answering:
+    async def answer(request: web.Request) -> web.Response:
+        """By id; `after` is the last id of the page before."""
+        known_only(request.query, "after", "limit")
+        most, after = limit(request.query), request.query.get("after", "")
+        found = nsmallest(
+            most + 1, (one for one in fleet.chargers() if one["id"] > after), key=lambda one: str(one["id"])
+        )
+        more = len(found) > most
+        return as_json({"chargers": found[:most], "next": found[most - 1]["id"] if more else None})
+
+    return answer
+
+
+def _charger(fleet: FleetView) -> Answering:
+    async def answer(request: web.Request) -> web.Response:
+        found = fleet.charger(request.match_info["id"])
+        if found is None:
+            raise Refused(404, f"no charger {request.match_info['id']!r} is known")
+        return as_json(found)
+
+    return answer

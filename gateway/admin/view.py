@@ -1,0 +1,19 @@
+"""What the admin plane wants to know about the fleet."""
+
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+from gateway.observe.metrics import FleetFigures
+
+
+class FleetView(FleetFigures, Protocol):
+    """The chargers of this node, as JSON objects (whatever orjson can write)."""
+
+    def chargers(self) -> Iterable[dict[str, Any]]:
+        """Every charger known now, each with its `id`; in any order."""
+
+    def charger(self, id: str) -> dict[str, Any] | None:
+        """Everything about one charger, or None when it is not known."""
+
+    def ready(self) -> tuple[bool, str]:
+        """Whether chargers can be served, and one line that says why (not)."""

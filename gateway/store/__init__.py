@@ -1,0 +1,1 @@
+"""What the gateway keeps: the promise (`protocol`) and its implementations, held to one contract test."""
