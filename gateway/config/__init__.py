@@ -4,7 +4,7 @@
 """
 
 from gateway.config.checks import diff, unsafe
-from gateway.config.reading import DEMO_BACKEND, ConfigError, from_arguments, load
+from gateway.config.reading import DEMO_BACKEND, OPTIONS, ConfigError, from_arguments, load
 from gateway.config.settings import (
     Admin,
     Backend,
@@ -22,6 +22,7 @@ from gateway.config.values import Address, Secret
 
 __all__ = [
     "DEMO_BACKEND",
+    "OPTIONS",
     "Address",
     "Admin",
     "Backend",

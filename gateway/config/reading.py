@@ -1,6 +1,7 @@
 """From a TOML file and command-line options to a `Config`, or to every error in them at once."""
 
 import tomllib
+from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ OPTIONS = {
     "log_level": "log.level",
     "log_format": "log.format",
 }
-"""The settings that a command-line option overrides; `log_level` is `--log-level` there."""
+"""The settings that a command-line option overrides, by its name; `log_level` is `--log-level` there."""
 
 DEMO_BACKEND = "ws://127.0.0.1:9180"
 """Stands in for `backend.url` in a demonstration until its own backend has a port."""
@@ -42,14 +43,17 @@ def load(path: str | Path) -> Config:
 
 
 def from_arguments(
-    path: str | Path | None = None, *, demo: bool = False, **options: str | bool | None
+    path: str | Path | None = None,
+    options: Mapping[str, str | bool | None] | None = None,
+    *,
+    demo: bool = False,
 ) -> Config:
     """The configuration in a file, or the defaults, under the command-line options that were given.
 
     `options` are named as in `OPTIONS`; None and False mean not given. `demo` does without a backend.
     """
     raw = {} if path is None else _parse(Path(path))
-    given = {OPTIONS[name]: value for name, value in options.items() if value not in (None, False)}
+    given = {OPTIONS[name]: value for name, value in (options or {}).items() if value not in (None, False)}
     if demo:
         given["backend.url"] = DEMO_BACKEND
     for key_path, value in given.items():
