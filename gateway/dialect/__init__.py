@@ -1,1 +1,1 @@
-"""Every charger and backend speaks the standard of its own version: repairs, flags, station profiles, rules."""
+"""Every charger and backend speaks the standard of its own version: repairs, flags, profiles, rules."""

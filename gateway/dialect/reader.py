@@ -9,12 +9,16 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from gateway.ocpp.flags import Flag
-from gateway.ocpp.message import Message, Sender, Version
+from gateway.dialect.clean import check_for, clean
+from gateway.ocpp import errors, frame
+from gateway.ocpp.actions import known_action, may_send
+from gateway.ocpp.flags import Flag, FlagCode
+from gateway.ocpp.frame import split
+from gateway.ocpp.message import Message, MessageType, Sender, Version
 
 
 class Outcome(StrEnum):
-    """`repaired`: goes on, changed or only flagged; `quarantined`: kept, not forwarded; `ignored`: nothing in it."""
+    """`repaired`: goes on, changed or only flagged; `quarantined`: kept; `ignored`: nothing is in it."""
 
     CLEAN = "clean"
     REPAIRED = "repaired"
@@ -42,12 +46,13 @@ class Reading(Struct, gc=False):
     messages: list[Message]
     flags: list[Flag]
     reply: bytes | None = None
+    original: Message | None = None
 
 
 class Reader:
     """Reads one charger's frames, from both of its sides."""
 
-    __slots__ = ("version", "mode")
+    __slots__ = ("mode", "version")
 
     def __init__(self, version: Version, mode: Mode = Mode.REPAIR) -> None:
         self.version = version
@@ -59,6 +64,40 @@ class Reader:
         """Read one frame.
 
         `action_of(id)` is the action of the CALL with that id that awaits its answer from `sender`, or
-        None; `now` is the gateway's clock in seconds since 1970.
+        None; `now` is the gateway's clock in seconds since 1970. An answer whose CALL is not known comes
+        back with action "", for the session to judge.
         """
-        raise NotImplementedError
+        message = split(data)
+        if message is None:
+            return self._unreadable(data)
+        match message.type:
+            case MessageType.CALL:
+                if may_send(self.version, sender, message.action):
+                    check = check_for(self.version, message.action, True)
+                    if check is not None and clean(check, message.payload) is not None:
+                        return message
+            case MessageType.CALLRESULT:
+                message.action = action_of(message.id) or ""
+                if not message.action:
+                    return message
+                check = check_for(self.version, message.action, False)
+                if check is not None and clean(check, message.payload) is not None:
+                    return message
+            case MessageType.CALLERROR:
+                message.action = action_of(message.id) or ""
+                return message
+            case _:
+                pass
+        code = FlagCode.SCHEMA_VIOLATION
+        if message.type == MessageType.CALL and not known_action(self.version, message.action):
+            code = FlagCode.ACTION_UNKNOWN
+        return Reading(Outcome.REPAIRED, [message], [Flag(code)])
+
+    def _unreadable(self, data: bytes) -> Reading:
+        id_ = errors.unreadable_id(self.version)
+        reply = None
+        if id_ is not None:
+            reply = frame.error(
+                id_, errors.code(self.version, errors.Wrong.FRAME), "The message cannot be read"
+            )
+        return Reading(Outcome.QUARANTINED, [], [Flag(FlagCode.FRAME_UNREADABLE)], reply)

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 
 class Severity(StrEnum):
-    """`info`: odd or repaired, harmless; `warning`: a person may want to know; `error`: lost, doubtful or unsafe."""
+    """`info`: odd, harmless; `warning`: a person may want to know; `error`: lost, doubtful or unsafe."""
 
     INFO = "info"
     WARNING = "warning"

@@ -1,0 +1,59 @@
+"""JSON values whose numbers keep the text they were written with (`1.10` stays `1.10`)."""
+
+import msgspec
+from msgspec import Struct
+
+Path = tuple[str | int, ...]
+
+
+class Number(Struct, frozen=True, gc=False):
+    """A JSON number as its literal text."""
+
+    text: str
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is written without fraction and exponent."""
+        return self.text.lstrip("-").isdigit()
+
+    @property
+    def fits(self) -> bool:
+        """Whether every common parser keeps it: an integer within 64 bits, or a finite number."""
+        if self.is_whole:
+            return len(self.text) <= 20 and -(2**63) <= int(self.text) < 2**63
+        return abs(float(self.text)) < float("inf")
+
+
+def number_text(value: object) -> str | None:
+    """The literal text of a number in any of its forms, None for what is not a number."""
+    if isinstance(value, Number):
+        return value.text
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return str(value)
+
+
+def path_text(path: Path) -> str:
+    """`meterValue[0].sampledValue[1].value`, as flags name a place."""
+    text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
+    return text.removeprefix(".")
+
+
+def dumps(value: object) -> str:
+    """Compact JSON text of a value, members in their order, numbers as they were written."""
+    match value:
+        case str():
+            return quote(value)
+        case Number():
+            return value.text
+        case dict():
+            return "{" + ",".join([quote(key) + ":" + dumps(member) for key, member in value.items()]) + "}"
+        case list():
+            return "[" + ",".join([dumps(member) for member in value]) + "]"
+        case _:
+            return msgspec.json.encode(value).decode()
+
+
+def quote(text: str) -> str:
+    """A JSON string. A lone surrogate, which UTF-8 cannot hold, becomes U+FFFD."""
+    return msgspec.json.encode(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")).decode()
