@@ -1,8 +1,8 @@
 """What is known about every setting, as data: for reading files, for messages and for the reference page."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
-from typing import Annotated, Any, get_args, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import msgspec
 from msgspec import NODEFAULT, Meta, Struct, inspect
@@ -91,8 +91,12 @@ def _given(inner: Any) -> type[Address] | type[Secret] | None:
 
 
 def _kind(annotation: Any) -> str:
-    if _given(annotation if get_origin(annotation) is not Annotated else get_args(annotation)[0]):
-        return "host:port" if "Address" in str(annotation) else "a secret"
+    inner = get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
+    given = _given(inner)
+    if given is not None:
+        return "host:port" if given is Address else "a secret"
+    if get_origin(inner) is Literal:  # msgspec sorts the choices
+        return _one_of(get_args(inner))
     return _words(inspect.type_info(annotation))
 
 
@@ -109,12 +113,14 @@ def _words(info: inspect.Type) -> str:  # noqa: PLR0911 - one answer per type
         case inspect.FloatType(gt=above, le=highest):
             return f"a number above {above} and up to {highest}"
         case inspect.EnumType(cls=choices):
-            return "one of " + ", ".join(toml(choice) for choice in choices)
-        case inspect.LiteralType(values=choices):
-            return "one of " + ", ".join(toml(choice) for choice in choices)
+            return _one_of(choices)
         case inspect.VarTupleType(item_type=item, min_length=least):
             return f"a list of {'one or more' if least else 'any number'}, each {_words(item)}"
         case inspect.StrType(pattern=str(pattern)):
             return f"a text that matches {pattern}"
         case _:
             return "a text"
+
+
+def _one_of(choices: Iterable[object]) -> str:
+    return "one of " + ", ".join(toml(choice) for choice in choices)

@@ -197,11 +197,11 @@ class ChargerDialect(Table, frozen=True, kw_only=True):
     """An exception from `[dialect]` for some chargers."""
 
     ids: Annotated[
-        Globs, about("Ids it is for, written as in `listen.charger_ids`; the first entry that fits wins.")
+        Globs, about("Ids it is for, written as in `listen.charger_ids`; the first entry that fits wins.", reload=True)
     ]
-    mode: Annotated[Mode | None, about("As `dialect.mode`; absent: the same.")] = None
+    mode: Annotated[Mode | None, about("As `dialect.mode`; absent: the same.", reload=True)] = None
     timezone: Annotated[
-        str | None, about("As `dialect.timezone`; absent: the same.", parse=values.time_zone)
+        str | None, about("As `dialect.timezone`; absent: the same.", reload=True, parse=values.time_zone)
     ] = None
 
 

@@ -142,7 +142,7 @@ def time_zone(name: str) -> str:
             ZoneInfo(name)
     except (OSError, ValueError, KeyError):
         raise ValueError(
-            'give an IANA time zone, such as "Europe/Berlin" (needs the system\'s tzdata)'
+            'give an IANA time zone, such as "Europe/Berlin"'
         ) from None
     return name
 

@@ -1,0 +1,110 @@
+# Every target can be called at any time: what it needs is set up first, and only when something changed.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+# Debian packages that tests need; none so far.
+DEBIAN_TEST_PACKAGES :=
+
+# What `make run` passes on: make run BACKEND=wss://backend.example/ocpp LISTEN=127.0.0.1:9000
+CONFIG ?=
+BACKEND ?=
+LISTEN ?=
+ADMIN ?=
+DATA ?=
+OPTIONS = $(if $(LISTEN),--listen '$(LISTEN)') $(if $(ADMIN),--admin '$(ADMIN)') $(if $(DATA),--data '$(DATA)')
+
+.PHONY: help
+help: ## say what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo "  make run BACKEND=wss://backend.example/ocpp [LISTEN=HOST:PORT] [ADMIN=HOST:PORT] [DATA=DIR]"
+	@echo "  make run CONFIG=gateway.toml"
+
+.PHONY: setup
+setup: $(VENV)/.runtime ## make .venv with everything the gateway needs
+
+.PHONY: run
+run: $(VENV)/.runtime ## start the gateway: with BACKEND or CONFIG, else a demonstration
+ifneq ($(strip $(BACKEND)$(CONFIG)),)
+	@exec $(BIN)/ocpp-gateway run $(if $(CONFIG),'$(CONFIG)') $(if $(BACKEND),--backend '$(BACKEND)') $(OPTIONS)
+else
+	@exec $(BIN)/ocpp-gateway demo $(OPTIONS)
+endif
+
+.PHONY: test
+test: lint debian-packages ## check style and types, and run every test
+	@echo "tests (pytest, two processes)"
+	@$(BIN)/python -m pytest -n 2
+
+.PHONY: lint
+lint: $(VENV)/.test ## check style and types
+	@echo "style (ruff)"
+	@$(BIN)/ruff check --quiet
+	@$(BIN)/ruff format --check --quiet || { echo "some files are not formatted; run: make format" >&2; exit 1; }
+	@echo "types (mypy)"
+	@$(BIN)/mypy --no-error-summary
+
+.PHONY: format
+format: $(VENV)/.test ## put every file into the project's format
+	@$(BIN)/ruff check --fix --quiet
+	@$(BIN)/ruff format --quiet
+
+.PHONY: docs
+docs: $(VENV)/.runtime ## write the reference pages that come from code
+	@$(BIN)/python -m gateway.config > docs/configuration.md.new
+	@mv docs/configuration.md.new docs/configuration.md
+
+.PHONY: bench
+bench: $(VENV)/.test ## measure, and compare with the budgets
+	@$(BIN)/python -m benchmarks
+
+.PHONY: fuzz
+fuzz: $(VENV)/.test ## feed the readers damaged frames for a minute
+	@$(BIN)/python -m benchmarks.fuzz
+
+.PHONY: clean
+clean: ## remove what was made here, except data
+	@rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@find . -name __pycache__ -prune -exec rm -rf {} +
+
+.PHONY: debian-packages
+debian-packages:
+	@missing=""; \
+	for package in $(DEBIAN_TEST_PACKAGES); do \
+	  dpkg-query -W -f='$${Status}' "$$package" 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$package"; \
+	done; \
+	if [ -z "$$missing" ]; then exit 0; fi; \
+	if [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then \
+	  echo "the tests need packages that are not installed; run: sudo apt-get install$$missing" >&2; exit 1; \
+	fi; \
+	echo "installing$$missing (apt-get)"; \
+	apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null
+
+# The first Python that is new enough and can make an environment (Debian packs venv separately).
+$(BIN)/python:
+	@for candidate in $(or $(PYTHON),python3.13 python3.12 python3.11 python3); do \
+	  if "$$candidate" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	    echo "making $(VENV) with $$candidate"; \
+	    exec "$$candidate" -m venv $(VENV); \
+	  fi; \
+	done; \
+	echo "no Python 3.11 or newer that can make an environment was found;" \
+	  "on Debian or Ubuntu: sudo apt-get install python3 python3-venv; or name one: make PYTHON=/path/to/python3" >&2; \
+	exit 1
+
+$(VENV)/.runtime: pyproject.toml | $(BIN)/python
+	@echo "installing what the gateway needs into $(VENV) (half a minute)"
+	@$(PIP) install --editable .
+	@touch $@
+
+$(VENV)/.test: pyproject.toml | $(BIN)/python
+	@echo "installing what the gateway and its tests need into $(VENV) (a minute)"
+	@$(PIP) install --editable '.[test]'
+	@touch $(VENV)/.runtime $@
