@@ -197,7 +197,8 @@ class ChargerDialect(Table, frozen=True, kw_only=True):
     """An exception from `[dialect]` for some chargers."""
 
     ids: Annotated[
-        Globs, about("Ids it is for, written as in `listen.charger_ids`; the first entry that fits wins.", reload=True)
+        Globs,
+        about("Ids it is for, as in `listen.charger_ids`; the first entry that fits wins.", reload=True),
     ]
     mode: Annotated[Mode | None, about("As `dialect.mode`; absent: the same.", reload=True)] = None
     timezone: Annotated[

@@ -141,9 +141,7 @@ def time_zone(name: str) -> str:
         if name:
             ZoneInfo(name)
     except (OSError, ValueError, KeyError):
-        raise ValueError(
-            'give an IANA time zone, such as "Europe/Berlin"'
-        ) from None
+        raise ValueError('give an IANA time zone, such as "Europe/Berlin"') from None
     return name
 
 
