@@ -1,0 +1,222 @@
+"""The load: a stub backend and a crowd of chargers, both on picows, both in the process of the benchmark.
+
+One round trip is a MeterValues CALL of about 400 bytes from a charger to the backend and the CALLRESULT
+back. Every answer is compared byte for byte with the one expected, so a relay that loses, mixes up or
+re-writes frames does not get a figure.
+"""
+
+import asyncio
+from collections.abc import Callable
+from time import perf_counter, process_time
+from typing import NamedTuple
+
+from picows import (
+    WSFrame,
+    WSListener,
+    WSMsgType,
+    WSTransport,
+    WSUpgradeRequest,
+    WSUpgradeResponse,
+    WSUpgradeResponseWithListener,
+    ws_connect,
+    ws_create_server,
+)
+
+SUBPROTOCOL = "ocpp1.6"
+ID_LENGTH = 20
+_ID_AT = len(b'[2,"')
+_CALL_TAIL = (
+    b'","MeterValues",{"connectorId":1,"transactionId":4711,"meterValue":[{"timestamp":"2026-11-21T09:30:00Z",'
+    b'"sampledValue":[{"value":"1234567","context":"Sample.Periodic","measurand":"Energy.Active.Import.Register",'
+    b'"unit":"Wh"},{"value":"11040.5","measurand":"Power.Active.Import","unit":"W"},'
+    b'{"value":"16.0","measurand":"Current.Import","phase":"L1","unit":"A"}]}]}]'
+)
+CALL_BYTES = _ID_AT + ID_LENGTH + len(_CALL_TAIL)
+CONNECTS_AT_ONCE = 64
+TICK_S = 0.001
+WARM_UP_S = 0.3
+
+
+async def until(condition: Callable[[], bool], patience_s: float) -> None:
+    """Wait until `condition` holds; TimeoutError when it does not within `patience_s`."""
+    async with asyncio.timeout(patience_s):
+        while not condition():  # noqa: ASYNC110 - looked at from outside, so that the hot path sets no event
+            await asyncio.sleep(0.002)
+
+
+class StubBackend(WSListener):
+    """Answers every CALL with an empty CALLRESULT and counts its open links."""
+
+    links = 0
+
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        StubBackend.links += 1
+
+    def on_ws_disconnected(self, transport: WSTransport) -> None:
+        StubBackend.links -= 1
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        if frame.msg_type is WSMsgType.CLOSE:
+            transport.send_close(frame.get_close_code())
+            transport.disconnect()
+        elif frame.msg_type is WSMsgType.TEXT:
+            call = frame.get_payload_as_bytes()
+            transport.send(WSMsgType.TEXT, b'[3,"' + call[_ID_AT : _ID_AT + ID_LENGTH] + b'",{}]')
+
+
+def _accept(_: WSUpgradeRequest) -> WSUpgradeResponseWithListener:
+    headers = {"Sec-WebSocket-Protocol": SUBPROTOCOL}
+    return WSUpgradeResponseWithListener(
+        WSUpgradeResponse.create_101_response(extra_headers=headers), StubBackend()
+    )
+
+
+async def start_backend() -> tuple[asyncio.Server, int]:
+    """Listen on a free loopback port."""
+    server = await ws_create_server(_accept, "127.0.0.1", 0, backlog=4096, read_buffer_init_size=2048)
+    return server, int(server.sockets[0].getsockname()[1])
+
+
+class Charger(WSListener):
+    """Sends one CALL at a time; `again` makes it send the next one as soon as the answer is there."""
+
+    def __init__(self, number: int, crowd: "Crowd") -> None:
+        self.crowd = crowd
+        self.again = False
+        self.waiting = False
+        self._next_id = number * 10**10
+        self._sent_at = 0.0
+        self._expected = b""
+        self.transport: WSTransport | None = None
+
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        self.transport = transport
+
+    def on_ws_disconnected(self, transport: WSTransport) -> None:
+        self.transport = None
+        self.crowd.lost += 1
+
+    def call(self) -> None:
+        """Send one MeterValues CALL with an id of its own."""
+        assert self.transport is not None
+        self._next_id += 1
+        message_id = b"%020d" % self._next_id
+        self._expected = b'[3,"' + message_id + b'",{}]'
+        self.waiting = True
+        self._sent_at = perf_counter()
+        self.transport.send(WSMsgType.TEXT, b'[2,"' + message_id + _CALL_TAIL)
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        if frame.msg_type is not WSMsgType.TEXT:
+            if frame.msg_type is WSMsgType.CLOSE:
+                transport.disconnect()
+            return
+        if frame.get_payload_as_bytes() != self._expected:
+            self.crowd.wrong += 1
+        self.crowd.latencies_s.append(perf_counter() - self._sent_at)
+        self.waiting = False
+        if self.again:
+            self.call()
+
+
+class Sample(NamedTuple):
+    """What one stretch of load showed; `load_cpu_s` (the benchmark's own CPU) tells whose limit it was."""
+
+    seconds: float
+    round_trips: int
+    latencies_s: list[float]
+    relay_cpu_s: float
+    load_cpu_s: float
+
+
+class Crowd:
+    """Chargers connected through one relay at `url` (the charger id is appended)."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.chargers: list[Charger] = []
+        self.latencies_s: list[float] = []
+        self.wrong = 0
+        self.lost = 0
+
+    async def grow(self, size: int, patience_s: float = 120) -> float:
+        """Connect until there are `size`, each with its backend link; the seconds it took."""
+        links = StubBackend.links + size - len(self.chargers)
+        places = asyncio.Semaphore(CONNECTS_AT_ONCE)
+
+        async def connect(number: int) -> None:
+            charger = Charger(number, self)
+            async with places:
+                await ws_connect(
+                    lambda: charger,
+                    f"{self.url}/CP{number:05d}",
+                    extra_headers={"Sec-WebSocket-Protocol": SUBPROTOCOL},
+                    websocket_handshake_timeout=30,
+                    read_buffer_init_size=512,
+                )
+            self.chargers.append(charger)
+
+        start = perf_counter()
+        await asyncio.gather(*(connect(number) for number in range(len(self.chargers), size)))
+        await until(lambda: StubBackend.links >= links, patience_s)
+        return perf_counter() - start
+
+    async def call_once_each(self) -> None:
+        """One round trip on every charger, so that idle ones have been used once."""
+        for at in range(0, len(self.chargers), 100):
+            for charger in self.chargers[at : at + 100]:
+                charger.call()
+            await self._settle()
+
+    async def saturate(self, seconds: float, relay_cpu: Callable[[], float]) -> Sample:
+        """Every charger calls again as soon as it is answered; `relay_cpu` reads the relay's CPU seconds."""
+        for charger in self.chargers:
+            charger.again = True
+            charger.call()
+        await asyncio.sleep(WARM_UP_S)
+        sample = await self._watch(seconds, relay_cpu)
+        for charger in self.chargers:
+            charger.again = False
+        await self._settle()
+        return sample
+
+    async def pace(self, rate: float, seconds: float, relay_cpu: Callable[[], float]) -> Sample:
+        """`rate` CALLs a second in all, spread evenly; a charger that still waits skips its turn."""
+        pacer = asyncio.ensure_future(self._pace(rate))
+        await asyncio.sleep(WARM_UP_S)
+        sample = await self._watch(seconds, relay_cpu)
+        pacer.cancel()
+        await self._settle()
+        return sample
+
+    async def _pace(self, rate: float) -> None:
+        start, sent, size = perf_counter(), 0, len(self.chargers)
+        while True:
+            due = int((perf_counter() - start) * rate)
+            for turn in range(sent, due):
+                charger = self.chargers[turn % size]
+                if not charger.waiting:
+                    charger.call()
+            sent = due
+            await asyncio.sleep(TICK_S)
+
+    async def _watch(self, seconds: float, relay_cpu: Callable[[], float]) -> Sample:
+        self.latencies_s = taken = []
+        start, load, relay = perf_counter(), process_time(), relay_cpu()
+        await asyncio.sleep(seconds)
+        self.latencies_s = []
+        return Sample(perf_counter() - start, len(taken), taken, relay_cpu() - relay, process_time() - load)
+
+    async def _settle(self) -> None:
+        await until(lambda: not any(charger.waiting for charger in self.chargers), 30)
+
+    async def leave(self) -> None:
+        """Disconnect everybody and wait until the relay has closed the backend links too."""
+        links = StubBackend.links - len(self.chargers)
+        for at in range(0, len(self.chargers), 200):
+            for charger in self.chargers[at : at + 200]:
+                if charger.transport is not None:
+                    charger.transport.disconnect()
+            await asyncio.sleep(0)
+        await until(lambda: StubBackend.links <= links, 10)
+        self.chargers = []
