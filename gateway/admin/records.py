@@ -24,7 +24,7 @@ from gateway.store.protocol import (
 
 T = TypeVar("T")
 Retry = Callable[[QuarantineEntry], Awaitable[dict[str, Any]]]
-"""Sends a message through the gateway once more; tells at least `delivered` (bool) and `outcome` (one line)."""
+"""Sends a message through the gateway once more; tells `delivered` (bool) and `outcome` (one line)."""
 
 MAX_REASON = 500
 

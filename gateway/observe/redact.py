@@ -19,7 +19,7 @@ _ASSIGNED = re.compile(
     re.I,
 )
 _HEADER = re.compile(
-    rf"""(authorization(?:{_QUOTE})?\s*[:=,]\s*b?(?:{_QUOTE})?)(?:(?:basic|bearer|digest)\s+)?[^\s"'\\,}}\])]+""",
+    rf"""(authorization(?:{_QUOTE})?\s*[:=,]\s*(?:b?{_QUOTE})?)(?:(?:basic|bearer|digest)\s+)?[^\s"'\\,}}\])]+""",
     re.I,
 )
 _CREDENTIALS = re.compile(r"\b((?i:basic|bearer))\s+(?=[a-z+/_.~-]*[A-Z0-9=])[A-Za-z0-9+/=_.~-]{6,}")
