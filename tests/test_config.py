@@ -1,0 +1,316 @@
+"""Reading the configuration: what it becomes, and what is said about every mistake."""
+
+from pathlib import Path
+
+import pytest
+
+from gateway.config import (
+    Address,
+    Config,
+    ConfigError,
+    Secret,
+    diff,
+    from_arguments,
+    load,
+    unsafe,
+)
+from gateway.config.keys import paths
+from gateway.dialect.reader import Mode
+from gateway.ocpp.message import Version
+
+ROOT = Path(__file__).parent.parent
+BACKEND = '[backend]\nurl = "ws://127.0.0.1:8080/ocpp"\n'
+
+
+@pytest.fixture
+def read(tmp_path, monkeypatch):
+    """Reads a text as gateway.toml, in its folder."""
+    monkeypatch.chdir(tmp_path)
+
+    def read(text: str) -> Config:
+        Path("gateway.toml").write_text(text, "utf-8")
+        return load("gateway.toml")
+
+    return read
+
+
+@pytest.fixture
+def errors(read):
+    """What is wrong with a text, the file's name taken off."""
+
+    def errors(text: str) -> list[str]:
+        with pytest.raises(ConfigError) as raised:
+            read(text)
+        assert all(error.startswith("gateway.toml: ") for error in raised.value.errors)
+        return [error.removeprefix("gateway.toml: ") for error in raised.value.errors]
+
+    return errors
+
+
+def test_a_backend_url_is_enough(read):
+    config = read(BACKEND)
+    assert config.backend.url == "ws://127.0.0.1:8080/ocpp"
+    assert config.listen.address == Address("127.0.0.1", 9000)
+    assert config.listen.versions == (Version.V16, Version.V201, Version.V21)
+    assert config.limits.chargers == 20_000
+    assert config.dialect.mode is Mode.REPAIR
+    assert unsafe(config) == []
+
+
+def test_what_the_file_says_is_used(read):
+    config = read(
+        BACKEND + "call_timeout_s = 12\n"
+        '[listen]\naddress = "[::1]:0"\npath = "/ocpp"\nversions = ["1.6"]\n'
+        '[[dialect.charger]]\nids = ["A*"]\nmode = "strict"\n'
+        '[[dialect.charger]]\nids = ["*"]\ntimezone = "Asia/Tokyo"\n'
+    )
+    assert config.backend.call_timeout_s == 12
+    assert str(config.listen.address) == "[::1]:0"
+    assert config.listen.path == "/ocpp/"
+    assert config.dialect.of("a1") == (Mode.STRICT, "")
+    assert config.dialect.of("b1") == (Mode.REPAIR, "Asia/Tokyo")
+
+
+def test_a_configuration_cannot_be_changed(read):
+    with pytest.raises(AttributeError):
+        read(BACKEND).backend.url = "ws://elsewhere"
+
+
+def test_every_mistake_is_reported_at_once(errors):
+    found = errors(
+        '[backend]\nurl = "http://x"\nwhen_away = "buffer"\n'
+        "[listen]\nadress = 1\nping_interval_s = inf\n"
+        "[dialekt]\n[[dialect.charger]]\nmode = 'fix'\n[limits]\nfragments = 'many'\n[log]\nlevel = 3\n"
+    )
+    assert [error.split(":")[0] for error in found] == [
+        "dialekt",
+        "backend.url",
+        "backend.when_away",
+        "listen.adress",
+        "listen.ping_interval_s",
+        "limits.fragments",
+        "dialect.charger[0].ids",
+        "dialect.charger[0].mode",
+        "log.level",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "backend.url: is missing; give"),
+        ("backend = 1", "backend: 1 does not fit; give a table, [backend]"),
+        (BACKEND + "nmae = 'x'", "backend.nmae: unknown key; did you mean name?"),
+        (BACKEND + "token = 'x'", "backend.token: unknown key; it belongs into [admin]"),
+        (BACKEND + "zzz = 1", "backend.zzz: unknown key; known: url, name,"),
+        (BACKEND + "[lisen]", "lisen: unknown table; did you mean listen?"),
+        (BACKEND + "insecure_tls = 'yes'", 'backend.insecure_tls: "yes" does not fit; give true or false'),
+        (
+            BACKEND + "new_links_per_s = true",
+            "backend.new_links_per_s: true does not fit; give a number above 0",
+        ),
+        (BACKEND + "call_timeout_s = 0", "backend.call_timeout_s: 0 does not fit; give a number above 0"),
+        (BACKEND + "call_timeout_s = nan", "backend.call_timeout_s: nan does not fit; give a number above 0"),
+        (BACKEND + "name = 'a b'", 'backend.name: "a b" does not fit; give a text that matches'),
+        (BACKEND + "when_away = 'buffer'", 'backend.when_away: "buffer" is not available yet; use "close"'),
+        (
+            BACKEND + "reconnect_min_s = 61",
+            "backend.reconnect_min_s: is above backend.reconnect_max_s; lower it",
+        ),
+        (BACKEND + "username = 'a:b'", "backend.username: a user name cannot contain a colon"),
+        (BACKEND + "username = 'a'", "backend.password: is missing; give it, or leave backend.username out"),
+        (
+            BACKEND + "insecure_tls = true",
+            "backend.insecure_tls: means nothing for a ws:// backend.url; use wss://",
+        ),
+        (
+            BACKEND + "ca_file = 'none.pem'",
+            "backend.ca_file: cannot read none.pem: No such file or directory; give",
+        ),
+        (
+            BACKEND + "client_key = 'gateway.toml'",
+            "backend.client_certificate: is missing; give it, or leave",
+        ),
+        ("[backend]\nurl = 'ws://x?a'", "backend.url: leave out what begins with ? or #"),
+        ("[backend]\nurl = 'ws://'", "backend.url: give a ws:// or wss:// url with a host"),
+        ("[backend]\nurl = 'ws://x:99999'", "backend.url: give a ws:// or wss:// url with a host"),
+        ("[backend]\nurl = 'wss://[x'", "backend.url: give a ws:// or wss:// url with a host"),
+        (BACKEND + "[listen]\naddress = '9000'", "listen.address: give host:port, such as"),
+        (BACKEND + "[listen]\naddress = ':9000'", "listen.address: give host:port, such as"),
+        (BACKEND + "[listen]\naddress = 'x:65536'", "listen.address: give host:port, such as"),
+        (
+            BACKEND + "[listen]\naddress = '0.0.0.0:9'",
+            "listen.address: others can reach 0.0.0.0:9 and there is no TLS",
+        ),
+        (BACKEND + "[listen]\npath = 'ocpp'", "listen.path: give a URL path that starts with /"),
+        (
+            BACKEND + "[listen]\nversions = []",
+            "listen.versions: [] does not fit; give a list of one or more, each",
+        ),
+        (
+            BACKEND + "[listen]\nversions = ['2.1']",
+            'listen.default_version: "1.6" is not among listen.versions',
+        ),
+        (
+            BACKEND + "[listen]\ntls_key = 'gateway.toml'",
+            "listen.tls_certificate: is missing; give it, or leave",
+        ),
+        (
+            BACKEND + "[admin]\naddress = '[::]:9080'",
+            "admin.token: is missing while others can reach [::]:9080; set",
+        ),
+        (BACKEND + "[dialect]\ntimezone = 'Mars'", "dialect.timezone: give an IANA time zone"),
+        (BACKEND + "[dialect]\ntimezone = '../x'", "dialect.timezone: give an IANA time zone"),
+        (
+            BACKEND + "[dialect]\ncharger = 1",
+            "dialect.charger: 1 does not fit; write each entry as [[dialect.charger]]",
+        ),
+        (BACKEND + "[dialect]\ncharger = [1]", "dialect.charger[0]: 1 does not fit; give a table"),
+        (
+            BACKEND + "[log]\nlevel = 'loud'",
+            'log.level: "loud" does not fit; give one of "debug", "info", "warning"',
+        ),
+        ("[backend", "is not TOML: "),
+    ],
+)
+def test_a_mistake_is_told_with_its_key_and_the_cure(text, message, errors):
+    (error,) = errors(text)
+    assert error.startswith(message)
+
+
+def test_a_file_that_cannot_be_read_is_told(tmp_path):
+    with pytest.raises(
+        ConfigError, match=r"none\.toml: cannot be read \(No such file or directory\); give the path"
+    ):
+        load(tmp_path / "none.toml")
+    latin = tmp_path / "latin.toml"
+    latin.write_bytes(b"# caf\xe9")
+    with pytest.raises(ConfigError, match="is not UTF-8"):
+        load(latin)
+
+
+def test_a_secret_comes_from_the_environment_a_file_or_the_text_itself(read, monkeypatch):
+    monkeypatch.setenv("GATEWAY_TOKEN", "one")
+    Path("password").write_text("two\n")
+    config = read(BACKEND + 'password = { file = "password" }\n[admin]\ntoken = { env = "GATEWAY_TOKEN" }')
+    assert config.admin.token == Secret("one")
+    assert config.backend.password == Secret("two")
+    assert not config.admin.token.plain
+    plain = read(BACKEND + "[admin]\ntoken = 'three'").admin.token
+    assert plain.reveal() == "three"
+    assert plain.plain
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ('{ env = "NOT_SET_ANYWHERE" }', "the environment variable NOT_SET_ANYWHERE is not set"),
+        ('{ file = "none" }', "cannot read none: No such file or directory"),
+        ('{ file = "gateway.toml", env = "HOME" }', "give { env ="),
+        ('""', "the secret is empty"),
+        ("5", "give { env ="),
+    ],
+)
+def test_a_secret_that_cannot_be_had_is_told(value, message, errors):
+    assert errors(f"{BACKEND}[admin]\ntoken = {value}")[0].startswith(f"admin.token: {message}")
+
+
+def test_no_secret_is_ever_shown(read, errors):
+    config = read(
+        BACKEND + "password = 'hidden'\nproxy = 'http://u:hidden@proxy:3128'\n[admin]\ntoken = 'hidden'"
+    )
+    shown = repr(config) + str(config) + f"{config.admin.token}" + "".join(unsafe(config))
+    assert "hidden" not in shown
+    for text in (
+        "[backend]\nurl = 'wss://u:hidden@x'",
+        BACKEND + "proxy = 'ftp://u:hidden@x'",
+        BACKEND + "password = ['hidden']",
+    ):
+        assert "hidden" not in "".join(errors(text))
+
+
+def test_what_is_unsafe_is_said(read):
+    config = read(
+        '[backend]\nurl = "ws://backend.example"\npassword = "x"\nproxy = "socks5://u:p@proxy"\n'
+        '[listen]\naddress = "0.0.0.0:9000"\ninsecure = true\n'
+        '[admin]\naddress = "0.0.0.0:9080"\ntoken = "x"\n'
+    )
+    assert [warning.split(":")[0] for warning in unsafe(config)] == [
+        "listen.insecure",
+        "backend.url",
+        "backend.password",
+        "admin.address",
+        "backend.password",
+        "admin.token",
+        "backend.proxy",
+    ]
+    trusting = read('[backend]\nurl = "wss://backend.example"\ninsecure_tls = true')
+    assert [warning.split(":")[0] for warning in unsafe(trusting)] == ["backend.insecure_tls"]
+
+
+def test_ids_are_let_in_by_pattern_whatever_their_case(read):
+    listen = read(BACKEND + '[listen]\ncharger_ids = ["Site-A-*", "b?"]').listen
+    assert listen.allows("SITE-a-001")
+    assert listen.allows("B7")
+    assert not listen.allows("B77")
+    assert not listen.allows("")
+
+
+def test_a_difference_is_for_a_reload_or_for_a_restart(read):
+    old = read(BACKEND)
+    new = read(
+        BACKEND.replace("8080", "8081") + '[log]\nlevel = "debug"\n[limits]\nfragments = 9\n'
+        '[[dialect.charger]]\nids = ["x"]\n[admin]\naddress = "127.0.0.1:1"\n'
+    )
+    assert diff(old, old) == ([], [])
+    assert diff(old, new) == (
+        ["limits.fragments", "dialect.charger", "log.level"],
+        ["backend.url", "admin.address"],
+    )
+
+
+def test_options_go_before_the_file(tmp_path):
+    path = tmp_path / "gateway.toml"
+    path.write_text(BACKEND + '[log]\nlevel = "error"\n')
+    config = from_arguments(
+        path, {"backend": "wss://other", "listen": None, "insecure": False, "log_level": "debug"}
+    )
+    assert (config.backend.url, config.log.level, config.listen.insecure) == ("wss://other", "debug", False)
+    assert from_arguments(path, {"listen": "0.0.0.0:9", "insecure": True}).listen.insecure
+
+
+def test_a_wrong_option_is_named_as_it_was_typed():
+    with pytest.raises(ConfigError) as raised:
+        from_arguments(options={"backend": "x", "log_level": "loud", "admin": "127.0.0.1:1"})
+    assert [error.split(" ")[0] for error in raised.value.errors] == ["--backend:", "--log-level:"]
+
+
+def test_a_demonstration_needs_no_backend(tmp_path):
+    assert from_arguments(demo=True).backend.url.startswith("ws://127.0.0.1:")
+    path = tmp_path / "gateway.toml"
+    path.write_text('[backend]\nname = "mine"\nurl = "wss://real.example"\n')
+    assert from_arguments(path, demo=True).backend.url.startswith("ws://127.0.0.1:")
+
+
+def test_the_example_file_is_right():
+    config = load(ROOT / "deploy/gateway.example.toml")
+    assert unsafe(config) == []
+
+
+def test_what_is_commented_out_in_the_example_is_right_too(read):
+    lines = (ROOT / "deploy/gateway.example.toml").read_text("utf-8").splitlines()
+    settings = [
+        line.removeprefix("# ")
+        for line in lines
+        if not line.startswith("# ") or line[2] == "[" or " = " in line
+    ]
+    for name in ("backend-ca.pem", "gateway.pem", "gateway.key", "admin.token"):
+        Path(name).write_text("x")
+    config = read("\n".join(settings).replace('{ env = "BACKEND_PASSWORD" }', '{ file = "admin.token" }'))
+    assert config.dialect.of("site-b-1")[0] is Mode.OBSERVE
+
+
+def test_every_setting_has_a_description_of_its_own():
+    described = paths()
+    assert len(described) > 50
+    assert [path for path, key in described.items() if not key.description.strip().endswith(".")] == []
