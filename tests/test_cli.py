@@ -1,0 +1,253 @@
+"""The command line: what is printed, and what the exit status is."""
+
+import io
+import json
+import subprocess
+import sys
+from types import ModuleType, SimpleNamespace
+
+import pytest
+
+import gateway
+from gateway.cli import COMMANDS, main
+
+FRAME = '[2,"1","Heartbeat",{}]'
+HEAVY = ("msgspec", "orjson", "aiohttp", "picows", "uvloop", "redis", "asyncio", "sqlite3")
+
+
+@pytest.fixture
+def started(monkeypatch):
+    """What `gateway.app.run` was called with, the application itself left out."""
+    calls: list[SimpleNamespace] = []
+
+    def run(config, demo):
+        calls.append(SimpleNamespace(config=config, demo=demo))
+        return 7
+
+    app = ModuleType("gateway.app")
+    app.run = run  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "gateway.app", app)
+    monkeypatch.setattr(gateway, "app", app, raising=False)
+    return calls
+
+
+@pytest.fixture
+def inspected(monkeypatch):
+    """The records that the inspector was asked about; the answers are `answer`, or clean."""
+    seen = SimpleNamespace(records=[], answer={"outcome": "clean", "flags": []})
+
+    def inspect(record):
+        seen.records.append(record)
+        return {"id": record["id"], "frames": [record["raw"]]} | seen.answer
+
+    monkeypatch.setattr("gateway.cli.inspect.inspect", inspect)
+    return seen
+
+
+@pytest.fixture
+def paste(monkeypatch):
+    """Puts bytes on standard input."""
+    return lambda data: monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
+
+
+def ends(*arguments: str) -> int:
+    """The exit status, whoever ends the program."""
+    try:
+        return main(arguments)
+    except SystemExit as end:
+        return int(end.code or 0)
+
+
+def test_help_names_every_command(capsys):
+    assert ends("--help") == 0
+    shown = capsys.readouterr().out
+    assert [name for name in COMMANDS if f"\n    {name}" not in shown] == []
+
+
+def test_version(capsys):
+    assert ends("--version") == 0
+    assert capsys.readouterr().out == f"ocpp-gateway {gateway.__version__}\n"
+
+
+def test_help_loads_nothing_that_is_slow():
+    code = (
+        "import sys, gateway.cli\n"
+        "try: gateway.cli.main(['--help'])\n"
+        f"finally: print('loaded:', *[name for name in {HEAVY} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "loaded:"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(command, capsys):
+    assert ends(command, "--help") == 0
+    assert f"usage: ocpp-gateway {command}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "required: COMMAND"),
+        (["rnu"], "invalid choice: 'rnu'"),
+        (["run"], "give a configuration file or --backend URL"),
+        (["run", "--backend", "x"], "--backend: backend.url: give a ws:// or wss:// url"),
+        (
+            ["run", "--listen", "0.0.0.0:9", "--backend", "ws://x"],
+            "--listen: listen.address: others can reach",
+        ),
+        (["run", "--port", "9"], "unrecognized arguments: --port"),
+        (["run", "none.toml"], "none.toml: cannot be read"),
+        (["demo", "--log-level", "loud"], '--log-level: log.level: "loud" does not fit'),
+        (["check", "none.toml"], "none.toml: cannot be read"),
+        (["inspect", "none.txt"], "none.txt: cannot be read: No such file or directory"),
+    ],
+)
+def test_a_mistake_is_told_and_ends_with_2(arguments, message, capsys, started):
+    assert ends(*arguments) == 2
+    shown = capsys.readouterr()
+    assert message in shown.err
+    assert shown.out == ""
+    assert started == []
+
+
+def test_run_starts_the_gateway_with_what_was_asked_for(started, tmp_path):
+    path = tmp_path / "gateway.toml"
+    path.write_text('[backend]\nurl = "wss://one"\n[listen]\naddress = "127.0.0.1:1"\n')
+    options = (
+        "--listen",
+        "0.0.0.0:2",
+        "--insecure",
+        "--admin",
+        "127.0.0.1:3",
+        "--data",
+        "d",
+        "--log-format",
+        "json",
+    )
+    assert ends("run", str(path), *options) == 7
+    ((config, demo),) = [(call.config, call.demo) for call in started]
+    assert not demo
+    assert config.backend.url == "wss://one"
+    assert (str(config.listen.address), str(config.admin.address)) == ("0.0.0.0:2", "127.0.0.1:3")
+    assert (config.data.directory, config.log.format, config.log.level) == ("d", "json", "info")
+
+
+def test_demo_needs_nothing(started):
+    assert ends("demo") == 7
+    assert started[0].demo
+
+
+def test_ctrl_c_is_no_traceback(started, monkeypatch):
+    def interrupted(config, demo):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(gateway.app, "run", interrupted)
+    assert ends("demo") == 130
+
+
+def test_check_says_what_a_file_amounts_to(capsys, tmp_path):
+    path = tmp_path / "gateway.toml"
+    path.write_text('[backend]\nurl = "ws://backend.example/ocpp"\n[admin]\ntoken = "hidden"\n')
+    assert ends("check", str(path)) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith(f"{path}: OK\n")
+    for part in (
+        "127.0.0.1:9000/",
+        "backend: ws://backend.example/ocpp/<charger id>",
+        "with a token",
+        "unsafe:\n",
+    ):
+        assert part in shown
+    assert "  backend.url: is ws://" in shown
+    assert "hidden" not in shown
+
+
+def test_check_tells_every_mistake(capsys, tmp_path):
+    path = tmp_path / "gateway.toml"
+    path.write_text("[listen]\nadress = 1\n")
+    assert ends("check", str(path)) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 2
+
+
+def test_a_pasted_frame_over_several_lines_is_one_frame(inspected, paste):
+    pretty = json.dumps(json.loads(FRAME), indent=2)
+    paste(pretty.encode())
+    assert ends("inspect") == 0
+    assert [record["raw"] for record in inspected.records] == [pretty]
+
+
+def test_every_line_that_starts_like_a_frame_is_one(inspected, paste):
+    paste(f"{FRAME}\n\n  {FRAME}\r\n[2,broken\n".encode())
+    assert ends("inspect", "-", "--version", "2.0.1", "--from", "backend", "--action", "Heartbeat") == 0
+    assert [record["raw"].strip() for record in inspected.records] == [FRAME, FRAME, "[2,broken"]
+    assert inspected.records[0] | {"raw": ""} == {
+        "id": "1",
+        "raw": "",
+        "version": "2.0.1",
+        "direction": "backend_to_charger",
+        "action": "Heartbeat",
+    }
+
+
+def test_a_file_of_json_lines_keeps_what_each_says_of_itself(inspected, tmp_path):
+    path = tmp_path / "frames.jsonl"
+    records = [{"id": "a", "raw": FRAME, "version": "2.1", "given": [FRAME]}, {"raw": FRAME}]
+    path.write_text("\n".join(json.dumps(record) for record in records))
+    assert ends("inspect", str(path)) == 0
+    assert [(record["id"], record["version"]) for record in inspected.records] == [("a", "2.1"), ("2", "1.6")]
+    assert inspected.records[0]["given"] == [FRAME]
+    assert inspected.records[0]["direction"] == "charger_to_backend"
+
+
+def test_bytes_that_are_no_text_are_inspected_as_they_are(inspected, paste):
+    paste(b'[2,"1","Heartbeat",{"x":"\xff"}]')
+    assert ends("inspect") == 0
+    assert inspected.records[0]["encoding"] == "base64"
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [(b" \n", "there is no frame"), (b'{"raw":"[]"}\n\n{"id":"2"}\n', "line 3: is not a JSON object with")],
+)
+def test_what_holds_no_frame_is_a_mistake(data, message, inspected, paste, capsys):
+    paste(data)
+    assert ends("inspect") == 2
+    assert message in capsys.readouterr().err
+
+
+def test_json_output_is_one_line_per_frame(inspected, paste, capsys):
+    paste(f"{FRAME}\n{FRAME}\n".encode())
+    assert ends("inspect", "--json") == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(line["id"], line["outcome"]) for line in lines] == [("1", "clean"), ("2", "clean")]
+
+
+def test_people_see_before_after_and_flags(inspected, paste, capsys):
+    flag = {"code": "unit-corrected", "severity": "warning", "path": "a[0].b", "before": "1", "after": "2"}
+    inspected.answer = {
+        "outcome": "repaired",
+        "flags": [flag, flag | {"path": "", "before": "", "after": ""}],
+    }
+    paste(FRAME.encode())
+    assert ends("inspect") == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "1: repaired",
+        f"  before   {FRAME}",
+        f"  after    {FRAME}",
+        "  warning  unit-corrected  a[0].b  1 → 2",
+        "  warning  unit-corrected",
+    ]
+
+
+def test_a_frame_that_goes_nowhere_is_said_to(inspected, paste, capsys):
+    inspected.answer = {"outcome": "quarantined", "frames": [], "flags": []}
+    paste(FRAME.encode())
+    assert ends("inspect") == 0
+    assert "after    nothing is forwarded" in capsys.readouterr().out
+
+
+def test_a_frame_cannot_steer_the_terminal(inspected, paste, capsys):
+    paste(b'[2,"\x1b[2J\xc2\x9b"]')
+    assert ends("inspect") == 0
+    assert "\\x1b[2J\\x9b" in capsys.readouterr().out
