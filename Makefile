@@ -60,6 +60,8 @@ format: $(VENV)/.test ## put every file into the project's format
 docs: $(VENV)/.runtime ## write the reference pages that come from code
 	@$(BIN)/python -m gateway.config > docs/configuration.md.new
 	@mv docs/configuration.md.new docs/configuration.md
+	@$(BIN)/python -m gateway.observe.metrics > docs/metrics.md.new
+	@mv docs/metrics.md.new docs/metrics.md
 
 .PHONY: bench
 bench: $(VENV)/.test ## measure, and compare with the budgets
