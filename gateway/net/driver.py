@@ -1,0 +1,185 @@
+"""Between one charger's session and the world: tells it what happens, does what it wants, in order.
+
+Everything runs synchronously in the socket's callback: no task, queue or future per message.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from gateway.net.link import Link
+from gateway.ocpp.flags import Flag, FlagCode
+from gateway.ocpp.message import Sender
+from gateway.session import effects as ef
+from gateway.session import events as ev
+from gateway.session.session import ChargerSession
+
+INTERNAL_ERROR = 1011
+TRY_AGAIN_LATER = 1013
+
+
+class World(Protocol):
+    """What a driver needs of the node around it."""
+
+    def noted(self, driver: "Driver", noted: ef.Noted) -> None:
+        """The session says that something happened."""
+
+    def flagged(self, driver: "Driver", flagged: ef.Flagged) -> None:
+        """The session says that a message was not simply clean."""
+
+    def doubt_backend(self, driver: "Driver", reason: str) -> None:
+        """The session's backend does not do its work."""
+
+    def ended(self, driver: "Driver") -> None:
+        """Both links are gone."""
+
+
+class Driver:
+    """The sockets of one charger and its session.
+
+    `credential` is a digest of the charger's Authorization header, b"" when it had none; `address` is
+    the charger's IP address; `version` is what the backend agreed to speak; `connected_at` is in seconds
+    since 1970.
+    """
+
+    __slots__ = (
+        "address",
+        "backend",
+        "charger",
+        "charger_id",
+        "connected_at",
+        "credential",
+        "loop",
+        "session",
+        "version",
+        "world",
+    )
+
+    def __init__(
+        self, charger_id: str, address: str, credential: bytes, session: ChargerSession, world: World
+    ) -> None:
+        self.charger_id = charger_id
+        self.address = address
+        self.credential = credential
+        self.session = session
+        self.world = world
+        self.loop = asyncio.get_running_loop()
+        self.charger: Link | None = None
+        self.backend: Link | None = None
+        self.version = session.version
+        self.connected_at = 0.0
+
+    def tell(self, event: ev.Event) -> None:
+        """Give the session an event and do what it wants."""
+        try:
+            effects = self.session.handle(event, self.loop.time())
+        except Exception as error:
+            self._failed(event, error)
+            return
+        for effect in effects:
+            kind = type(effect)
+            if kind is ef.SendToBackend:
+                if self.backend is not None:
+                    self.backend.send(effect.data)  # type: ignore[union-attr]  # the kind was just checked
+            elif kind is ef.SendToCharger:
+                if self.charger is not None:
+                    self.charger.send(effect.data)  # type: ignore[union-attr]
+            else:
+                _PERFORM[kind](self, effect)
+
+    def _failed(self, event: ev.Event, error: Exception) -> None:
+        """An error of ours: this charger's links end, its message is kept, nobody else is touched."""
+        if isinstance(event, ev.ChargerFrame | ev.BackendFrame):
+            sender = Sender.CHARGER if isinstance(event, ev.ChargerFrame) else Sender.BACKEND
+            flags = (Flag(FlagCode.GATEWAY_FAILED),)
+            self.world.flagged(self, ef.Flagged(sender, "", event.data, flags, ef.Verdict.QUARANTINED))
+        self.world.noted(self, ef.Noted("session-failed", repr(error)))
+        for link in (self.charger, self.backend):
+            if link is not None:
+                link.close(INTERNAL_ERROR, "internal error")
+
+    # What the links tell (LinkOwner)
+
+    def link_opened(self, link: Link) -> None:
+        if link.end is Sender.BACKEND:
+            self.backend = link
+            self.tell(ev.BackendOpened(link.epoch))
+        else:
+            self.charger = link
+            self.tell(ev.ChargerOpened(link.epoch, self.version))
+
+    def link_received(self, link: Link, data: bytes, binary: bool) -> None:
+        if link.end is Sender.CHARGER:
+            self.tell(ev.ChargerFrame(link.epoch, data, binary))
+        else:
+            self.tell(ev.BackendFrame(link.epoch, data, binary))
+
+    def link_ponged(self, link: Link) -> None:
+        if link.end is Sender.CHARGER:
+            self.tell(ev.ChargerPonged(link.epoch))
+        else:
+            self.tell(ev.BackendPonged(link.epoch))
+
+    def link_blocked(self, link: Link, blocked: bool) -> None:
+        if link.is_congested():
+            link.close(TRY_AGAIN_LATER, "not reading")
+        match link.end, blocked:
+            case Sender.CHARGER, True:
+                self.tell(ev.ChargerBlocked(link.epoch))
+            case Sender.CHARGER, False:
+                self.tell(ev.ChargerUnblocked(link.epoch))
+            case Sender.BACKEND, True:
+                self.tell(ev.BackendBlocked(link.epoch))
+            case _:
+                self.tell(ev.BackendUnblocked(link.epoch))
+
+    def link_closed(self, link: Link, code: int) -> None:
+        if link is self.charger:
+            self.charger = None
+            self.tell(ev.ChargerClosed(link.epoch, code))
+        elif link is self.backend:
+            self.backend = None
+            self.tell(ev.BackendClosed(link.epoch, code))
+        if self.charger is None and self.backend is None:
+            self.world.ended(self)
+
+    # What the session wants
+
+    def _link(self, end: Sender) -> Link | None:
+        return self.charger if end is Sender.CHARGER else self.backend
+
+    def _ping(self, effect: ef.Ping) -> None:
+        if (link := self._link(effect.to)) is not None:
+            link.ping()
+
+    def _close(self, effect: ef.Close) -> None:
+        if (link := self._link(effect.to)) is not None:
+            link.close(effect.code, effect.reason)
+
+    def _stop_reading(self, effect: ef.StopReading) -> None:
+        if (link := self._link(effect.of)) is not None:
+            link.stop_reading()
+
+    def _read_on(self, effect: ef.ReadOn) -> None:
+        if (link := self._link(effect.of)) is not None:
+            link.read_on()
+
+    def _doubt_backend(self, effect: ef.DoubtBackend) -> None:
+        self.world.doubt_backend(self, effect.reason)
+
+    def _flagged(self, effect: ef.Flagged) -> None:
+        self.world.flagged(self, effect)
+
+    def _noted(self, effect: ef.Noted) -> None:
+        self.world.noted(self, effect)
+
+
+_PERFORM: dict[type, Callable[[Driver, Any], None]] = {
+    ef.Ping: Driver._ping,
+    ef.Close: Driver._close,
+    ef.StopReading: Driver._stop_reading,
+    ef.ReadOn: Driver._read_on,
+    ef.DoubtBackend: Driver._doubt_backend,
+    ef.Flagged: Driver._flagged,
+    ef.Noted: Driver._noted,
+}

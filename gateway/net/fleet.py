@@ -1,0 +1,389 @@
+"""All chargers of this node: who is let in, who is connected, and what an operator can see of them."""
+
+import asyncio
+import hashlib
+import resource
+from collections import Counter, deque
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
+
+from msgspec import Struct
+
+from gateway.config import Config
+from gateway.dialect.reader import Reader
+from gateway.net.backend import Backend, BackendAway, BackendRefused
+from gateway.net.driver import Driver
+from gateway.net.handshake import MAX_ID_LENGTH, Offer, Refusal, registry_key
+from gateway.net.link import Link, LinkLimits
+from gateway.observe import log
+from gateway.ocpp.flags import FLAGS, Flag
+from gateway.ocpp.message import Sender, Version
+from gateway.session import effects as ef
+from gateway.session import events as ev
+from gateway.session.session import ChargerSession, SessionSettings
+from gateway.session.tally import Tally
+
+SWEEP_S = 0.25
+RESERVED_FILES = 256
+FIGHT_SWAPS = 3
+FIGHT_S = 60.0
+
+REPLACED = 1008
+SERVICE_RESTART = 1012
+
+
+class FlagSink(Protocol):
+    """Where flagged messages are kept; must return at once."""
+
+    def flagged(self, driver: Driver, flagged: ef.Flagged) -> None: ...
+
+
+class Admission(Struct):
+    """A charger that may come in: its driver, whose backend link is open, and its token for the agreed version."""
+
+    driver: Driver
+    token: str
+
+
+class Fleet:
+    """The chargers of one node, by their registry key.
+
+    A charger is in `drivers` from the moment its handshake is accepted for dialling until both of its
+    links are gone, so no second connection can slip in between.
+    """
+
+    def __init__(self, config: Config, tally: Tally, sink: FlagSink, clock: Callable[[], float]) -> None:
+        self.config = config
+        self.tally = tally
+        self.backend = Backend(config.backend)
+        self.drivers: dict[str, Driver] = {}
+        self.addresses: Counter[str] = Counter()
+        self.is_closing = False
+        self._sink = sink
+        self._clock = clock  # seconds since 1970
+        self._epochs = 0
+        self._swaps: dict[str, deque[float]] = {}
+        self._probing: set[str] = set()
+        self._ended: dict[str, asyncio.Event] = {}
+        self._sweeper: asyncio.TimerHandle | None = None
+        self.apply(config)
+
+    def apply(self, config: Config) -> None:
+        """Take what a reload can change; sockets stay open."""
+        self.config = config
+        limits, listen, backend = config.limits, config.listen, config.backend
+        self.charger_limits = LinkLimits(
+            limits.charger_message_bytes,
+            limits.fragments,
+            limits.fragment_assembly_s,
+            limits.pings_per_s,
+            limits.write_buffer_bytes,
+        )
+        self.backend_limits = LinkLimits(
+            limits.backend_message_bytes,
+            limits.fragments,
+            limits.fragment_assembly_s,
+            limits.pings_per_s,
+            limits.write_buffer_bytes,
+        )
+        self.session_settings = SessionSettings(
+            answer_deadline_s=backend.answer_deadline_s,
+            call_timeout_s=backend.call_timeout_s,
+            waiting_calls=limits.waiting_calls,
+            messages_per_s=limits.messages_per_s,
+            message_burst=limits.message_burst,
+            charger_ping_s=listen.ping_interval_s,
+            charger_pong_s=listen.pong_timeout_s,
+            backend_ping_s=backend.ping_interval_s,
+            backend_pong_s=backend.pong_timeout_s,
+            backend_name=backend.name,
+        )
+        for driver in self.drivers.values():
+            driver.session.settings = self.session_settings
+            driver.session.reader.mode = config.dialect.of(driver.charger_id)[0]
+
+    # Letting chargers in
+
+    async def admit(self, offer: Offer, address: str) -> Admission:
+        """Make room for a charger and open its link to the backend. Raises Refusal."""
+        key = offer.registry_key
+        if key in self.drivers:
+            await self._settle(offer, address)
+        self._check_room()
+        driver = self._new_driver(offer, address)
+        self.drivers[key] = driver
+        self.addresses[address] += 1
+        try:
+            link = Link(driver, Sender.BACKEND, self._epoch(), self.backend_limits)
+            driver.version, token = await self.backend.connect(offer, link)
+        except BaseException as error:
+            self.ended(driver)
+            raise _refusal(error) from None
+        driver.connected_at = self._clock()
+        return Admission(driver, token)
+
+    def charger_link(self, driver: Driver, deflates: bool) -> Link:
+        """A link for a charger that was admitted."""
+        return Link(driver, Sender.CHARGER, self._epoch(), self.charger_limits, deflates)
+
+    def _epoch(self) -> int:
+        self._epochs += 1
+        return self._epochs
+
+    def _new_driver(self, offer: Offer, address: str) -> Driver:
+        mode, zone = self.config.dialect.of(offer.charger_id)
+        wall_offset_s = self._clock() - asyncio.get_running_loop().time()
+        session = ChargerSession(
+            offer.charger_id,
+            self.session_settings,
+            self.tally,
+            Reader(offer.versions[0][0], mode),
+            wall_offset_s,
+        )
+        return Driver(offer.charger_id, address, _digest(offer.authorization), session, self)
+
+    def _check_room(self) -> None:
+        limits = self.config.limits
+        files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if len(self.drivers) >= limits.chargers:
+            raise Refusal(503, "overload", "limits.chargers is reached", 60)
+        if 2 * len(self.drivers) + RESERVED_FILES > 0.9 * files:
+            raise Refusal(503, "overload", "too few file descriptors: raise the limit of open files", 60)
+        if self.is_closing:
+            raise Refusal(503, "overload", "the gateway is stopping", 10)
+
+    async def _settle(self, offer: Offer, address: str) -> None:
+        """Somebody comes with the id of a charger that is here: which of the two stays?
+
+        A connection that does not answer a ping is replaced. One that does stays, unless the newcomer has
+        the same credentials: then the newest wins, until they fight.
+        """
+        key = offer.registry_key
+        incumbent = self.drivers[key]
+        if key in self._probing or incumbent.charger is None:
+            raise _duplicate("is just connecting", 5)
+        self._probing.add(key)
+        try:
+            alive = await self._is_alive(incumbent)
+        finally:
+            self._probing.discard(key)
+        if self.drivers.get(key) is not incumbent:
+            return
+        if alive:
+            self._judge_newcomer(incumbent, offer, address)
+        log.event("info", "charger-replaced", charger=offer.charger_id, old=incumbent.address, new=address)
+        self.tally.events["charger-replaced"] += 1
+        await self._end(key, incumbent)
+
+    def _judge_newcomer(self, incumbent: Driver, offer: Offer, address: str) -> None:
+        same = bool(incumbent.credential) and incumbent.credential == _digest(offer.authorization)
+        if not same:
+            log.event("warning", "duplicate-refused", charger=offer.charger_id, old=incumbent.address, new=address)
+            raise _duplicate("is already connected and answers", 60)
+        now = asyncio.get_running_loop().time()
+        swaps = self._swaps.setdefault(offer.registry_key, deque(maxlen=FIGHT_SWAPS))
+        if len(swaps) == FIGHT_SWAPS and now - swaps[0] < FIGHT_S:
+            self.tally.events["duplicate-fight"] += 1
+            log.event("error", "duplicate-fight", charger=offer.charger_id, old=incumbent.address, new=address)
+            raise _duplicate("is connected from two places at once", 60)
+        swaps.append(now)
+
+    async def _is_alive(self, driver: Driver) -> bool:
+        """Whether the charger sends anything within `duplicate_probe_s` of a ping."""
+        loop = asyncio.get_running_loop()
+        asked_at = loop.time()
+        driver.tell(ev.ProbeWanted())
+        while loop.time() < asked_at + self.config.listen.duplicate_probe_s:
+            await asyncio.sleep(0.02)
+            if driver.charger is None:
+                return False
+            if driver.session.charger.heard_at > asked_at:
+                return True
+        return False
+
+    async def _end(self, key: str, driver: Driver) -> None:
+        """Close a charger's links and wait until they are gone."""
+        gone = self._ended.setdefault(key, asyncio.Event())
+        if driver.charger is not None:
+            driver.charger.close(REPLACED, "replaced by a newer connection")
+        await gone.wait()
+
+    # What drivers tell (World)
+
+    def noted(self, driver: Driver, noted: ef.Noted) -> None:
+        self.tally.events[noted.name] += 1
+        fields = {"detail": noted.detail} if noted.detail else {}
+        log.event(_LEVELS.get(noted.name, "debug"), noted.name, charger=driver.charger_id, **fields)
+
+    def flagged(self, driver: Driver, flagged: ef.Flagged) -> None:
+        worst = max((FLAGS[flag.code].severity for flag in flagged.flags), key=_SEVERITY_ORDER.index)
+        log.event(
+            "info" if worst == "info" else "warning",
+            "message-flagged",
+            charger=driver.charger_id,
+            sender=flagged.sender.value,
+            action=flagged.action,
+            flags=", ".join(flag.code.value + (f"@{flag.path}" if flag.path else "") for flag in flagged.flags),
+            verdict=flagged.verdict.value,
+        )
+        self._sink.flagged(driver, flagged)
+
+    def doubt_backend(self, driver: Driver, reason: str) -> None:
+        self.backend.doubt(reason)
+
+    def ended(self, driver: Driver) -> None:
+        key = registry_key(driver.charger_id)
+        if self.drivers.get(key) is not driver:
+            return
+        self.backend.closed(key)
+        del self.drivers[key]
+        self.addresses -= Counter({driver.address: 1})
+        if (event := self._ended.pop(key, None)) is not None:
+            event.set()
+
+    # Time
+
+    def start(self) -> None:
+        """Begin to look after deadlines."""
+        self._sweep()
+
+    def _sweep(self) -> None:
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        for driver in [driver for driver in self.drivers.values() if driver.session.due <= now]:
+            driver.tell(ev.TimePassed())
+        self.backend.sweep(now)
+        for key in [key for key, swaps in self._swaps.items() if now - swaps[-1] > FIGHT_S]:
+            del self._swaps[key]
+        self._sweeper = loop.call_later(SWEEP_S, self._sweep)
+
+    async def close(self, within_s: float = 20.0) -> None:
+        """Let everybody go: CALLs under way may finish, then sockets close, spread out so that nobody is run over."""
+        self.is_closing = True
+        drivers = list(self.drivers.values())
+        pause = min(within_s / max(len(drivers), 1), 0.005)
+        for driver in drivers:
+            if driver.charger is not None:
+                driver.charger.close(SERVICE_RESTART, "the gateway restarts")
+                await asyncio.sleep(pause)
+        async with asyncio.timeout(within_s):
+            while self.drivers:
+                await asyncio.sleep(0.02)
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+
+    # What the admin plane sees (FleetView)
+
+    def chargers(self) -> Iterable[dict[str, Any]]:
+        return (self._brief(driver) for driver in self.drivers.values())
+
+    def charger(self, id: str) -> dict[str, Any] | None:
+        driver = self.drivers.get(registry_key(id[:MAX_ID_LENGTH]))
+        return None if driver is None else self._brief(driver) | self._detail(driver)
+
+    def _brief(self, driver: Driver) -> dict[str, Any]:
+        session = driver.session
+        return {
+            "id": driver.charger_id,
+            "version": session.version.value,
+            "charger": _leg_state(driver.charger),
+            "backend": _leg_state(driver.backend),
+            "since": driver.connected_at,
+            "address": driver.address,
+            "vendor": session.station.vendor,
+            "model": session.station.model,
+            "firmware": session.station.firmware,
+            "last_action": session.last_action,
+            "last_message_at": session.charger.heard_at + session.wall_offset_s,
+        }
+
+    def _detail(self, driver: Driver) -> dict[str, Any]:
+        session = driver.session
+        return {
+            "serial": session.station.serial,
+            "mode": session.reader.mode.value,
+            "messages_from_charger": session.charger.received,
+            "messages_from_backend": session.backend.received,
+            "calls_to_backend": [call.action for call in session.to_backend],
+            "calls_to_charger": [call.action for call in session.to_charger],
+            "paused": [hold.name for hold in session.charger.held],
+        }
+
+    def ready(self) -> tuple[bool, str]:
+        if self.is_closing:
+            return False, "stopping"
+        if self.backend.is_away:
+            return False, f"backend {self.config.backend.name} is away: {self.backend.reason}"
+        return True, "ready"
+
+    def chargers_by_version(self) -> dict[str, int]:
+        counts = Counter(driver.session.version.value for driver in self.drivers.values() if driver.charger)
+        return {version.value: counts[version.value] for version in Version}
+
+    def backend_links_up(self) -> dict[str, int]:
+        up = sum(driver.backend is not None for driver in self.drivers.values())
+        return {self.config.backend.name: up}
+
+    def pending_calls(self) -> dict[str, int]:
+        sessions = [driver.session for driver in self.drivers.values()]
+        return {
+            "to_backend": sum(len(session.to_backend) for session in sessions),
+            "to_charger": sum(len(session.to_charger) for session in sessions),
+        }
+
+    def backend_states(self) -> dict[str, str]:
+        return {self.config.backend.name: self.backend.state}
+
+    def handshake_flags(self, offer: Offer) -> None:
+        """Count and log what was odd about an accepted handshake."""
+        for flag in offer.flags:
+            self._count_flag(flag)
+        if offer.flags:
+            names = ", ".join(flag.code.value for flag in offer.flags)
+            log.event("info", "handshake-flagged", charger=offer.charger_id, flags=names)
+
+    def _count_flag(self, flag: Flag) -> None:
+        self.tally.flags[flag.code.value, FLAGS[flag.code].severity.value, ""] += 1
+
+
+_SEVERITY_ORDER = ["info", "warning", "error"]
+_LEVELS = {
+    "charger-connected": "info",
+    "charger-disconnected": "info",
+    "backend-silent": "warning",
+    "backend-slow-reader": "warning",
+    "call-timed-out": "info",
+    "charger-flooding": "warning",
+    "charger-paused": "info",
+    "charger-silent": "info",
+    "charger-slow-reader": "warning",
+    "session-failed": "error",
+    "backend-call-refused": "warning",
+    "answer-repeated": "info",
+    "id-renamed": "info",
+}
+
+
+def _leg_state(link: Link | None) -> str:
+    return "closed" if link is None else "open"
+
+
+def _digest(authorization: str) -> bytes:
+    return hashlib.sha256(authorization.encode()).digest() if authorization else b""
+
+
+def _duplicate(what: str, retry_after_s: int) -> Refusal:
+    return Refusal(409, "duplicate", f"a charger with this id {what}", retry_after_s)
+
+
+def _refusal(error: BaseException) -> BaseException:
+    """The answer to a charger whose backend link could not be had."""
+    match error:
+        case BackendAway():
+            line = "the backend does not answer at present; try again later"
+            return Refusal(503, "backend-away", line, max(1, round(error.retry_after_s)))
+        case BackendRefused():
+            status = error.status if error.status in (401, 403, 404) else 502
+            return Refusal(status, "backend-refused", f"the backend refused this charger (HTTP {error.status})")
+        case _:
+            return error

@@ -1,0 +1,212 @@
+"""One WebSocket connection, of either end, as picows calls it and as the driver uses it."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
+
+from gateway.net import deflate
+from gateway.net.assembly import BINARY, POLICY_VIOLATION, TEXT, Assembler, MessageLimits, Violation
+from gateway.ocpp.message import Sender
+
+HIGH_WATER_BYTES = 256 * 1024
+CLOSE_TIMEOUT_S = 2.0
+VANISHED = 1006
+TRY_AGAIN_LATER = 1013
+READ_BUFFER_BYTES = 2048
+
+_TEXT = WSMsgType.TEXT
+
+
+class LinkLimits(MessageLimits, frozen=True):
+    """Bounds of one connection; see `[limits]` in the configuration."""
+
+    pings_per_s: float = 10.0
+    write_buffer_bytes: int = 1_048_576
+
+
+class LinkOwner(Protocol):
+    """Who is told what happens on a link."""
+
+    def link_opened(self, link: "Link") -> None: ...
+
+    def link_received(self, link: "Link", data: bytes, binary: bool) -> None: ...
+
+    def link_ponged(self, link: "Link") -> None: ...
+
+    def link_blocked(self, link: "Link", blocked: bool) -> None: ...
+
+    def link_closed(self, link: "Link", code: int) -> None: ...
+
+
+class Link(WSListener):  # type: ignore[misc]  # picows' base class is untyped
+    """A connection to `end`, number `epoch` of its charger's connections to that end.
+
+    The owner hears of it from `link_opened` to exactly one `link_closed`, with the peer's close code,
+    our own if we closed first, or 1006 when the connection just went.
+    """
+
+    __slots__ = (
+        "_assembler",
+        "_close_code",
+        "_loop",
+        "_ping_allowance",
+        "_pinged_at",
+        "deflates",
+        "end",
+        "epoch",
+        "limits",
+        "owner",
+        "transport",
+    )
+
+    def __init__(
+        self, owner: LinkOwner, end: Sender, epoch: int, limits: LinkLimits, deflates: bool = False
+    ) -> None:
+        self.owner = owner
+        self.end = end
+        self.epoch = epoch
+        self.limits = limits
+        self.deflates = deflates
+        self.transport: WSTransport | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._assembler: Assembler | None = None
+        self._close_code = 0
+        self._ping_allowance = 2 * limits.pings_per_s
+        self._pinged_at = 0.0
+
+    # What picows calls
+
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        self.transport = transport
+        self._loop = asyncio.get_running_loop()
+        transport.underlying_transport.set_write_buffer_limits(HIGH_WATER_BYTES)
+        self.owner.link_opened(self)
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        if frame.msg_type is _TEXT and frame.fin and self._assembler is None and not frame.rsv1:
+            self.owner.link_received(self, frame.get_payload_as_bytes(), False)
+        else:
+            self._other_frame(transport, frame)
+
+    def on_ws_disconnected(self, transport: WSTransport) -> None:
+        self.owner.link_closed(self, self._close_code or _code_sent(transport) or VANISHED)
+
+    def pause_writing(self) -> None:
+        self.owner.link_blocked(self, True)
+
+    def resume_writing(self) -> None:
+        self.owner.link_blocked(self, False)
+
+    def _other_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        try:
+            match frame.msg_type:
+                case WSMsgType.PING:
+                    self._answer_ping(transport, frame.get_payload_as_bytes())
+                case WSMsgType.PONG:
+                    self.owner.link_ponged(self)
+                case WSMsgType.CLOSE:
+                    self._answer_close(transport, frame)
+                case _:
+                    self._assemble(frame)
+        except Violation as violation:
+            self.close(violation.code, violation.reason)
+
+    def _assemble(self, frame: WSFrame) -> None:
+        assert self._loop is not None
+        if frame.rsv2 or frame.rsv3:
+            raise Violation(1002, "reserved bits without an extension")
+        if self._close_code:
+            return
+        assembler = self._assembler or Assembler(self.limits, self.deflates)
+        whole = assembler.add(
+            frame.msg_type.value, bool(frame.fin), bool(frame.rsv1), frame.get_payload_as_bytes(), self._loop.time()
+        )
+        self._assembler = None if assembler.is_idle else assembler
+        if whole is not None:
+            self.owner.link_received(self, *whole)
+
+    def _answer_ping(self, transport: WSTransport, payload: bytes) -> None:
+        assert self._loop is not None
+        now, rate = self._loop.time(), self.limits.pings_per_s
+        self._ping_allowance = min(2 * rate, self._ping_allowance + (now - self._pinged_at) * rate) - 1
+        self._pinged_at = now
+        if self._ping_allowance < 0:
+            raise Violation(POLICY_VIOLATION, "too many pings")
+        transport.send_pong(payload)
+
+    def _answer_close(self, transport: WSTransport, frame: WSFrame) -> None:
+        if not self._close_code:
+            received = int(frame.get_close_code())
+            self._close_code = received or 1005
+            transport.send_close(_sendable(received))
+        transport.disconnect()
+
+    # What the driver calls
+
+    def send(self, data: bytes) -> None:
+        """Send one text message; a connection that is closing drops it, as the peer would."""
+        transport = self.transport
+        if transport is None or transport.is_disconnected:
+            return
+        if self.deflates and len(data) >= deflate.WORTHWHILE_BYTES:
+            transport.send(_TEXT, deflate.deflate(data), rsv1=True)
+        else:
+            transport.send(_TEXT, data)
+
+    def is_congested(self) -> bool:
+        """Whether more waits to be written than the limit allows."""
+        transport = self.transport
+        if transport is None or transport.is_disconnected:
+            return False
+        waiting: int = transport.underlying_transport.get_write_buffer_size()
+        return waiting > self.limits.write_buffer_bytes
+
+    def ping(self) -> None:
+        if self.transport is not None:
+            self.transport.send_ping()
+
+    def close(self, code: int, reason: str = "") -> None:
+        """Close with a close frame; 1006 closes without one. A peer that does not answer is cut off."""
+        transport = self.transport
+        if transport is None or transport.is_disconnected:
+            return
+        if code == VANISHED:
+            self._close_code = self._close_code or VANISHED
+            transport.disconnect(False)
+            return
+        if self._close_code:
+            return
+        assert self._loop is not None
+        self._close_code = code
+        transport.send_close(_sendable(code), reason.encode()[:120])
+        self._loop.call_later(CLOSE_TIMEOUT_S, transport.disconnect, False)
+
+    def stop_reading(self) -> None:
+        self._flow(lambda transport: transport.pause_reading())
+
+    def read_on(self) -> None:
+        self._flow(lambda transport: transport.resume_reading())
+
+    def _flow(self, change: Callable[[asyncio.ReadTransport], None]) -> None:
+        transport = self.transport
+        if transport is not None and not transport.underlying_transport.is_closing():
+            change(transport.underlying_transport)
+
+
+_STANDARD_CODES = {code.value for code in WSCloseCode} - {0, VANISHED}
+
+
+def _sendable(code: int) -> WSCloseCode:
+    """The close code as picows takes it: codes that must not be sent become 1000 (RFC 6455 §7.4)."""
+    return WSCloseCode(code if code in _STANDARD_CODES or 3000 <= code < 5000 else 1000)
+
+
+def _code_sent(transport: WSTransport) -> int:
+    """The code of the close frame that picows itself sent, for a frame that breaks RFC 6455."""
+    handshake = transport.close_handshake
+    return int(handshake.sent.code) if handshake is not None and handshake.sent is not None else 0
+
+
+assert TEXT == _TEXT.value and BINARY == WSMsgType.BINARY.value
