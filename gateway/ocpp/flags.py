@@ -19,11 +19,12 @@ class Severity(StrEnum):
 
 
 class Consequence(StrEnum):
-    """What happens to the message: it goes on, waits, or is kept for a person."""
+    """What happens to the message: it goes on, waits, is kept for a person, or has nothing to forward."""
 
     DELIVERED = "delivered"
     HELD = "held"
     QUARANTINED = "quarantined"
+    IGNORED = "ignored"
 
 
 class FlagCode(StrEnum):
@@ -70,6 +71,7 @@ class FlagCode(StrEnum):
     ID_REUSED = "id-reused"
     ACTION_SPELLING = "action-spelling"
     ACTION_UNKNOWN = "action-unknown"
+    GATEWAY_FAILED = "gateway-failed"
     ACTION_NOT_FOR_SENDER = "action-not-for-sender"
     VERSION_MISMATCH = "version-mismatch"
     PAYLOAD_EMPTY = "payload-empty"
@@ -217,19 +219,6 @@ class Flag(Struct, frozen=True, gc=False):
 
 
 class FlagFacts(Struct, frozen=True):
-    """What is fixed about a flag code."""
-
-    severity: Severity
-    consequence: Consequence
-    meaning: str
-
-
-FLAGS: dict[FlagCode, FlagFacts] = {
-    code: FlagFacts(Severity.WARNING, Consequence.DELIVERED, code.value) for code in FlagCode
-}
-
-
-class FlagFacts(Struct, frozen=True):
     """What a code means, how grave it is, and what happens to a message that carries it.
 
     `consequence` is that of the code by itself; a message with several follows the gravest.
@@ -241,7 +230,7 @@ class FlagFacts(Struct, frozen=True):
 
 
 _INFO, _WARNING, _ERROR = Severity.INFO, Severity.WARNING, Severity.ERROR
-_DELIVERED, _QUARANTINED = Consequence.DELIVERED, Consequence.QUARANTINED
+_DELIVERED, _QUARANTINED, _IGNORED = Consequence.DELIVERED, Consequence.QUARANTINED, Consequence.IGNORED
 
 FLAGS: Final[dict[FlagCode, FlagFacts]] = {
     FlagCode.FRAME_UNREADABLE: FlagFacts(
@@ -252,10 +241,10 @@ FLAGS: Final[dict[FlagCode, FlagFacts]] = {
         _QUARANTINED,
         "The message is nested too deeply, has too many members, or holds a number beyond 64 bits.",
     ),
-    FlagCode.FRAME_EMPTY: FlagFacts(_INFO, _DELIVERED, "An empty message: a keep-alive, nothing to forward."),
+    FlagCode.FRAME_EMPTY: FlagFacts(_INFO, _IGNORED, "An empty message: a keep-alive, nothing to forward."),
     FlagCode.NOT_OCPP: FlagFacts(
         _WARNING,
-        _DELIVERED,
+        _IGNORED,
         "Text that is no OCPP frame, such as a modem's chatter; it is ignored and never answered.",
     ),
     FlagCode.BINARY_FRAME: FlagFacts(
@@ -319,7 +308,7 @@ FLAGS: Final[dict[FlagCode, FlagFacts]] = {
         _WARNING, _DELIVERED, "The message type was not written as an integer, or 1 stood for a CALL."
     ),
     FlagCode.MESSAGE_TYPE_NEWER: FlagFacts(
-        _WARNING, _DELIVERED, "A message type that only a newer version has; it is kept and not forwarded."
+        _WARNING, _IGNORED, "A message type that only a newer version has; it is kept and not forwarded."
     ),
     FlagCode.MESSAGE_TYPE_UNKNOWN: FlagFacts(_ERROR, _QUARANTINED, "The message type does not exist."),
     FlagCode.ID_EMPTY: FlagFacts(_ERROR, _QUARANTINED, "The message id is missing or empty."),
@@ -339,6 +328,11 @@ FLAGS: Final[dict[FlagCode, FlagFacts]] = {
     FlagCode.ID_REUSED: FlagFacts(_WARNING, _DELIVERED, "The same message id came again on this connection."),
     FlagCode.ACTION_SPELLING: FlagFacts(_WARNING, _DELIVERED, "The action was misspelt and is certain."),
     FlagCode.ACTION_UNKNOWN: FlagFacts(_ERROR, _QUARANTINED, "The action does not exist in this version."),
+    FlagCode.GATEWAY_FAILED: FlagFacts(
+        _ERROR,
+        _QUARANTINED,
+        "The gateway itself failed on this message; it was kept and its session restarted.",
+    ),
     FlagCode.ACTION_NOT_FOR_SENDER: FlagFacts(
         _ERROR, _QUARANTINED, "The action exists, but this end may not send it."
     ),
@@ -360,14 +354,14 @@ FLAGS: Final[dict[FlagCode, FlagFacts]] = {
     ),
     FlagCode.ANSWER_UNKNOWN: FlagFacts(
         _INFO,
-        _DELIVERED,
+        _IGNORED,
         "An answer to a CALL that nobody made, or that is not known any more; it is not delivered.",
     ),
     FlagCode.ANSWER_LATE: FlagFacts(
-        _INFO, _DELIVERED, "An answer after its CALL had timed out; it is not delivered."
+        _INFO, _IGNORED, "An answer after its CALL had timed out; it is not delivered."
     ),
     FlagCode.ERROR_TO_RESULT: FlagFacts(
-        _WARNING, _DELIVERED, "A CALLERROR for a CALL that was already answered; it is not delivered."
+        _WARNING, _IGNORED, "A CALLERROR for a CALL that was already answered; it is not delivered."
     ),
     FlagCode.ERROR_SHORT: FlagFacts(_INFO, _DELIVERED, "A CALLERROR lacked elements; empty ones were added."),
     FlagCode.ERROR_CODE_SPELLING: FlagFacts(
