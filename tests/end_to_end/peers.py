@@ -238,16 +238,22 @@ directory = "{data}"
 async def gateway(
     folder: Path, backend_url: str, listen: str = "", backend: str = "", tables: str = ""
 ) -> AsyncIterator[Gateway]:
-    """The gateway in front of `backend_url`; TOML lines for [listen], [backend] and further tables.
-
-    At the end it is stopped with SIGTERM: it must end well and must have had no unexpected exception.
-    """
+    """The gateway in front of `backend_url`; TOML lines for [listen], [backend] and further tables."""
     config = folder / "gateway.toml"
     text = TOML.format(listen=listen, backend=backend_url, more=backend, data=folder / "data")
     config.write_text(text + tables)
+    async with command("run", str(config)) as node:
+        yield node
+
+
+@asynccontextmanager
+async def command(*arguments: str) -> AsyncIterator[Gateway]:
+    """The gateway, started with these arguments.
+
+    At the end it is stopped with SIGTERM: it must end well and must have had no unexpected exception.
+    """
     process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-m", "gateway.cli", "run", str(config)),
+        *(sys.executable, "-m", "gateway.cli", *arguments),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
         cwd=Path(__file__).parents[2],
