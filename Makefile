@@ -58,10 +58,10 @@ format: $(VENV)/.test ## put every file into the project's format
 
 .PHONY: docs
 docs: $(VENV)/.runtime ## write the reference pages that come from code
-	@$(BIN)/python -m gateway.config > docs/configuration.md.new
-	@mv docs/configuration.md.new docs/configuration.md
-	@$(BIN)/python -m gateway.observe.metrics > docs/metrics.md.new
-	@mv docs/metrics.md.new docs/metrics.md
+	@for page in config:configuration observe.metrics:metrics ocpp.flags:flags; do \
+	  $(BIN)/python -m "gateway.$${page%:*}" > "docs/$${page#*:}.md.new"; \
+	  mv "docs/$${page#*:}.md.new" "docs/$${page#*:}.md"; \
+	done
 
 .PHONY: bench
 bench: $(VENV)/.test ## measure, and compare with the budgets

@@ -9,6 +9,7 @@ import pytest
 from gateway.cli import COMMANDS, main
 from gateway.config.reference import page
 from gateway.ocpp.flags import FlagCode
+from gateway.ocpp.flags import reference as flags_page
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -57,6 +58,7 @@ def test_the_reference_of_the_settings_is_what_the_code_says():
 
 
 def test_every_flag_code_is_documented():
+    assert (DOCS / "flags.md").read_text("utf-8") == flags_page(), "run: make docs"
     assert missing([code.value for code in FlagCode], (DOCS / "flags.md").read_text("utf-8")) == []
 
 
