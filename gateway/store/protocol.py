@@ -24,6 +24,8 @@ from typing import Protocol
 
 from msgspec import Struct
 
+MAX_TRIMMED = 10_000
+
 
 class FlagRecord(Struct, frozen=True, kw_only=True):
     """One flag of one message, as it is looked up later.
@@ -73,8 +75,9 @@ class EntryState(StrEnum):
 class QuarantineEntry(Struct, frozen=True, kw_only=True):
     """One message kept for a person, with the bytes that came in.
 
-    `id` is made by whoever keeps it and unique. `sender`: `charger` or `backend`. `flags`: codes.
-    `outcome`: what came of the last retry or why it was discarded, for people. `number`: as in `FlagRecord`.
+    `id` is made by whoever keeps it and unique; an entry whose id is there already changes nothing.
+    `sender`: `charger` or `backend`. `flags`: codes. `outcome`: what came of the last
+    retry or why it was discarded, for people. `number`: as in `FlagRecord`.
     """
 
     id: str
@@ -106,7 +109,8 @@ class Trimmed(Struct, frozen=True, kw_only=True):
 
     Flags: those before `flags_since` (seconds since 1970), then the oldest beyond `flag_rows`. Quarantine:
     beyond `quarantine_rows` or `quarantine_bytes` (of raw messages) settled entries go first, then open
-    ones without revenue, the oldest of each first; open revenue never goes by itself.
+    ones without revenue, the oldest of each first; open revenue never goes by itself. One of these removes
+    at most `MAX_TRIMMED` flags, so that it does not hold up what is written next.
     """
 
     flags_since: float
@@ -121,8 +125,9 @@ Record = FlagRecord | QuarantineEntry | EntryMoved | Trimmed
 class StoreFailed(Struct, frozen=True):
     """A write is not durable.
 
-    `reason`: `full`, `busy`, `read-only`, `overloaded`, `closed`, `invalid` or `io`. `lasting`: this store
-    takes no more writes; only opening it anew, which checks what is on the disk, may help.
+    `reason`: `full`, `busy`, `read-only`, `overloaded`, `closed`, `invalid` (these records cannot be kept;
+    others can), `corrupt` or `io`. `lasting`: this store takes no more writes; only opening it anew, which
+    checks what is on the disk, may help.
     """
 
     reason: str
@@ -134,7 +139,7 @@ Done = Callable[[StoreFailed | None], None]
 
 
 class StoreError(Exception):
-    """A store cannot be opened, or cannot be read; the text names the cure where there is one."""
+    """A store cannot be opened, or a question cannot be answered; the text names the cure if there is one."""
 
 
 class FlagQuery(Struct, frozen=True, kw_only=True):
