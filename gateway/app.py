@@ -1,81 +1,106 @@
 """Putting the node together: sockets, session cores, store and admin plane, from start to stop."""
 
 import asyncio
+import contextlib
 import signal
 import sys
 import time
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
+import msgspec
 import uvloop
 
 from gateway import __version__
 from gateway.admin import server as admin
-from gateway.config import Address, Config, ConfigError, diff, load, unsafe
+from gateway.config import Address, Config, ConfigError, diff, unsafe
 from gateway.net.charger_server import ChargerServer
 from gateway.net.fleet import Fleet
+from gateway.net.report import FleetReport
 from gateway.net.tasks import cancel_all, spawn
 from gateway.observe import log
-from gateway.observe.recorder import Recorder
+from gateway.sandbox import backend as sandbox_backend
+from gateway.sandbox import chargers as sandbox_chargers
 from gateway.session.tally import Tally
-from gateway.store.protocol import StoreError
-from gateway.store.sqlite import SqliteStore
 
-STARTED, CANNOT_START = 0, 1
+T = TypeVar("T")
 
 
 class StartError(Exception):
     """The gateway cannot start; the text says why and what to do."""
 
 
-def run(config: Config, demo: bool) -> int:
-    """Run until SIGTERM or SIGINT; the exit code. `demo` adds a backend and chargers to try things with."""
+def run(config: Config, demo: bool, reread: Callable[[], Config] | None = None) -> int:
+    """Run until SIGTERM or SIGINT; the exit code.
+
+    `demo` adds a backend and chargers to try things with. `reread` reads the configuration anew for
+    SIGHUP and raises ConfigError; None when there is no file to read.
+    """
     log.configure(config.log.format, config.log.level)
     try:
-        uvloop.run(_Node(config, demo).run())
-    except (StartError, StoreError) as error:
+        uvloop.run(_Node(config, demo, reread).run())
+    except StartError as error:
         print(f"ocpp-gateway cannot start: {error}", file=sys.stderr)
-        return CANNOT_START
-    return STARTED
+        return 1
+    return 0
+
+
+class _NoSink:
+    def flagged(self, driver: object, flagged: object) -> None: ...
 
 
 class _Node:
     """One gateway process."""
 
-    def __init__(self, config: Config, demo: bool) -> None:
+    def __init__(self, config: Config, demo: bool, reread: Callable[[], Config] | None) -> None:
         self._config = config
         self._demo = demo
+        self._reread = reread
         self._tally = Tally()
-        self._stop = asyncio.Event()
+        self._closing = contextlib.AsyncExitStack()
 
     async def run(self) -> None:
+        """Start, serve until told to stop, and stop in order: chargers first, the store last."""
         loop = asyncio.get_running_loop()
+        stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop.set)
+            loop.add_signal_handler(number, stop.set)
         loop.add_signal_handler(signal.SIGHUP, self._reload)
         loop.set_exception_handler(_unhandled)
+        async with self._closing:
+            await self._start()
+            await stop.wait()
+            log.event("info", "stopping")
+
+    async def _start(self) -> None:
+        self._closing.push_async_callback(cancel_all)
         if self._demo:
             await self._start_sandbox_backend()
-        store = await SqliteStore.open(self._config.directory)
-        recorder = Recorder(store, self._config)
-        self._fleet = Fleet(self._config, self._tally, recorder, time.time)
-        chargers = ChargerServer(self._config, self._fleet, self._tally)
-        port = await _listening(chargers.start(), "listen.address", self._config.listen.address)
+        config = self._config
+        self._fleet = Fleet(config, self._tally, _NoSink(), time.time)
         plane = await _listening(
-            admin.start(self._config.admin, self._fleet, self._tally, store, self._fleet.retry),
+            admin.start(config.admin, FleetReport(self._fleet), self._tally),
             "admin.address",
-            self._config.admin.address,
+            config.admin.address,
         )
+        self._closing.push_async_callback(plane.close)
+        chargers = ChargerServer(config, self._fleet, self._tally)
+        port = await _listening(chargers.start(), "listen.address", config.listen.address)
+        self._closing.push_async_callback(self._fleet.close)
+        self._closing.callback(chargers.stop_listening)
         self._fleet.start()
         self._introduce(port, plane.port)
         if self._demo:
-            self._start_sandbox_chargers(port)
-        await self._stop.wait()
-        log.event("info", "stopping")
-        chargers.stop_listening()
-        await self._fleet.close()
-        await plane.close()
-        await cancel_all()
-        await recorder.close()
-        await store.close()
+            spawn(
+                sandbox_chargers.run_chargers(f"ws://{_with_port(config.listen.address, port)}"),
+                "demo chargers",
+            )
+
+    async def _start_sandbox_backend(self) -> None:
+        runner, port = await sandbox_backend.start_backend("127.0.0.1", 0)
+        self._closing.push_async_callback(runner.cleanup)
+        backend = msgspec.structs.replace(self._config.backend, url=f"ws://127.0.0.1:{port}", name="sandbox")
+        self._config = msgspec.structs.replace(self._config, backend=backend)
 
     def _introduce(self, port: int, admin_port: int) -> None:
         """Say what listens where, what is unsafe, and what to point a charger at."""
@@ -91,21 +116,45 @@ class _Node:
             f"  data       {config.data.directory}",
         ]
         lines += [f"  unsafe     {finding}" for finding in unsafe(config)]
-        lines.append(f"Point a charger at {chargers} - it adds its own id - and watch it in {plane}/api/v1/chargers")
+        lines.append(
+            f"Point a charger at {chargers} - it adds its own id - and watch it in {plane}/api/v1/chargers"
+        )
         print("\n".join(lines), flush=True)
 
     def _reload(self) -> None:
         """SIGHUP: take what can be changed without dropping a socket, say what cannot."""
-        if self._config.source is None:
-            log.event("warning", "not-reloaded", reason="the gateway was started without a configuration file")
+        if self._reread is None:
+            log.event(
+                "warning", "not-reloaded", reason="the gateway was started without a configuration file"
+            )
             return
         try:
-            new = load(self._config.source)
+            new = self._reread()
         except ConfigError as error:
             log.event("error", "not-reloaded", reason=str(error))
             return
         changed, restart = diff(self._config, new)
-        log.event("info", "reloaded", changed=", ".join(changed) or "nothing", needs_restart=", ".join(restart))
+        log.event(
+            "info", "reloaded", changed=", ".join(changed) or "nothing", needs_restart=", ".join(restart)
+        )
         self._config = new
         self._fleet.apply(new)
         log.configure(new.log.format, new.log.level)
+
+
+async def _listening(start: Coroutine[Any, Any, T], key: str, address: Address) -> T:
+    """What `start` returns once it listens; StartError with the key to change when it cannot."""
+    try:
+        return await start
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise StartError(f"{key}: cannot listen on {address}: {reason}; choose another address") from None
+
+
+def _with_port(address: Address, port: int) -> str:
+    return str(Address(address.host, port))
+
+
+def _unhandled(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """An error that nobody caught must not pass unseen, nor stop the node."""
+    log.event("error", "unhandled", message=context.get("message", ""), exception=context.get("exception"))

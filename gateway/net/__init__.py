@@ -1,1 +1,1 @@
-"""The world of sockets and time: the charger side, the backend side, and the driver between them and the core."""
+"""Sockets and time: the charger side, the backend side, and the driver between them and the core."""

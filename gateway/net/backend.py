@@ -4,8 +4,10 @@ import asyncio
 import logging
 import random
 import ssl
+from typing import Any
 from urllib.parse import urlsplit
 
+from aiohttp import BasicAuth
 from picows import WSError, WSHandshakeError, ws_connect
 from python_socks.async_.asyncio import Proxy
 
@@ -18,7 +20,9 @@ from gateway.ocpp.message import Version
 
 REDIAL_AFTER_S = 0.1  # some backends lose a charger whose link comes back sooner
 
-quiet = logging.LoggerAdapter(logging.getLogger("picows"), {})  # an adapter: picows makes no child per connection
+quiet = logging.LoggerAdapter(
+    logging.getLogger("picows"), {}
+)  # an adapter: picows makes no child per connection
 logging.getLogger("picows").setLevel(logging.CRITICAL)
 
 
@@ -32,7 +36,7 @@ class BackendAway(Exception):
 
 
 class BackendRefused(Exception):
-    """The backend answered this charger's handshake with an HTTP error (401: password, 404: unknown id, …)."""
+    """The backend answered this charger's handshake with an HTTP error: 401 password, 404 unknown id, …"""
 
     def __init__(self, status: int) -> None:
         super().__init__(status)
@@ -74,7 +78,9 @@ class Backend:
         await self._turn(offer.registry_key)
         try:
             async with asyncio.timeout(self.config.connect_timeout_s):
-                transport, _ = await ws_connect(lambda: link, self._url(offer), **self._options(offer, link.limits.bytes))
+                transport, _ = await ws_connect(
+                    lambda: link, self._url(offer), **self._options(offer, link.limits.bytes)
+                )
         except WSHandshakeError as error:
             raise self._judge(error) from None
         except (OSError, WSError, TimeoutError, ssl.SSLError) as error:
@@ -97,7 +103,7 @@ class Backend:
             self._closed_at = {key: at for key, at in self._closed_at.items() if now - at < REDIAL_AFTER_S}
 
     async def _turn(self, registry_key: str) -> None:
-        """Wait until a new link may be begun: paced for all, never right after the last one of the same id."""
+        """Wait until a new link may be begun: paced for all, not right after the last one of the same id."""
         now = asyncio.get_running_loop().time()
         at = max(now, self._next_link_at)
         if at - now > self.config.connect_timeout_s:
@@ -112,7 +118,7 @@ class Backend:
         path = f"{base.path.rstrip('/')}/{url_segment(offer.charger_id)}"
         return base._replace(path=path).geturl()
 
-    def _options(self, offer: Offer, max_bytes: int) -> dict[str, object]:
+    def _options(self, offer: Offer, max_bytes: int) -> dict[str, Any]:
         names = ", ".join(version.subprotocol for version, _ in offer.versions)
         headers = {"Sec-WebSocket-Protocol": names}
         if authorization := self._authorization(offer):
@@ -133,8 +139,6 @@ class Backend:
     def _authorization(self, offer: Offer) -> str:
         if self.config.password is None:
             return offer.authorization
-        from aiohttp import BasicAuth
-
         user = self.config.username or offer.charger_id
         return BasicAuth(user, self.config.password.reveal(), "utf-8").encode()
 
@@ -200,13 +204,12 @@ async def answers(config: settings.Backend, tls: ssl.SSLContext | None) -> str |
             sock = None
             if config.proxy is not None:
                 sock = await Proxy.from_url(config.proxy.reveal()).connect(url.hostname, port)
-            to = {"sock": sock} if sock else {"host": url.hostname, "port": port}
+            to: dict[str, Any] = {"sock": sock} if sock else {"host": url.hostname, "port": port}
             name = url.hostname if tls else None
-            reader, writer = await asyncio.open_connection(**to, ssl=tls, server_hostname=name)  # type: ignore[arg-type]
+            reader, writer = await asyncio.open_connection(**to, ssl=tls, server_hostname=name)
             try:
-                writer.write(
-                    f"GET {url.path or '/'} HTTP/1.1\r\nHost: {url.netloc}\r\nConnection: close\r\n\r\n".encode()
-                )
+                request = f"GET {url.path or '/'} HTTP/1.1\r\nHost: {url.netloc}\r\nConnection: close\r\n\r\n"
+                writer.write(request.encode())
                 await reader.read(1)
             finally:
                 writer.close()

@@ -10,23 +10,22 @@ import asyncio
 import ssl
 from collections import Counter
 from http import HTTPStatus
-from typing import cast
+from typing import Any, cast
 
 from picows import (
     WSAutoPingStrategy,
-    WSListener,
     WSUpgradeRequest,
     WSUpgradeResponse,
     WSUpgradeResponseWithListener,
 )
-from picows.picows import WSProtocol
+from picows.picows import WSProtocol  # type: ignore[attr-defined]  # missing in its stub file
 
 from gateway.config import Config
 from gateway.net import handshake
 from gateway.net.backend import quiet
 from gateway.net.fleet import Admission, Fleet
 from gateway.net.handshake import Offer, Refusal
-from gateway.net.link import READ_BUFFER_BYTES
+from gateway.net.link import READ_BUFFER_BYTES, Link
 from gateway.net.tasks import spawn
 from gateway.observe import log
 from gateway.session.tally import Tally
@@ -51,7 +50,9 @@ class ChargerServer:
     async def start(self) -> int:
         """Listen; the port. Raises OSError when the address is taken or not ours."""
         address = self.config.listen.address
-        tls = {"ssl": self._tls, "ssl_handshake_timeout": self.config.limits.handshake_s} if self._tls else {}
+        tls: dict[str, Any] = (
+            {"ssl": self._tls, "ssl_handshake_timeout": self.config.limits.handshake_s} if self._tls else {}
+        )
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(
             lambda: Handshake(self), address.host, address.port, backlog=BACKLOG, **tls
@@ -194,7 +195,7 @@ _PLAIN_REQUEST = (
 )
 
 
-def _protocol(link: WSListener, token: str, extension: str) -> WSProtocol:
+def _protocol(link: Link, token: str, extension: str) -> WSProtocol:
     """What picows' own server would make for a connection; the order of arguments is that of picows 2.3."""
     headers = {"Sec-WebSocket-Protocol": token} if token else {}
     if extension:

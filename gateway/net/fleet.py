@@ -1,11 +1,12 @@
 """All chargers of this node: who is let in, who is connected, and what an operator can see of them."""
 
 import asyncio
+import contextlib
 import hashlib
 import resource
 from collections import Counter, deque
-from collections.abc import Callable, Iterable
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Protocol
 
 from msgspec import Struct
 
@@ -13,11 +14,11 @@ from gateway.config import Config
 from gateway.dialect.reader import Reader
 from gateway.net.backend import Backend, BackendAway, BackendRefused
 from gateway.net.driver import Driver
-from gateway.net.handshake import MAX_ID_LENGTH, Offer, Refusal, registry_key
+from gateway.net.handshake import Offer, Refusal, registry_key
 from gateway.net.link import Link, LinkLimits
 from gateway.observe import log
 from gateway.ocpp.flags import FLAGS, Flag
-from gateway.ocpp.message import Sender, Version
+from gateway.ocpp.message import Sender
 from gateway.session import effects as ef
 from gateway.session import events as ev
 from gateway.session.session import ChargerSession, SessionSettings
@@ -39,7 +40,7 @@ class FlagSink(Protocol):
 
 
 class Admission(Struct):
-    """A charger that may come in: its driver, whose backend link is open, and its token for the agreed version."""
+    """A charger that may come in: its driver with an open backend link, its token for the agreed version."""
 
     driver: Driver
     token: str
@@ -131,7 +132,7 @@ class Fleet:
         return self._epochs
 
     def _new_driver(self, offer: Offer, address: str) -> Driver:
-        mode, zone = self.config.dialect.of(offer.charger_id)
+        mode, _ = self.config.dialect.of(offer.charger_id)
         wall_offset_s = self._clock() - asyncio.get_running_loop().time()
         session = ChargerSession(
             offer.charger_id,
@@ -178,13 +179,17 @@ class Fleet:
     def _judge_newcomer(self, incumbent: Driver, offer: Offer, address: str) -> None:
         same = bool(incumbent.credential) and incumbent.credential == _digest(offer.authorization)
         if not same:
-            log.event("warning", "duplicate-refused", charger=offer.charger_id, old=incumbent.address, new=address)
+            log.event(
+                "warning", "duplicate-refused", charger=offer.charger_id, old=incumbent.address, new=address
+            )
             raise _duplicate("is already connected and answers", 60)
         now = asyncio.get_running_loop().time()
         swaps = self._swaps.setdefault(offer.registry_key, deque(maxlen=FIGHT_SWAPS))
         if len(swaps) == FIGHT_SWAPS and now - swaps[0] < FIGHT_S:
             self.tally.events["duplicate-fight"] += 1
-            log.event("error", "duplicate-fight", charger=offer.charger_id, old=incumbent.address, new=address)
+            log.event(
+                "error", "duplicate-fight", charger=offer.charger_id, old=incumbent.address, new=address
+            )
             raise _duplicate("is connected from two places at once", 60)
         swaps.append(now)
 
@@ -223,7 +228,9 @@ class Fleet:
             charger=driver.charger_id,
             sender=flagged.sender.value,
             action=flagged.action,
-            flags=", ".join(flag.code.value + (f"@{flag.path}" if flag.path else "") for flag in flagged.flags),
+            flags=", ".join(
+                flag.code.value + (f"@{flag.path}" if flag.path else "") for flag in flagged.flags
+            ),
             verdict=flagged.verdict.value,
         )
         self._sink.flagged(driver, flagged)
@@ -258,7 +265,7 @@ class Fleet:
         self._sweeper = loop.call_later(SWEEP_S, self._sweep)
 
     async def close(self, within_s: float = 20.0) -> None:
-        """Let everybody go: CALLs under way may finish, then sockets close, spread out so that nobody is run over."""
+        """Let every charger go: their sockets close, spread out so that backends are not run over."""
         self.is_closing = True
         drivers = list(self.drivers.values())
         pause = min(within_s / max(len(drivers), 1), 0.005)
@@ -266,73 +273,12 @@ class Fleet:
             if driver.charger is not None:
                 driver.charger.close(SERVICE_RESTART, "the gateway restarts")
                 await asyncio.sleep(pause)
-        async with asyncio.timeout(within_s):
-            while self.drivers:
-                await asyncio.sleep(0.02)
+        gone = [self._ended.setdefault(key, asyncio.Event()).wait() for key in self.drivers]
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                await asyncio.gather(*gone)
         if self._sweeper is not None:
             self._sweeper.cancel()
-
-    # What the admin plane sees (FleetView)
-
-    def chargers(self) -> Iterable[dict[str, Any]]:
-        return (self._brief(driver) for driver in self.drivers.values())
-
-    def charger(self, id: str) -> dict[str, Any] | None:
-        driver = self.drivers.get(registry_key(id[:MAX_ID_LENGTH]))
-        return None if driver is None else self._brief(driver) | self._detail(driver)
-
-    def _brief(self, driver: Driver) -> dict[str, Any]:
-        session = driver.session
-        return {
-            "id": driver.charger_id,
-            "version": session.version.value,
-            "charger": _leg_state(driver.charger),
-            "backend": _leg_state(driver.backend),
-            "since": driver.connected_at,
-            "address": driver.address,
-            "vendor": session.station.vendor,
-            "model": session.station.model,
-            "firmware": session.station.firmware,
-            "last_action": session.last_action,
-            "last_message_at": session.charger.heard_at + session.wall_offset_s,
-        }
-
-    def _detail(self, driver: Driver) -> dict[str, Any]:
-        session = driver.session
-        return {
-            "serial": session.station.serial,
-            "mode": session.reader.mode.value,
-            "messages_from_charger": session.charger.received,
-            "messages_from_backend": session.backend.received,
-            "calls_to_backend": [call.action for call in session.to_backend],
-            "calls_to_charger": [call.action for call in session.to_charger],
-            "paused": [hold.name for hold in session.charger.held],
-        }
-
-    def ready(self) -> tuple[bool, str]:
-        if self.is_closing:
-            return False, "stopping"
-        if self.backend.is_away:
-            return False, f"backend {self.config.backend.name} is away: {self.backend.reason}"
-        return True, "ready"
-
-    def chargers_by_version(self) -> dict[str, int]:
-        counts = Counter(driver.session.version.value for driver in self.drivers.values() if driver.charger)
-        return {version.value: counts[version.value] for version in Version}
-
-    def backend_links_up(self) -> dict[str, int]:
-        up = sum(driver.backend is not None for driver in self.drivers.values())
-        return {self.config.backend.name: up}
-
-    def pending_calls(self) -> dict[str, int]:
-        sessions = [driver.session for driver in self.drivers.values()]
-        return {
-            "to_backend": sum(len(session.to_backend) for session in sessions),
-            "to_charger": sum(len(session.to_charger) for session in sessions),
-        }
-
-    def backend_states(self) -> dict[str, str]:
-        return {self.config.backend.name: self.backend.state}
 
     def handshake_flags(self, offer: Offer) -> None:
         """Count and log what was odd about an accepted handshake."""
@@ -364,10 +310,6 @@ _LEVELS = {
 }
 
 
-def _leg_state(link: Link | None) -> str:
-    return "closed" if link is None else "open"
-
-
 def _digest(authorization: str) -> bytes:
     return hashlib.sha256(authorization.encode()).digest() if authorization else b""
 
@@ -384,6 +326,8 @@ def _refusal(error: BaseException) -> BaseException:
             return Refusal(503, "backend-away", line, max(1, round(error.retry_after_s)))
         case BackendRefused():
             status = error.status if error.status in (401, 403, 404) else 502
-            return Refusal(status, "backend-refused", f"the backend refused this charger (HTTP {error.status})")
+            return Refusal(
+                status, "backend-refused", f"the backend refused this charger (HTTP {error.status})"
+            )
         case _:
             return error

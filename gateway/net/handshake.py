@@ -31,7 +31,7 @@ _NEVER_IN_ID = frozenset("/\\%<>\"'`")
 
 
 class Refusal(Exception):
-    """The handshake is answered with an HTTP error: `reason` counts it, `line` explains it to an installer."""
+    """The handshake is answered with an HTTP error: `reason` counts it, `line` tells an installer why."""
 
     def __init__(self, status: int, reason: str, line: str, retry_after_s: int = 0) -> None:
         super().__init__(status, reason, line)
@@ -204,7 +204,9 @@ def _charger_id(target: str, listen: Listen, flags: list[FlagCode]) -> str:
                 flags.append(FlagCode.ID_UNUSUAL)
             return charger_id
     if not candidates[0]:
-        raise Refusal(400, "id-not-allowed", f"the charger id must be 1 to {MAX_ID_LENGTH} printable characters")
+        raise Refusal(
+            400, "id-not-allowed", f"the charger id must be 1 to {MAX_ID_LENGTH} printable characters"
+        )
     raise Refusal(404, "id-not-allowed", "this charger id is not in listen.charger_ids")
 
 
@@ -250,7 +252,11 @@ def _spelt(token: str) -> Version | None:
 
 
 def _is_token(name: bytes) -> bool:
-    return bool(name) and all(byte in b"!#$%&'*+-.^_`|~" or chr(byte).isalnum() for byte in name) and name.isascii()
+    return (
+        bool(name)
+        and all(byte in b"!#$%&'*+-.^_`|~" or chr(byte).isalnum() for byte in name)
+        and name.isascii()
+    )
 
 
 def _bad(line: str) -> Refusal:

@@ -40,7 +40,7 @@ class LinkOwner(Protocol):
     def link_closed(self, link: "Link", code: int) -> None: ...
 
 
-class Link(WSListener):  # type: ignore[misc]  # picows' base class is untyped
+class Link(WSListener):
     """A connection to `end`, number `epoch` of its charger's connections to that end.
 
     The owner hears of it from `link_opened` to exactly one `link_closed`, with the peer's close code,
@@ -121,7 +121,11 @@ class Link(WSListener):  # type: ignore[misc]  # picows' base class is untyped
             return
         assembler = self._assembler or Assembler(self.limits, self.deflates)
         whole = assembler.add(
-            frame.msg_type.value, bool(frame.fin), bool(frame.rsv1), frame.get_payload_as_bytes(), self._loop.time()
+            frame.msg_type.value,
+            bool(frame.fin),
+            bool(frame.rsv1),
+            frame.get_payload_as_bytes(),
+            self._loop.time(),
         )
         self._assembler = None if assembler.is_idle else assembler
         if whole is not None:
@@ -138,7 +142,7 @@ class Link(WSListener):  # type: ignore[misc]  # picows' base class is untyped
 
     def _answer_close(self, transport: WSTransport, frame: WSFrame) -> None:
         if not self._close_code:
-            received = int(frame.get_close_code())
+            received: int = frame.get_close_code().value
             self._close_code = received or 1005
             transport.send_close(_sendable(received))
         transport.disconnect()
@@ -206,7 +210,7 @@ def _sendable(code: int) -> WSCloseCode:
 def _code_sent(transport: WSTransport) -> int:
     """The code of the close frame that picows itself sent, for a frame that breaks RFC 6455."""
     handshake = transport.close_handshake
-    return int(handshake.sent.code) if handshake is not None and handshake.sent is not None else 0
+    return handshake.sent.code.value if handshake is not None and handshake.sent is not None else 0
 
 
-assert TEXT == _TEXT.value and BINARY == WSMsgType.BINARY.value
+assert _TEXT.value == TEXT and WSMsgType.BINARY.value == BINARY

@@ -84,12 +84,12 @@ Effect = SendToCharger | SendToBackend | Ping | Close | StopReading | ReadOn | D
 
 EVENTS = {
     "answer-late": "An answer came after its CALL had timed out; it was not forwarded.",
-    "answer-repeated": "A CALL with billing data came again, byte for byte, and heard the answer it had got before.",
+    "answer-repeated": "A CALL with billing data came again byte for byte and heard the same answer again.",
     "answer-unknown": "An answer came that no CALL waits for; it was not forwarded.",
-    "backend-call-refused": "The backend sent more CALLs than may wait for the charger; the last one got a CALLERROR.",
+    "backend-call-refused": "The backend sent more CALLs than may wait for the charger; one got a CALLERROR.",
     "backend-link-opened": "The link to the backend opened.",
     "backend-link-closed": "The link to the backend closed.",
-    "backend-silent": "The backend left a CALL or a ping unanswered; the charger's socket was closed, so that it keeps its data.",
+    "backend-silent": "The backend left a CALL or ping unanswered; the charger was closed to keep its data.",
     "backend-slow-reader": "The backend did not read for 30 s; the link was closed.",
     "call-timed-out": "A CALL was not answered in time; the next one in the line was sent.",
     "charger-connected": "A charger connected.",
@@ -98,6 +98,6 @@ EVENTS = {
     "charger-paused": "A charger sent more than may wait or than its rate allows; its messages wait in TCP.",
     "charger-silent": "A charger did not answer a ping and sent nothing; its socket was closed.",
     "charger-slow-reader": "A charger did not read for 30 s; its socket was closed.",
-    "id-renamed": "A CALL's id could be confused with an older one; it went on under an id of ours, its answer under its own.",
+    "id-renamed": "A CALL's id could be confused with an older one; it went on under another.",
     "session-failed": "An error of our own ended one charger's connection; its last message was kept.",
 }

@@ -17,7 +17,17 @@ class Hold(IntFlag):
 class Leg:
     """The connection to one end. Times are the session's clock, 0.0 for never."""
 
-    __slots__ = ("blocked_at", "end", "epoch", "heard_at", "held", "is_open", "pinged_at", "received", "since")
+    __slots__ = (
+        "blocked_at",
+        "end",
+        "epoch",
+        "heard_at",
+        "held",
+        "is_open",
+        "pinged_at",
+        "received",
+        "since",
+    )
 
     def __init__(self, end: Sender) -> None:
         self.end = end

@@ -21,7 +21,7 @@ from gateway.dialect.reader import Outcome, Reader, Reading
 from gateway.dialect.station import Station, station_of
 from gateway.ocpp import actions, errors, frame
 from gateway.ocpp.flags import FLAGS, Flag, FlagCode
-from gateway.ocpp.message import Message, MessageType, Sender, Version
+from gateway.ocpp.message import Message, MessageType, Sender
 from gateway.session import events as ev
 from gateway.session.calls import Call, Calls, Doubt
 from gateway.session.effects import (
@@ -54,9 +54,7 @@ _KIND = {
     MessageType.CALLRESULTERROR: "error",
     MessageType.SEND: "call",
 }
-KINDS = {
-    (sender, type_): f"{sender.value}_{kind}" for sender in Sender for type_, kind in _KIND.items()
-}
+KINDS = {(sender, type_): f"{sender.value}_{kind}" for sender in Sender for type_, kind in _KIND.items()}
 
 
 class SessionSettings(Struct, frozen=True):
@@ -84,6 +82,9 @@ class ChargerSession:
     """
 
     __slots__ = (
+        "_earliest_next",
+        "_flooding_since",
+        "_last_billing",
         "backend",
         "charger",
         "charger_id",
@@ -97,13 +98,15 @@ class ChargerSession:
         "to_charger",
         "version",
         "wall_offset_s",
-        "_earliest_next",
-        "_flooding_since",
-        "_last_billing",
     )
 
     def __init__(
-        self, charger_id: str, settings: SessionSettings, tally: Tally, reader: Reader, wall_offset_s: float = 0.0
+        self,
+        charger_id: str,
+        settings: SessionSettings,
+        tally: Tally,
+        reader: Reader,
+        wall_offset_s: float = 0.0,
     ) -> None:
         self.charger_id = charger_id
         self.settings = settings
@@ -149,14 +152,20 @@ class ChargerSession:
             return []
         self.charger.is_open = False
         self._forget()
-        return [Noted("charger-disconnected", str(event.code)), *self._close(self.backend, event.code, "charger left")]
+        return [
+            Noted("charger-disconnected", str(event.code)),
+            *self._close(self.backend, event.code, "charger left"),
+        ]
 
     def _backend_closed(self, event: ev.BackendClosed, now: float) -> list[Effect]:
         if event.epoch != self.backend.epoch:
             return []
         self.backend.is_open = False
         self._forget()
-        return [Noted("backend-link-closed", str(event.code)), *self._close(self.charger, event.code, "backend left")]
+        return [
+            Noted("backend-link-closed", str(event.code)),
+            *self._close(self.charger, event.code, "backend left"),
+        ]
 
     def _close(self, leg: Leg, code: int, reason: str) -> list[Effect]:
         if not leg.is_open:
@@ -179,7 +188,9 @@ class ChargerSession:
             return []
         leg.heard_at = now
         leg.received += 1
-        got = self.reader.read(event.data, Sender.CHARGER, self.to_charger.action_of, now + self.wall_offset_s)
+        got = self.reader.read(
+            event.data, Sender.CHARGER, self.to_charger.action_of, now + self.wall_offset_s
+        )
         if type(got) is Message and not event.binary:
             effects = self._relay(got, self.to_backend, self.to_charger, now)
         else:
@@ -196,7 +207,9 @@ class ChargerSession:
             return []
         leg.heard_at = now
         leg.received += 1
-        got = self.reader.read(event.data, Sender.BACKEND, self.to_backend.action_of, now + self.wall_offset_s)
+        got = self.reader.read(
+            event.data, Sender.BACKEND, self.to_backend.action_of, now + self.wall_offset_s
+        )
         if type(got) is Message and not event.binary:
             return self._relay(got, self.to_charger, self.to_backend, now)
         return self._judge(got, event, self.to_charger, self.to_backend, now)
@@ -204,7 +217,7 @@ class ChargerSession:
     def _relay(
         self, message: Message, onward: Calls, back: Calls, now: float, doubt: Doubt | None = None
     ) -> list[Effect]:
-        """Let a message from one end go on to the other. `onward` holds the CALLs of its direction, `back` of the other."""
+        """Let a message go on: `onward` holds the CALLs of its direction, `back` those of the other."""
         type_ = message.type
         if type_ is MessageType.CALL:
             self._count(message, back.to)
@@ -245,8 +258,7 @@ class ChargerSession:
         calls.out = call
         settings = self.settings
         limit = now + (settings.answer_deadline_s if call.billing else settings.call_timeout_s)
-        if limit < self.due:
-            self.due = limit
+        self.due = min(self.due, limit)
         effects.append(_SEND[calls.to](call.frame))
         return effects
 
@@ -458,7 +470,11 @@ class ChargerSession:
         return effects
 
     def _give_up(self, name: str, code: int, reason: str) -> list[Effect]:
-        return [Noted(name), *self._close(self.charger, code, reason), *self._close(self.backend, GOING_AWAY, reason)]
+        return [
+            Noted(name),
+            *self._close(self.charger, code, reason),
+            *self._close(self.backend, GOING_AWAY, reason),
+        ]
 
     def _expire(self, calls: Calls, now: float) -> list[Effect]:
         """Give up waiting for an answer that does not come, and let the next CALL go.

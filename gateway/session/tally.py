@@ -12,7 +12,7 @@ LATENCY_BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0
 
 
 class Histogram:
-    """Counts per bucket of `LATENCY_BOUNDS_S` (upper bounds, inclusive), the last one for all above; and the sum."""
+    """Counts per bucket of `LATENCY_BOUNDS_S` (inclusive upper bounds, one more for the rest); the sum."""
 
     __slots__ = ("buckets", "total_s")
 
@@ -29,14 +29,15 @@ class Tally:
     """What has happened on this node since it started.
 
     - `messages`: (kind, action, version) → frames taken in; kind is one of `charger_call`,
-      `charger_result`, `charger_error`, `backend_call`, `backend_result`, `backend_error` (SEND counts as a call)
+      `charger_result`, `charger_error`, `backend_call`, `backend_result`, `backend_error`
+      (a SEND counts as a call)
     - `latency`: (backend name, action) → seconds from a CALL's first byte sent to the backend to its answer
     - `flags`: (code, severity, brand) → times raised
     - `events`: name → times; e.g. `call-timeout`, `answer-late`, `charger-replaced`, `charger-paused`
     - `refused`: reason → handshakes refused
     """
 
-    __slots__ = ("messages", "latency", "flags", "events", "refused")
+    __slots__ = ("events", "flags", "latency", "messages", "refused")
 
     def __init__(self) -> None:
         self.messages: defaultdict[tuple[str, str, str], int] = defaultdict(int)

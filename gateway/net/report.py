@@ -1,0 +1,86 @@
+"""What an operator can see of the fleet: the answers behind the admin plane (`gateway.admin.view`)."""
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+from gateway.net.driver import Driver
+from gateway.net.fleet import Fleet
+from gateway.net.handshake import MAX_ID_LENGTH, registry_key
+from gateway.net.link import Link
+from gateway.ocpp.message import Version
+
+
+class FleetReport:
+    """The fleet as JSON objects and figures, made when somebody asks."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self._fleet = fleet
+
+    def chargers(self) -> Iterable[dict[str, Any]]:
+        return (_brief(driver) for driver in self._fleet.drivers.values())
+
+    def charger(self, id: str) -> dict[str, Any] | None:
+        driver = self._fleet.drivers.get(registry_key(id[:MAX_ID_LENGTH]))
+        return None if driver is None else _brief(driver) | _detail(driver)
+
+    def ready(self) -> tuple[bool, str]:
+        if self._fleet.is_closing:
+            return False, "stopping"
+        if self._fleet.backend.is_away:
+            return False, f"backend {self._fleet.config.backend.name} is away: {self._fleet.backend.reason}"
+        return True, "ready"
+
+    def chargers_by_version(self) -> dict[str, int]:
+        counts = Counter(
+            driver.session.version.value for driver in self._fleet.drivers.values() if driver.charger
+        )
+        return {version.value: counts[version.value] for version in Version}
+
+    def backend_links_up(self) -> dict[str, int]:
+        up = sum(driver.backend is not None for driver in self._fleet.drivers.values())
+        return {self._fleet.config.backend.name: up}
+
+    def pending_calls(self) -> dict[str, int]:
+        sessions = [driver.session for driver in self._fleet.drivers.values()]
+        return {
+            "to_backend": sum(len(session.to_backend) for session in sessions),
+            "to_charger": sum(len(session.to_charger) for session in sessions),
+        }
+
+    def backend_states(self) -> dict[str, str]:
+        return {self._fleet.config.backend.name: self._fleet.backend.state}
+
+
+def _brief(driver: Driver) -> dict[str, Any]:
+    session = driver.session
+    return {
+        "id": driver.charger_id,
+        "version": session.version.value,
+        "charger": _leg_state(driver.charger),
+        "backend": _leg_state(driver.backend),
+        "since": driver.connected_at,
+        "address": driver.address,
+        "vendor": session.station.vendor,
+        "model": session.station.model,
+        "firmware": session.station.firmware,
+        "last_action": session.last_action,
+        "last_message_at": session.charger.heard_at + session.wall_offset_s,
+    }
+
+
+def _detail(driver: Driver) -> dict[str, Any]:
+    session = driver.session
+    return {
+        "serial": session.station.serial,
+        "mode": session.reader.mode.value,
+        "messages_from_charger": session.charger.received,
+        "messages_from_backend": session.backend.received,
+        "calls_to_backend": [call.action for call in session.to_backend],
+        "calls_to_charger": [call.action for call in session.to_charger],
+        "paused": [hold.name for hold in session.charger.held],
+    }
+
+
+def _leg_state(link: Link | None) -> str:
+    return "closed" if link is None else "open"
