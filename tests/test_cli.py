@@ -10,6 +10,7 @@ import pytest
 
 import gateway
 from gateway.cli import COMMANDS, main
+from gateway.config import ConfigError
 
 FRAME = '[2,"1","Heartbeat",{}]'
 HEAVY = ("msgspec", "orjson", "aiohttp", "picows", "uvloop", "redis", "asyncio", "sqlite3")
@@ -20,8 +21,8 @@ def started(monkeypatch):
     """What `gateway.app.run` was called with, the application itself left out."""
     calls: list[SimpleNamespace] = []
 
-    def run(config, demo):
-        calls.append(SimpleNamespace(config=config, demo=demo))
+    def run(config, demo, reread):
+        calls.append(SimpleNamespace(config=config, demo=demo, reread=reread))
         return 7
 
     app = ModuleType("gateway.app")
@@ -133,13 +134,30 @@ def test_run_starts_the_gateway_with_what_was_asked_for(started, tmp_path):
     assert (config.data.directory, config.log.format, config.log.level) == ("d", "json", "info")
 
 
+def test_a_reload_reads_the_file_again_and_keeps_the_options(started, tmp_path):
+    path = tmp_path / "gateway.toml"
+    path.write_text('[backend]\nurl = "wss://one"\n')
+    ends("run", str(path), "--admin", "127.0.0.1:3")
+    path.write_text('[backend]\nurl = "wss://two"\n')
+    again = started[0].reread()
+    assert (again.backend.url, again.admin.address.port) == ("wss://two", 3)
+    path.write_text("[backend]\n")
+    with pytest.raises(ConfigError):
+        started[0].reread()
+
+
+def test_without_a_file_there_is_nothing_to_reload(started):
+    ends("run", "--backend", "wss://one")
+    assert started[0].reread is None
+
+
 def test_demo_needs_nothing(started):
     assert ends("demo") == 7
     assert started[0].demo
 
 
 def test_ctrl_c_is_no_traceback(started, monkeypatch):
-    def interrupted(config, demo):
+    def interrupted(config, demo, reread):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(gateway.app, "run", interrupted)

@@ -12,6 +12,7 @@ from gateway.config import (
     diff,
     from_arguments,
     load,
+    reloaded,
     unsafe,
 )
 from gateway.config.keys import paths
@@ -229,7 +230,7 @@ def test_no_secret_is_ever_shown(read, errors):
         assert "hidden" not in "".join(errors(text))
 
 
-def test_what_is_unsafe_is_said(read):
+def test_what_is_unsafe_is_said(read, monkeypatch):
     config = read(
         '[backend]\nurl = "ws://backend.example"\npassword = "x"\nproxy = "socks5://u:p@proxy"\n'
         '[listen]\naddress = "0.0.0.0:9000"\ninsecure = true\n'
@@ -244,6 +245,12 @@ def test_what_is_unsafe_is_said(read):
         "admin.token",
         "backend.proxy",
     ]
+    monkeypatch.setenv("PASSWORD", "http://u:p@proxy")
+    kept = read(
+        '[backend]\nurl = "wss://x"\nproxy = { env = "PASSWORD" }\n[admin]\ntoken = { env = "PASSWORD" }\n'
+        '[listen]\naddress = "localhost:9000"'
+    )
+    assert unsafe(kept) == []
     trusting = read('[backend]\nurl = "wss://backend.example"\ninsecure_tls = true')
     assert [warning.split(":")[0] for warning in unsafe(trusting)] == ["backend.insecure_tls"]
 
@@ -267,6 +274,9 @@ def test_a_difference_is_for_a_reload_or_for_a_restart(read):
         ["limits.fragments", "dialect.charger", "log.level"],
         ["backend.url", "admin.address"],
     )
+    running = reloaded(old, new)
+    assert diff(old, running) == (["limits.fragments", "dialect.charger", "log.level"], [])
+    assert diff(running, new) == ([], ["backend.url", "admin.address"])
 
 
 def test_options_go_before_the_file(tmp_path):

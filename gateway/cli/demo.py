@@ -3,7 +3,7 @@
 from argparse import Namespace, _SubParsersAction
 from typing import Any
 
-from gateway.cli.options import add_settings, configuration
+from gateway.cli.options import add_settings, start
 
 
 def add(subparsers: "_SubParsersAction[Any]") -> None:
@@ -17,8 +17,4 @@ def add(subparsers: "_SubParsersAction[Any]") -> None:
 
 
 def run(arguments: Namespace) -> int:
-    config = configuration(arguments, demo=True)
-
-    from gateway import app  # after the checks: it is most of the start-up time
-
-    return app.run(config, demo=True)
+    return start(arguments, demo=True)

@@ -1,6 +1,7 @@
-"""The options that several commands share."""
+"""The options that several commands share, and what is made of them."""
 
 import argparse
+from functools import partial
 
 from gateway.cli import Mistake
 from gateway.config import OPTIONS, Config, ConfigError, from_arguments
@@ -25,11 +26,26 @@ def add_settings(parser: argparse.ArgumentParser, backend: bool) -> None:
     parser.add_argument("--log-format", metavar="FORMAT", help="readable or json (readable)")
 
 
+def read(arguments: argparse.Namespace, demo: bool = False) -> Config:
+    """The configuration that the arguments amount to; ConfigError with everything that is wrong with it."""
+    return from_arguments(
+        arguments.file, {name: getattr(arguments, name, None) for name in OPTIONS}, demo=demo
+    )
+
+
 def configuration(arguments: argparse.Namespace, demo: bool = False) -> Config:
-    """The configuration that the arguments amount to; Mistake with everything that is wrong with it."""
+    """As `read`, what is wrong told as a mistake of the user."""
     try:
-        return from_arguments(
-            arguments.file, {name: getattr(arguments, name, None) for name in OPTIONS}, demo=demo
-        )
+        return read(arguments, demo)
     except ConfigError as error:
         raise Mistake(str(error)) from None
+
+
+def start(arguments: argparse.Namespace, demo: bool) -> int:
+    """Run the gateway until it is told to stop; the exit status. SIGHUP reads the file, if any, again."""
+    config = configuration(arguments, demo)
+    reread = partial(read, arguments, demo) if arguments.file else None
+
+    from gateway import app  # after the checks: it is most of the start-up time
+
+    return app.run(config, demo, reread)

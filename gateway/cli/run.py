@@ -4,7 +4,7 @@ from argparse import Namespace, _SubParsersAction
 from typing import Any
 
 from gateway.cli import Mistake
-from gateway.cli.options import add_settings, configuration
+from gateway.cli.options import add_settings, start
 
 
 def add(subparsers: "_SubParsersAction[Any]") -> None:
@@ -22,8 +22,4 @@ def run(arguments: Namespace) -> int:
         raise Mistake(
             "give a configuration file or --backend URL; to try things without one: ocpp-gateway demo"
         )
-    config = configuration(arguments)
-
-    from gateway import app  # after the checks: it is most of the start-up time
-
-    return app.run(config, demo=False)
+    return start(arguments, demo=False)

@@ -3,7 +3,7 @@
 `python -m gateway.config` writes the reference page, docs/configuration.md.
 """
 
-from gateway.config.checks import diff, unsafe
+from gateway.config.checks import diff, reloaded, unsafe
 from gateway.config.reading import DEMO_BACKEND, OPTIONS, ConfigError, from_arguments, load
 from gateway.config.settings import (
     Admin,
@@ -40,5 +40,6 @@ __all__ = [
     "diff",
     "from_arguments",
     "load",
+    "reloaded",
     "unsafe",
 ]

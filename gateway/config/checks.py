@@ -1,13 +1,16 @@
 """What no single setting shows: settings that contradict each other, are unsafe, or have changed."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
+
+from msgspec import structs
 
 from gateway.config.keys import keys
 from gateway.config.settings import Admin, Backend, Config, Listen, Table
 from gateway.config.values import is_loopback
 
+T = TypeVar("T", bound=Table)
 Finding = tuple[str, str]  # key path, what is wrong and the cure
 
 
@@ -33,6 +36,17 @@ def diff(old: Config, new: Config) -> tuple[list[str], list[str]]:
     """The paths of the settings that differ: those that a reload changes, and those that need a restart."""
     changed = list(_changed(old, new, ""))
     return [path for path, reload in changed if reload], [path for path, reload in changed if not reload]
+
+
+def reloaded(old: T, new: T) -> T:
+    """`old` with every setting that a reload may change as it is in `new`; the others wait for a restart."""
+    changes: dict[str, Any] = {}
+    for name, key in keys(type(old)).items():
+        if key.table is not None and not key.many:
+            changes[name] = reloaded(getattr(old, name), getattr(new, name))
+        elif key.reload:
+            changes[name] = getattr(new, name)
+    return structs.replace(old, **changes)
 
 
 def _listen(listen: Listen) -> Iterator[Finding]:
