@@ -140,11 +140,18 @@ class Backend(Table, frozen=True, kw_only=True):
     reconnect_max_s: Annotated[Seconds, about("Longest such wait; waits double up to here.")] = 60
     connect_timeout_s: Annotated[Seconds, about("Time a link has to be open.")] = 10
     answer_deadline_s: Annotated[
-        Seconds, about("Time after which a charger's transaction message is answered or its socket closed.")
+        Seconds,
+        about(
+            "Time after which a charger's transaction message is answered or its socket closed.", reload=True
+        ),
     ] = 10
-    call_timeout_s: Annotated[Seconds, about("Time a charger has to answer a backend's CALL.")] = 30
-    ping_interval_s: Annotated[Seconds, about("Silence of the backend after which it is pinged.")] = 45
-    pong_timeout_s: Annotated[Seconds, about("Time a pinged backend has to send anything.")] = 20
+    call_timeout_s: Annotated[
+        Seconds, about("Time a charger has to answer a backend's CALL.", reload=True)
+    ] = 30
+    ping_interval_s: Annotated[
+        Seconds, about("Silence of the backend after which it is pinged.", reload=True)
+    ] = 45
+    pong_timeout_s: Annotated[Seconds, about("Time a pinged backend has to send anything.", reload=True)] = 20
 
 
 class Admin(Table, frozen=True, kw_only=True):
@@ -258,7 +265,7 @@ class Log(Table, frozen=True, kw_only=True):
     """What the process writes to standard error."""
 
     format: Annotated[
-        Literal["readable", "json"], about("`readable` for people, `json`: one object per line.")
+        Literal["readable", "json"], about("`readable` for people, `json`: one object per line.", reload=True)
     ] = "readable"
     level: Annotated[
         Literal["debug", "info", "warning", "error"], about("The least that is written.", reload=True)
