@@ -4,6 +4,7 @@ import asyncio
 import logging
 import random
 import ssl
+from time import monotonic
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -65,7 +66,7 @@ class Backend:
 
     def retry_after_s(self) -> float:
         """When a charger that is refused now should come again."""
-        now = asyncio.get_running_loop().time()
+        now = monotonic()
         return max(1.0, self._probe_again_at - now + 1.0) if self.is_away else 1.0
 
     async def connect(self, offer: Offer, link: Link) -> tuple[Version, str]:
@@ -91,7 +92,7 @@ class Backend:
 
     def closed(self, registry_key: str) -> None:
         """A charger's link has closed."""
-        self._closed_at[registry_key] = asyncio.get_running_loop().time()
+        self._closed_at[registry_key] = monotonic()
 
     def doubt(self, reason: str) -> None:
         """Somebody's messages are not answered: refuse everybody until a probe is."""
@@ -104,7 +105,7 @@ class Backend:
 
     async def _turn(self, registry_key: str) -> None:
         """Wait until a new link may be begun: paced for all, not right after the last one of the same id."""
-        now = asyncio.get_running_loop().time()
+        now = monotonic()
         at = max(now, self._next_link_at)
         if at - now > self.config.connect_timeout_s:
             raise BackendAway("too many chargers connect at once", at - now)
@@ -166,11 +167,10 @@ class Backend:
     async def _probing(self) -> None:
         """Ask until it answers, with exponential backoff and full jitter."""
         wait = self.config.reconnect_min_s
-        loop = asyncio.get_running_loop()
         while (problem := await answers(self.config, self._tls)) is not None:
             self.reason = problem
             delay = random.uniform(REDIAL_AFTER_S, wait)
-            self._probe_again_at = loop.time() + delay
+            self._probe_again_at = monotonic() + delay
             await asyncio.sleep(delay)
             wait = min(2 * wait, self.config.reconnect_max_s)
         self._probe = None

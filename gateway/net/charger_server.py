@@ -10,6 +10,7 @@ import asyncio
 import ssl
 from collections import Counter
 from http import HTTPStatus
+from time import monotonic
 from typing import Any, cast
 
 from picows import (
@@ -137,7 +138,7 @@ class Handshake(asyncio.Protocol):
                 return
             if rest:
                 raise Refusal(400, "bad-request", "data before the handshake was answered")
-            self._server.check_address(self._address, asyncio.get_running_loop().time())
+            self._server.check_address(self._address, monotonic())
             offer = handshake.judge(handshake.read_head(head), self._server.config.listen)
         except Refusal as refusal:
             self._refuse(refusal)

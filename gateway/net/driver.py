@@ -3,8 +3,8 @@
 Everything runs synchronously in the socket's callback: no task, queue or future per message.
 """
 
-import asyncio
 from collections.abc import Callable
+from time import monotonic
 from typing import Any, Protocol
 
 from gateway.net.link import Link
@@ -49,7 +49,6 @@ class Driver:
         "charger_id",
         "connected_at",
         "credential",
-        "loop",
         "session",
         "version",
         "world",
@@ -63,7 +62,6 @@ class Driver:
         self.credential = credential
         self.session = session
         self.world = world
-        self.loop = asyncio.get_running_loop()
         self.charger: Link | None = None
         self.backend: Link | None = None
         self.version = session.version
@@ -72,7 +70,7 @@ class Driver:
     def tell(self, event: ev.Event) -> None:
         """Give the session an event and do what it wants."""
         try:
-            effects = self.session.handle(event, self.loop.time())
+            effects = self.session.handle(event, monotonic())
         except Exception as error:
             self._failed(event, error)
             return

@@ -6,6 +6,7 @@ import hashlib
 import resource
 from collections import Counter, deque
 from collections.abc import Callable
+from time import monotonic
 from typing import Protocol
 
 from msgspec import Struct
@@ -133,7 +134,7 @@ class Fleet:
 
     def _new_driver(self, offer: Offer, address: str) -> Driver:
         mode, _ = self.config.dialect.of(offer.charger_id)
-        wall_offset_s = self._clock() - asyncio.get_running_loop().time()
+        wall_offset_s = self._clock() - monotonic()
         session = ChargerSession(
             offer.charger_id,
             self.session_settings,
@@ -183,7 +184,7 @@ class Fleet:
                 "warning", "duplicate-refused", charger=offer.charger_id, old=incumbent.address, new=address
             )
             raise _duplicate("is already connected and answers", 60)
-        now = asyncio.get_running_loop().time()
+        now = monotonic()
         swaps = self._swaps.setdefault(offer.registry_key, deque(maxlen=FIGHT_SWAPS))
         if len(swaps) == FIGHT_SWAPS and now - swaps[0] < FIGHT_S:
             self.tally.events["duplicate-fight"] += 1
@@ -195,10 +196,9 @@ class Fleet:
 
     async def _is_alive(self, driver: Driver) -> bool:
         """Whether the charger sends anything within `duplicate_probe_s` of a ping."""
-        loop = asyncio.get_running_loop()
-        asked_at = loop.time()
+        asked_at = monotonic()
         driver.tell(ev.ProbeWanted())
-        while loop.time() < asked_at + self.config.listen.duplicate_probe_s:
+        while monotonic() < asked_at + self.config.listen.duplicate_probe_s:
             await asyncio.sleep(0.02)
             if driver.charger is None:
                 return False
@@ -256,7 +256,7 @@ class Fleet:
 
     def _sweep(self) -> None:
         loop = asyncio.get_running_loop()
-        now = loop.time()
+        now = monotonic()
         for driver in [driver for driver in self.drivers.values() if driver.session.due <= now]:
             driver.tell(ev.TimePassed())
         self.backend.sweep(now)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from time import monotonic
 from typing import Protocol
 
 from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
@@ -85,6 +86,8 @@ class Link(WSListener):
         self.owner.link_opened(self)
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        if transport.is_close_frame_sent and frame.msg_type is not WSMsgType.CLOSE:
+            return  # picows reads on for a moment after it has closed for a broken frame
         if frame.msg_type is _TEXT and frame.fin and self._assembler is None and not frame.rsv1:
             self.owner.link_received(self, frame.get_payload_as_bytes(), False)
         else:
@@ -125,7 +128,7 @@ class Link(WSListener):
             bool(frame.fin),
             bool(frame.rsv1),
             frame.get_payload_as_bytes(),
-            self._loop.time(),
+            monotonic(),
         )
         self._assembler = None if assembler.is_idle else assembler
         if whole is not None:
@@ -133,7 +136,7 @@ class Link(WSListener):
 
     def _answer_ping(self, transport: WSTransport, payload: bytes) -> None:
         assert self._loop is not None
-        now, rate = self._loop.time(), self.limits.pings_per_s
+        now, rate = monotonic(), self.limits.pings_per_s
         self._ping_allowance = min(2 * rate, self._ping_allowance + (now - self._pinged_at) * rate) - 1
         self._pinged_at = now
         if self._ping_allowance < 0:

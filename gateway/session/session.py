@@ -333,9 +333,9 @@ class ChargerSession:
         reading = got if isinstance(got, Reading) else Reading(Outcome.REPAIRED, [got], [])
         if event.binary:
             reading.flags.append(Flag(FlagCode.BINARY_FRAME))
-        messages = reading.messages
+        messages = [message for message in reading.messages if _is_text(message.frame)]
         doubt = None
-        if not messages and reading.original is not None:
+        if not messages and reading.original is not None and _is_text(reading.original.frame):
             messages = [reading.original]
             doubt = Doubt(tuple(reading.flags), reading.reply)
         effects: list[Effect] = []
@@ -519,6 +519,15 @@ class ChargerSession:
 
     def _leg(self, end: Sender) -> Leg:
         return self.charger if end is Sender.CHARGER else self.backend
+
+
+def _is_text(frame: bytes) -> bool:
+    """Whether the bytes may be sent as a text message: the peer must close on bad UTF-8 (RFC 6455 §8.1)."""
+    try:
+        frame.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 _SEND: dict[Sender, Callable[[bytes], Effect]] = {
