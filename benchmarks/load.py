@@ -7,6 +7,7 @@ re-writes frames does not get a figure.
 
 import asyncio
 from collections.abc import Callable
+from datetime import UTC, datetime
 from time import perf_counter, process_time
 from typing import NamedTuple
 
@@ -25,8 +26,9 @@ from picows import (
 SUBPROTOCOL = "ocpp1.6"
 ID_LENGTH = 20
 _ID_AT = len(b'[2,"')
+NOW = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ").encode()
 _CALL_TAIL = (
-    b'","MeterValues",{"connectorId":1,"transactionId":4711,"meterValue":[{"timestamp":"2026-11-21T09:30:00Z",'
+    b'","MeterValues",{"connectorId":1,"transactionId":4711,"meterValue":[{"timestamp":"' + NOW + b'",'
     b'"sampledValue":[{"value":"1234567","context":"Sample.Periodic","measurand":"Energy.Active.Import.Register",'
     b'"unit":"Wh"},{"value":"11040.5","measurand":"Power.Active.Import","unit":"W"},'
     b'{"value":"16.0","measurand":"Current.Import","phase":"L1","unit":"A"}]}]}]'

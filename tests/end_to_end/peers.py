@@ -11,6 +11,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -28,7 +29,7 @@ from websockets.exceptions import ConnectionClosed
 SUBPROTOCOLS = ["ocpp2.1", "ocpp2.0.1", "ocpp1.6"]
 PATIENCE_S = 10
 HOST_PORT = r"127\.0\.0\.1:\d+"
-NOW = "2026-11-21T09:30:00Z"
+NOW = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 PACKAGES: dict[str, ModuleType] = {"ocpp1.6": ocpp.v16, "ocpp2.0.1": ocpp.v201, "ocpp2.1": ocpp.v21}
 
 
