@@ -1,9 +1,7 @@
 """Flags and quarantine in the API: looking up, trying again, discarding."""
 
-import asyncio
 from base64 import b64encode
 from collections.abc import Awaitable, Callable
-from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
@@ -19,7 +17,7 @@ from gateway.store.protocol import (
     Record,
     Store,
     StoreError,
-    StoreFailed,
+    kept,
 )
 
 T = TypeVar("T")
@@ -126,9 +124,7 @@ class RecordsApi:
 
     async def _keep(self, record: Record) -> None:
         """Return once the record is durable."""
-        durable: asyncio.Future[StoreFailed | None] = asyncio.get_running_loop().create_future()
-        self._archive.write([record], partial(_settle, durable))
-        failed = await durable
+        failed = await kept(self._archive, record)
         if failed is not None:
             raise Refused(503, f"could not be stored: {failed.reason}")
 
@@ -161,11 +157,6 @@ def _state(text: str) -> EntryState | None:
         return EntryState(text) if text else None
     except ValueError:
         raise Refused(400, f"state: one of {', '.join(EntryState)}") from None
-
-
-def _settle(durable: asyncio.Future[StoreFailed | None], failed: StoreFailed | None) -> None:
-    if not durable.done():
-        durable.set_result(failed)
 
 
 async def _read(reading: Awaitable[T]) -> T:

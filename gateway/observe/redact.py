@@ -7,6 +7,7 @@ HIDDEN = "***"
 _SECRET_NAME = re.compile(
     r"authorization$|authorizationkey|password|passwd|secret|token$|cookie|private_?key", re.I
 )
+_ANY = re.compile(r"authorization|basicauthpassword|basic |bearer |:\\?/\\?/", re.I)
 _SECRET_VARIABLE = re.compile(r"authorizationkey|basicauthpassword", re.I)
 # Backslashes before a quote: JSON within JSON. Every repetition is bounded, or begins at a rare character.
 _QUOTE = r"""\\{0,8}["']"""
@@ -31,6 +32,11 @@ def is_secret(name: str) -> bool:
     return _SECRET_NAME.search(name) is not None
 
 
+def may_hold_secret(text: str) -> bool:
+    """Whether `redacted` could find anything: one quick look."""
+    return _ANY.search(text) is not None
+
+
 def redacted(text: str, length: int) -> str:
     """The first `length` characters of `text`, with `***` for what is secret in them.
 
@@ -38,6 +44,8 @@ def redacted(text: str, length: int) -> str:
     extension) and BasicAuthPassword (SetVariables), and the user part of URLs. A text that names one of
     these keys anywhere loses every `value` and `attributeValue`, since the value may come before its name.
     """
+    if not may_hold_secret(text):
+        return text[:length]
     names_a_key = _SECRET_VARIABLE.search(text) is not None
     text = text[:length]
     if names_a_key:

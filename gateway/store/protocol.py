@@ -18,6 +18,7 @@ The promise
 A new kind of record is one more Struct in `Record`, and one more query where it is to be read back.
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import Protocol
@@ -198,3 +199,15 @@ class Store(Reading, Protocol):
 
     async def close(self) -> None:
         """Finish what was asked for, then let go; later writes fail with `closed`."""
+
+
+async def kept(store: Store, *records: Record) -> StoreFailed | None:
+    """Write, and wait for what `done` says."""
+    answer: asyncio.Future[StoreFailed | None] = asyncio.get_running_loop().create_future()
+
+    def done(failed: StoreFailed | None) -> None:
+        if not answer.done():
+            answer.set_result(failed)
+
+    store.write(records, done)
+    return await answer

@@ -142,7 +142,12 @@ class SqliteStore:
         for write, failed in zip(writes, failures, strict=True):
             self._waiting_rows -= len(write.records)
             self._waiting_bytes -= write.size
-            write.done(failed)
+            try:
+                write.done(failed)
+            except Exception as fault:  # of one caller: the others still have to hear
+                self._loop.call_exception_handler(
+                    {"message": "a store's callback failed", "exception": fault}
+                )
 
     # On the writer's thread
 

@@ -5,7 +5,7 @@ Parameters only; no statement contains a peer's text.
 
 import sqlite3
 from collections.abc import Iterable, Sequence
-from itertools import groupby
+from itertools import chain, groupby
 from typing import Any
 
 import orjson
@@ -31,6 +31,8 @@ _ENTRY_COLUMNS = (
     "id", "time", "charger", "sender", "raw", "brand", "firmware", "version", "action", "flags",
     "carries_revenue", "state", "outcome",
 )  # fmt: skip
+
+_ROWS_PER_STATEMENT = (256, 32, 4, 1)
 
 # The order in which quarantine goes when there is too much of it; what has the last rank stays.
 _SETTLED, _WITHOUT_REVENUE, _REVENUE = 0, 1, 2
@@ -108,12 +110,12 @@ def _select(
 
 
 def _add_flags(db: sqlite3.Connection, records: list[FlagRecord]) -> None:
-    rows = ([_text(getattr(record, column)) for column in _FLAG_COLUMNS] for record in records)
-    db.executemany(_insert("flags", _FLAG_COLUMNS), rows)
+    rows = [[_text(getattr(record, column)) for column in _FLAG_COLUMNS] for record in records]
+    _insert(db, "flags", _FLAG_COLUMNS, rows)
 
 
 def _add_entries(db: sqlite3.Connection, records: list[QuarantineEntry]) -> None:
-    rows = (
+    rows = [
         [
             *(_text(getattr(record, column)) for column in _ENTRY_COLUMNS if column != "flags"),
             orjson.dumps(record.flags).decode(),
@@ -121,9 +123,9 @@ def _add_entries(db: sqlite3.Connection, records: list[QuarantineEntry]) -> None
             _rank(record.state, record.carries_revenue),
         ]
         for record in records
-    )
+    ]
     columns = [*(column for column in _ENTRY_COLUMNS if column != "flags"), "flags", "raw_bytes", "rank"]
-    db.executemany(_insert("quarantine", columns) + " ON CONFLICT (id) DO NOTHING", rows)
+    _insert(db, "quarantine", columns, rows, " ON CONFLICT (id) DO NOTHING")
 
 
 def _move_entries(db: sqlite3.Connection, records: list[EntryMoved]) -> None:
@@ -186,8 +188,19 @@ def _rank(state: EntryState, carries_revenue: bool) -> int:
     return _REVENUE if carries_revenue else _WITHOUT_REVENUE
 
 
-def _insert(table: str, columns: Sequence[str]) -> str:
-    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
+def _insert(
+    db: sqlite3.Connection, table: str, columns: Sequence[str], rows: list[list[Any]], rest: str = ""
+) -> None:
+    """Many rows with each statement: after every statement the thread has to win Python's lock back from a
+    busy event loop, which may take 5 ms.
+    """
+    place = f"({', '.join('?' * len(columns))})"
+    begin = 0
+    for size in _ROWS_PER_STATEMENT:
+        statement = f"INSERT INTO {table} ({', '.join(columns)}) VALUES {', '.join([place] * size)}{rest}"
+        while len(rows) - begin >= size:
+            db.execute(statement, list(chain.from_iterable(rows[begin : begin + size])))
+            begin += size
 
 
 def _text(value: Any) -> Any:

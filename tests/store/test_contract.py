@@ -4,7 +4,6 @@ import asyncio
 from functools import wraps
 
 import pytest
-from keeping import kept
 
 from gateway.store.protocol import (
     EntryMoved,
@@ -16,6 +15,7 @@ from gateway.store.protocol import (
     StoreError,
     Trimmed,
     Usage,
+    kept,
 )
 
 

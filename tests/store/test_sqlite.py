@@ -12,7 +12,6 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from keeping import kept
 
 from gateway.store import sqlite, sqlite_file, sqlite_rows
 from gateway.store.protocol import (
@@ -22,6 +21,7 @@ from gateway.store.protocol import (
     QuarantineQuery,
     StoreError,
     Trimmed,
+    kept,
 )
 from gateway.store.sqlite import SqliteStore
 
@@ -330,6 +330,17 @@ def test_when_the_system_refuses_to_write_it_is_told_and_nothing_acknowledged_is
         return {e.id for e in await store.quarantine(QuarantineQuery(limit=1000))}
 
     assert {f"e{n}" for n in range(int(number))} <= in_store(data, look)
+
+
+def test_a_callback_that_fails_does_not_keep_others_from_hearing(data):
+    async def steps(store):
+        unhandled = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: unhandled.append(context))
+        store.write([flag(1)], lambda _: 1 / 0)
+        assert await kept(store, flag(2)) is None
+        assert isinstance(unhandled[0]["exception"], ZeroDivisionError)
+
+    in_store(data, steps)
 
 
 class Failing:

@@ -1,0 +1,68 @@
+"""Asking a running gateway, from the command line."""
+
+import json
+import os
+from http.client import HTTPException
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.parse import quote, urlencode, urlsplit
+from urllib.request import ProxyHandler, Request, build_opener
+
+TOKEN_VARIABLE = "OCPP_GATEWAY_ADMIN_TOKEN"
+TIMEOUT_S = 30
+
+
+class Unreachable(Exception):
+    """No gateway answers at that address."""
+
+
+class Declined(Exception):
+    """The gateway answered, but not with what was asked for; the text says why."""
+
+
+class AdminClient:
+    """The API of one gateway; the token comes from the environment, so that no process list shows it."""
+
+    def __init__(self, url: str) -> None:
+        """`url`: where the admin plane listens, as a URL or `host:port`."""
+        complete = url if "://" in url else f"http://{url}"
+        if urlsplit(complete).scheme not in ("http", "https"):
+            raise Declined(f"{url}: give an http:// or https:// URL, or host:port")
+        self.url = complete.rstrip("/")
+        self._token = os.environ.get(TOKEN_VARIABLE, "")
+        self._opener = build_opener(ProxyHandler({}))
+
+    def get(self, path: str, **query: object) -> dict[str, Any]:
+        """The JSON object at `/api/v1` + `path`; what is None or empty is not asked for."""
+        asked = {name: value for name, value in query.items() if value not in (None, "")}
+        return self._ask(Request(f"{self.url}/api/v1{quote(path)}?{urlencode(asked)}"))
+
+    def post(self, path: str, content: dict[str, Any]) -> dict[str, Any]:
+        data = json.dumps(content).encode()
+        headers = {"Content-Type": "application/json"}
+        return self._ask(Request(f"{self.url}/api/v1{quote(path)}", data, headers))
+
+    def _ask(self, request: Request) -> dict[str, Any]:
+        if self._token:
+            request.add_unredirected_header("Authorization", f"Bearer {self._token}")
+        try:
+            with self._opener.open(request, timeout=TIMEOUT_S) as answer:
+                content = json.load(answer)
+        except HTTPError as error:
+            with error:
+                raise Declined(_reason(error)) from None
+        except (URLError, OSError, HTTPException) as error:
+            raise Unreachable(f"{self.url}: {getattr(error, 'reason', error)}") from None
+        except ValueError:
+            raise Declined(f"{self.url}: this is not a gateway's admin address") from None
+        if not isinstance(content, dict):
+            raise Declined(f"{self.url}: this is not a gateway's admin address")
+        return content
+
+
+def _reason(error: HTTPError) -> str:
+    try:
+        text = str(json.load(error)["error"])
+    except (ValueError, KeyError, TypeError):
+        return f"{error.url}: {error.code} {error.reason}"
+    return f"{text} (set {TOKEN_VARIABLE})" if error.code == 401 else text

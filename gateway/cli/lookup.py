@@ -1,0 +1,173 @@
+"""Where `flags` and `quarantine` look things up: a running gateway, or else its data directory."""
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from gateway.cli import Mistake
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from gateway.admin.client import AdminClient
+
+ADMIN = "http://127.0.0.1:9080"
+DATA = "data"
+T = TypeVar("T")
+
+
+class Lookup(Protocol):
+    """What can be asked, with the parameters of the API; the answers are the API's JSON objects."""
+
+    def flags(self, **query: Any) -> list[dict[str, Any]]: ...
+
+    def quarantine(self, with_raw: bool, **query: Any) -> list[dict[str, Any]]: ...
+
+    def quarantine_entry(self, id: str) -> dict[str, Any] | None: ...
+
+
+def add_source(parser: argparse.ArgumentParser, reads: bool = True) -> None:
+    """`--admin`, and `--data` where a data directory is enough."""
+    parser.add_argument(
+        "--admin",
+        metavar="URL",
+        help=f"admin address of the running gateway ({ADMIN}); its token is taken "
+        "from the environment variable OCPP_GATEWAY_ADMIN_TOKEN",
+    )
+    if reads:
+        parser.add_argument(
+            "--data", metavar="DIR", help=f"read this data directory instead ({DATA}, if no gateway runs)"
+        )
+
+
+@contextmanager
+def source(arguments: argparse.Namespace) -> Iterator[Lookup]:
+    """The running gateway; or the data directory, when one is named or no gateway runs. Errors: Mistake."""
+    from gateway.admin.client import Unreachable
+
+    if arguments.data is None:
+        admin = client(arguments)
+        try:
+            declined(lambda: admin.get("/flags", limit=1), reachable=False)
+            yield _Running(admin)
+            return
+        except Unreachable as error:
+            if arguments.admin is not None:
+                raise Mistake(f"no gateway answers at {error}") from None
+            print(f"no gateway runs at {ADMIN}; reading {DATA}/ instead", file=sys.stderr)
+    with closing(_opened(Path(arguments.data or DATA))) as db:
+        yield _Files(db)
+
+
+def client(arguments: argparse.Namespace) -> "AdminClient":
+    from gateway.admin.client import AdminClient
+
+    return declined(lambda: AdminClient(arguments.admin or ADMIN))
+
+
+def declined(ask: Callable[[], T], reachable: bool = True) -> T:
+    """What `ask` returns; a refusal, and with `reachable` a gateway that is not there, as a Mistake."""
+    from gateway.admin.client import Declined, Unreachable
+
+    try:
+        return ask()
+    except Declined as error:
+        raise Mistake(str(error)) from None
+    except Unreachable as error:
+        if not reachable:
+            raise
+        raise Mistake(f"no gateway answers at {error}") from None
+
+
+def shown(text: str, most: int = 200) -> str:
+    """`text` for a terminal, which nothing in it can steer, on one line and cut at `most` characters."""
+    safe = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[: most + 1])
+    return safe if len(safe) <= most else safe[: most - 1] + "…"
+
+
+def table(head: Sequence[str] | None, rows: Sequence[Sequence[str]], widest: Sequence[int]) -> Iterator[str]:
+    """Lines with aligned columns; what is longer than its column may be is cut."""
+    all_rows = [[_cut(cell, most) for cell, most in zip(row, widest, strict=True)] for row in rows]
+    if head is not None:
+        all_rows.insert(0, list(head))
+        widths = [max(len(row[n]) for row in all_rows) for n in range(len(widest))]
+    else:
+        widths = list(widest)
+    for row in all_rows:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+class _Running:
+    """A gateway's API."""
+
+    def __init__(self, admin: "AdminClient") -> None:
+        self._admin = admin
+
+    def flags(self, **query: Any) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = declined(lambda: self._admin.get("/flags", **query))["flags"]
+        return found
+
+    def quarantine(self, with_raw: bool, **query: Any) -> list[dict[str, Any]]:
+        raw = "true" if with_raw else None
+        found: list[dict[str, Any]] = declined(lambda: self._admin.get("/quarantine", raw=raw, **query))[
+            "entries"
+        ]
+        return found
+
+    def quarantine_entry(self, id: str) -> dict[str, Any] | None:
+        from gateway.admin.client import Declined
+
+        try:
+            return self._admin.get(f"/quarantine/{id}")
+        except Declined as error:
+            if "is in quarantine" in str(error):
+                return None
+            raise Mistake(str(error)) from None
+
+
+class _Files:
+    """The database of a gateway, opened for reading only."""
+
+    def __init__(self, db: "sqlite3.Connection") -> None:
+        self._db = db
+
+    def flags(self, **query: Any) -> list[dict[str, Any]]:
+        import msgspec
+
+        from gateway.store import sqlite_rows
+        from gateway.store.protocol import FlagQuery
+
+        return [msgspec.structs.asdict(flag) for flag in sqlite_rows.flags(self._db, FlagQuery(**query))]
+
+    def quarantine(self, with_raw: bool, **query: Any) -> list[dict[str, Any]]:
+        from gateway.admin.records import described
+        from gateway.store import sqlite_rows
+        from gateway.store.protocol import EntryState, QuarantineQuery
+
+        state = query.pop("state")
+        asked = QuarantineQuery(state=EntryState(state) if state else None, **query)
+        return [described(entry, with_raw) for entry in sqlite_rows.quarantine(self._db, asked)]
+
+    def quarantine_entry(self, id: str) -> dict[str, Any] | None:
+        from gateway.admin.records import described
+        from gateway.store import sqlite_rows
+
+        found = sqlite_rows.quarantine_entry(self._db, id)
+        return None if found is None else described(found, with_raw=True)
+
+
+def _opened(directory: Path) -> "sqlite3.Connection":
+    from gateway.store import sqlite_file
+    from gateway.store.protocol import StoreError
+
+    try:
+        return sqlite_file.open_read_only(directory)
+    except StoreError as error:
+        raise Mistake(str(error)) from None

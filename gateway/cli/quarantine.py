@@ -1,0 +1,165 @@
+"""`ocpp-gateway quarantine`: messages that were kept for a person instead of forwarded."""
+
+import argparse
+import json
+import sys
+from base64 import b64decode
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from gateway.cli import Mistake
+from gateway.cli.lookup import Lookup, add_source, client, declined, shown, source, table
+
+PAGE = 100
+COLUMNS = ("ID", "TIME", "STATE", "REVENUE", "CHARGER", "ACTION", "FLAGS", "BYTES")
+WIDEST = (16, 20, 9, 7, 24, 28, 60, 8)
+STATES = ("open", "retried", "discarded", "delivered")
+
+
+def add(subparsers: "argparse._SubParsersAction[Any]") -> None:
+    parser = subparsers.add_parser(
+        "quarantine",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Look at messages that were kept instead of forwarded; try them again, or discard them.",
+        epilog="example: ocpp-gateway quarantine export --charger CP-17 | ocpp-gateway inspect -",
+    )
+    verbs = parser.add_subparsers(title="what to do", metavar="VERB", required=True)
+    listing = verbs.add_parser("list", help="show what there is, the newest last")
+    showing = verbs.add_parser("show", help="show one message with its bytes")
+    retrying = verbs.add_parser("retry", help="send messages through the running gateway once more")
+    discarding = verbs.add_parser("discard", help="say that nobody needs these messages")
+    exporting = verbs.add_parser("export", help="write messages as JSON lines that `inspect` reads")
+    for verb in (listing, exporting):
+        verb.add_argument("--state", default="", choices=STATES, help="only those that are in this state")
+        verb.add_argument("--charger", default="", metavar="ID", help="only those of this charger")
+    listing.add_argument("--limit", type=int, default=100, metavar="N", help="how many at most (100)")
+    showing.add_argument("id", metavar="ID")
+    for verb in (retrying, discarding):
+        verb.add_argument("ids", nargs="+", metavar="ID")
+    discarding.add_argument("--reason", default="", metavar="TEXT", help="why; it is kept with the message")
+    for verb, run in (
+        (listing, run_list),
+        (showing, run_show),
+        (retrying, run_retry),
+        (discarding, run_discard),
+        (exporting, run_export),
+    ):
+        if verb is not exporting:
+            verb.add_argument("--json", action="store_true", help="JSON, one object per line")
+        add_source(verb, reads=verb not in (retrying, discarding))
+        verb.set_defaults(run=run)
+
+
+def run_list(arguments: argparse.Namespace) -> int:
+    with source(arguments) as lookup:
+        found = list(_entries(lookup, arguments, arguments.limit, with_raw=False))[::-1]
+    if arguments.json:
+        _print_json(found)
+    elif found:
+        print("\n".join(table(COLUMNS, [_row(entry) for entry in found], WIDEST)))
+    else:
+        print("nothing is in quarantine", file=sys.stderr)
+    return 0
+
+
+def run_show(arguments: argparse.Namespace) -> int:
+    with source(arguments) as lookup:
+        entry = lookup.quarantine_entry(arguments.id)
+    if entry is None:
+        raise Mistake(f"no message {arguments.id!r} is in quarantine; see: ocpp-gateway quarantine list")
+    if arguments.json:
+        _print_json([entry])
+        return 0
+    raw = b64decode(entry.pop("raw_base64"))
+    entry |= {"time": _time(entry["time"]), "flags": ", ".join(entry["flags"])}
+    for name, value in entry.items():
+        if name not in ("raw", "number"):
+            print(f"{name + ':':<16} {shown(str(value))}")
+    print(f"{'raw:':<16} {shown(raw.decode(errors='backslashreplace'), most=len(raw) * 6)}")
+    return 0
+
+
+def run_retry(arguments: argparse.Namespace) -> int:
+    """0 when a backend has processed all of them now."""
+    return _each(arguments, "retry", {}, lambda answer: answer["state"] == "delivered")
+
+
+def run_discard(arguments: argparse.Namespace) -> int:
+    return _each(arguments, "discard", {"reason": arguments.reason}, lambda _: True)
+
+
+def run_export(arguments: argparse.Namespace) -> int:
+    with source(arguments) as lookup:
+        for entry in _entries(lookup, arguments, sys.maxsize, with_raw=True):
+            print(json.dumps(_exported(entry), ensure_ascii=False))
+    return 0
+
+
+def _each(arguments: argparse.Namespace, verb: str, content: dict[str, Any], succeeded: Any) -> int:
+    """One after the other; a message that cannot be done does not keep the others from it."""
+    status = 0
+    admin = client(arguments)
+    for id_ in arguments.ids:
+        try:
+            answer = declined(partial(admin.post, f"/quarantine/{id_}/{verb}", content))
+        except Mistake as mistake:
+            print(f"{id_}: {mistake}", file=sys.stderr)
+            status = 1
+            continue
+        status = status if succeeded(answer) else 1
+        if arguments.json:
+            _print_json([answer])
+        else:
+            print(f"{id_}: {answer['state']}  {shown(str(answer.get('outcome', '')))}".rstrip())
+    return status
+
+
+def _entries(
+    lookup: Lookup, arguments: argparse.Namespace, limit: int, with_raw: bool
+) -> Iterator[dict[str, Any]]:
+    """Newest first, page by page."""
+    before, left = None, limit
+    while left > 0:
+        page = lookup.quarantine(
+            state=arguments.state,
+            charger=arguments.charger,
+            before=before,
+            limit=min(PAGE, left),
+            with_raw=with_raw,
+        )
+        yield from page
+        if not page:
+            return
+        before, left = page[-1]["number"], left - len(page)
+
+
+def _exported(entry: dict[str, Any]) -> dict[str, Any]:
+    """The fields of an entry under the names that `ocpp-gateway inspect` knows, and the rest as it is."""
+    raw, base64 = entry.pop("raw"), entry.pop("raw_base64")
+    to = {"charger": "charger_to_backend", "backend": "backend_to_charger"}
+    entry |= {"raw": raw} if raw is not None else {"raw": base64, "encoding": "base64"}
+    return entry | {"direction": to[entry["sender"]], "received_at": _time(entry["time"])}
+
+
+def _row(entry: dict[str, Any]) -> tuple[str, ...]:
+    return (
+        shown(entry["id"]),
+        _time(entry["time"]),
+        entry["state"],
+        "yes" if entry["carries_revenue"] else "no",
+        shown(entry["charger"]),
+        shown(entry["action"]),
+        shown(", ".join(entry["flags"])),
+        str(entry["raw_bytes"]),
+    )
+
+
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _print_json(objects: list[dict[str, Any]]) -> None:
+    for one in objects:
+        print(json.dumps(one, ensure_ascii=False))
