@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from gateway.cli.lookup import Lookup, add_source, shown, source, table
 FOLLOW_S = 1.0
 PAGE = 1000
 FILTERS = ("code", "brand", "firmware", "charger", "severity")
+SPAN = re.compile(r"(\d+(?:\.\d+)?)([smhd])", re.ASCII)
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 COLUMNS = ("TIME", "SEVERITY", "CHARGER", "CODE", "ACTION", "PATH", "BEFORE → AFTER")
 WIDEST = (20, 8, 24, 28, 28, 44, 60)
@@ -98,11 +100,9 @@ def moment(text: str, now: float) -> float | None:
 
     if not text:
         return None
-    number, unit = text[:-1], text[-1]
+    span = SPAN.fullmatch(text)
     try:
-        if unit in UNITS:
-            return now - float(number) * UNITS[unit]
-        return seconds_since_1970(text)
+        return now - float(span[1]) * UNITS[span[2]] if span else seconds_since_1970(text)
     except ValueError:
         raise Mistake(
             f"{text}: give a span such as 30m, 2h or 7d, or a time such as 2026-11-21T07:00:00Z"

@@ -1,0 +1,278 @@
+"""`ocpp-gateway flags` and `quarantine`, against a running admin plane and against its data directory."""
+
+import asyncio
+import itertools
+import json
+import logging
+import threading
+from types import SimpleNamespace
+
+import pytest
+
+from gateway.admin.server import start
+from gateway.cli import Mistake, flags, lookup, main
+from gateway.config import Address, Secret
+from gateway.session.tally import Tally
+from gateway.store.protocol import FlagRecord, QuarantineEntry, kept
+from gateway.store.sqlite import SqliteStore
+
+TOKEN = "t0ken-of-the-test"
+RAW = b'[2,"1","StopTransaction",{"meterStop":12\xff'
+
+
+def flag(n, **over):
+    facts = {
+        "time": 1.8e9 + n,
+        "charger": "CP1",
+        "code": "comma",
+        "severity": "info",
+        "consequence": "delivered",
+    }
+    return FlagRecord(**facts | {"path": f"p{n}", "before": '"1,5"', "after": '"1.5"'} | over)
+
+
+def entry(n, **over):
+    facts = {"time": 1.8e9 + n, "charger": "CP1", "sender": "charger", "raw": RAW, "version": "1.6"}
+    return QuarantineEntry(id=f"e{n}", **facts | {"flags": ("frame-unreadable",)} | over)
+
+
+RECORDS = [
+    *(flag(n) for n in range(5)),
+    flag(5, charger="CP\x1b[31m2", severity="error", before="x\ny", after=""),
+    entry(1, carries_revenue=True),
+    entry(2, raw=b'{"text":1}', charger="CP2", sender="backend"),
+]
+
+
+class Gateway:
+    """A store and an admin plane on a thread of their own, as in another process."""
+
+    def __init__(self, data, token=None):
+        self.loop = asyncio.new_event_loop()
+        self.thread = threading.Thread(target=self.loop.run_forever)
+        self.thread.start()
+        settings = SimpleNamespace(address=Address("127.0.0.1", 0), token=Secret(token) if token else None)
+        self.store = self.do(SqliteStore.open(data))
+        self.server = self.do(start(settings, None, Tally(), self.store, self.retry))
+        self.url = f"127.0.0.1:{self.server.port}"
+
+    async def retry(self, one):
+        return {"delivered": one.carries_revenue, "outcome": "the backend answered\x07"}
+
+    def do(self, steps):
+        return asyncio.run_coroutine_threadsafe(steps, self.loop).result(20)
+
+    def close(self):
+        self.do(self.server.close())
+        self.do(self.store.close())
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.thread.join()
+        self.loop.close()
+
+
+@pytest.fixture
+def data(tmp_path):
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def gateway(data):
+    running = Gateway(data)
+    running.do(kept(running.store, *RECORDS))
+    yield running
+    running.close()
+
+
+@pytest.fixture(params=["api", "files"])
+def where(request, data):
+    """The options that name a gateway with `RECORDS`: a running one, or what one has left."""
+    running = Gateway(data)
+    running.do(kept(running.store, *RECORDS))
+    if request.param == "files":
+        running.close()
+        yield ["--data", str(data)]
+    else:
+        yield ["--admin", running.url]
+        running.close()
+
+
+@pytest.fixture(autouse=True)
+def quiet():
+    """What is logged here is expected."""
+    logging.getLogger("gateway").setLevel(logging.CRITICAL)
+    yield
+    logging.getLogger("gateway").setLevel(logging.NOTSET)
+
+
+@pytest.fixture
+def said(capsys):
+    """Runs a command; its status, and what it wrote to standard output and error."""
+
+    def run(*arguments):
+        status = main([str(argument) for argument in arguments])
+        written = capsys.readouterr()
+        return status, written.out, written.err
+
+    return run
+
+
+def objects(text):
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_flags_as_a_table_for_people(said, where):
+    status, out, _ = said("flags", *where)
+    lines = out.splitlines()
+    assert status == 0
+    assert lines[0].split() == [
+        "TIME",
+        "SEVERITY",
+        "CHARGER",
+        "CODE",
+        "ACTION",
+        "PATH",
+        "BEFORE",
+        "→",
+        "AFTER",
+    ]
+    assert [line.split()[0] for line in lines[1:]] == [f"2027-01-15T08:00:0{n}Z" for n in range(6)]
+    assert '"1,5" → "1.5"' in lines[1]
+    assert "CP\\x1b[31m2" in lines[-1] and "x\\ny → (nothing)" in lines[-1]
+
+
+def test_flags_as_json_lines_and_filtered(said, where):
+    _, out, _ = said("flags", "--json", *where)
+    assert [one["path"] for one in objects(out)] == [f"p{n}" for n in range(6)]
+    _, out, _ = said("flags", "--json", "--severity", "error", *where)
+    assert [one["path"] for one in objects(out)] == ["p5"]
+    _, out, _ = said("flags", "--json", "--charger", "CP1", "--limit", 2, *where)
+    assert [one["path"] for one in objects(out)] == ["p3", "p4"]
+    _, out, _ = said("flags", "--json", "--since", "1800000001", "--until", "2027-01-15T08:00:03Z", *where)
+    assert [one["path"] for one in objects(out)] == ["p1", "p2"]
+    _, out, err = said("flags", "--code", "none", *where)
+    assert (out, err) == ("", "no flags\n")
+
+
+def test_more_flags_than_one_page(said, where, monkeypatch):
+    monkeypatch.setattr(flags, "PAGE", 2)
+    _, out, _ = said("flags", "--json", "--limit", 5, *where)
+    assert [one["path"] for one in objects(out)] == [f"p{n}" for n in range(1, 6)]
+
+
+def test_following_shows_what_comes_in(gateway, monkeypatch):
+    monkeypatch.setattr(flags, "PAGE", 2)
+    pauses = itertools.count()
+
+    def come_in(_):
+        if next(pauses) == 1:
+            gateway.do(kept(gateway.store, *(flag(n) for n in range(10, 13))))
+
+    with lookup.source(SimpleNamespace(data=None, admin=gateway.url)) as found:
+        pages = flags.follow(found, {"charger": "CP1"}, 4, come_in)
+        seen = [next(pages) for _ in range(3)]
+    assert [[one["path"] for one in page] for page in seen] == [["p4"], ["p10", "p11"], ["p12"]]
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("2h", 2800.0),
+        ("90s", 9910.0),
+        ("1.5m", 9910.0),
+        ("1970-01-01T01:00:00+01:00", 0.0),
+        ("77", 77.0),
+        ("", None),
+    ],
+)
+def test_moments(text, seconds):
+    assert flags.moment(text, 10_000.0) == seconds
+
+
+@pytest.mark.parametrize("text", ["yesterday", "h", "2w", "nan", "nand", "infd"])
+def test_moments_that_are_none(text):
+    with pytest.raises(Mistake, match="give a span"):
+        flags.moment(text, 0.0)
+
+
+def test_quarantine_list_and_show(said, where):
+    _, out, _ = said("quarantine", "list", *where)
+    head, first, second = out.splitlines()
+    assert head.split()[:4] == ["ID", "TIME", "STATE", "REVENUE"]
+    assert first.split() == [
+        "e1",
+        "2027-01-15T08:00:01Z",
+        "open",
+        "yes",
+        "CP1",
+        "frame-unreadable",
+        str(len(RAW)),
+    ]
+    assert second.split()[0] == "e2"
+    _, out, _ = said("quarantine", "show", "e1", *where)
+    assert "carries_revenue: True" in out
+    assert 'raw:             [2,"1","StopTransaction",{"meterStop":12\\xff' in out
+    _, out, _ = said("quarantine", "list", "--json", "--charger", "CP2", *where)
+    assert [one["id"] for one in objects(out)] == ["e2"]
+    _, out, err = said("quarantine", "list", "--state", "discarded", *where)
+    assert (out, err) == ("", "nothing is in quarantine\n")
+    status, _, err = said("quarantine", "show", "e9", *where)
+    assert status == 2 and "no message 'e9'" in err
+
+
+def test_an_export_is_what_inspect_reads(said, where):
+    _, out, _ = said("quarantine", "export", *where)
+    second, first = objects(out)
+    assert first["encoding"] == "base64" and first["direction"] == "charger_to_backend"
+    assert (second["raw"], second["direction"]) == ('{"text":1}', "backend_to_charger")
+    assert "encoding" not in second and second["received_at"] == "2027-01-15T08:00:02Z"
+
+
+def test_retry_and_discard_through_the_running_gateway(said, gateway):
+    status, out, _ = said("quarantine", "retry", "e1", "--admin", gateway.url)
+    assert (status, out) == (0, "e1: delivered  the backend answered\\x07\n")
+    status, out, err = said("quarantine", "retry", "e1", "e2", "--json", "--admin", gateway.url)
+    assert (status, objects(out)[0]["state"]) == (1, "retried")
+    assert err == "e1: this message is delivered already\n"
+    status, out, _ = said("quarantine", "discard", "e2", "--reason", "a test", "--admin", gateway.url)
+    assert (status, out) == (0, "e2: discarded\n")
+    assert gateway.do(gateway.store.quarantine_entry("e2")).outcome == "a test"
+
+
+def test_the_token_comes_from_the_environment(said, data, monkeypatch):
+    running = Gateway(data, TOKEN)
+    try:
+        status, _, err = said("flags", "--admin", running.url)
+        assert status == 2 and "set OCPP_GATEWAY_ADMIN_TOKEN" in err
+        monkeypatch.setenv("OCPP_GATEWAY_ADMIN_TOKEN", TOKEN)
+        assert said("flags", "--admin", running.url)[0] == 0
+    finally:
+        running.close()
+
+
+def test_without_a_gateway_the_data_directory_is_read(said, data, monkeypatch, tmp_path, unused):
+    monkeypatch.setattr(lookup, "ADMIN", f"http://127.0.0.1:{unused}")
+    monkeypatch.chdir(tmp_path)
+    status, _, err = said("flags")
+    assert status == 2 and "has a gateway run with this data directory?" in err
+    Gateway(data).close()
+    status, _, err = said("flags")
+    assert status == 0 and "reading data/ instead" in err
+    status, _, err = said("flags", "--admin", f"127.0.0.1:{unused}")
+    assert status == 2 and "no gateway answers at" in err
+    status, _, err = said("quarantine", "retry", "e1", "--admin", f"127.0.0.1:{unused}")
+    assert status == 1 and "no gateway answers at" in err
+
+
+@pytest.fixture
+def unused():
+    """A port that nothing listens on."""
+    import socket
+
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield bound.getsockname()[1]
+
+
+def test_an_address_that_is_no_gateway(said):
+    status, _, err = said("flags", "--admin", "ftp://x")
+    assert status == 2 and "give an http:// or https:// URL" in err
