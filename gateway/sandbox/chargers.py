@@ -17,6 +17,8 @@ from uuid import uuid4
 import orjson
 from aiohttp import ClientError, ClientSession, ClientWebSocketResponse, WSMsgType
 
+from gateway.net.tasks import spawn
+
 Payload = dict[str, Any]
 
 ANSWER_TIMEOUT_S = 10
@@ -82,18 +84,19 @@ class Charger:
                     ) as connection:
                         wait_s = 1.0
                         await self._live(connection)
-                except* (ClientError, OSError):
+                except (ClientError, OSError):
                     wait_s = min(2 * wait_s, RECONNECT_MAX_S)
                 await asyncio.sleep(random.uniform(0.5, 1) * wait_s)
 
     async def _live(self, connection: ClientWebSocketResponse) -> None:
         """Act while reading, until the connection is over."""
         self._connection = connection
-        async with asyncio.TaskGroup() as group:
-            acting = group.create_task(self._act())
+        acting = spawn(self._act(), self.charger_id)
+        try:
             async for message in connection:
                 if message.type is WSMsgType.TEXT:
                     await self._take(message.data)
+        finally:
             acting.cancel()
 
     async def _act(self) -> None:
@@ -266,10 +269,8 @@ class Hasty(Charger):
     """Sends several CALLs without waiting for the answers."""
 
     async def charge(self) -> None:
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self.call("Heartbeat", {}))
-            group.create_task(self.status("Available"))
-            group.create_task(self.meter_values(0))
+        calls = (self.call("Heartbeat", {}), self.status("Available"), self.meter_values(0))
+        await asyncio.gather(*calls)
         await super().charge()
 
 
