@@ -70,7 +70,7 @@ UNANSWERED: Final = frozenset({"NotifyPeriodicEventStream"})
 
 _REVENUE: Final = frozenset({"StartTransaction", "StopTransaction", "MeterValues", "TransactionEvent"})
 
-_NEVER_LOST: Final = _REVENUE | {"SecurityEventNotification"}
+NEVER_LOST: Final = _REVENUE | {"SecurityEventNotification"}
 
 
 def actions(version: Version) -> frozenset[str]:
@@ -100,4 +100,4 @@ def carries_revenue(action: str) -> bool:
 
 def must_not_be_lost(action: str) -> bool:
     """Whether a charger queues this action until it is answered (OCPP 1.6 §3.7, 2.0.1 E04 and A04)."""
-    return action in _NEVER_LOST
+    return action in NEVER_LOST

@@ -15,6 +15,9 @@ _error = msgspec.json.Decoder(tuple[int, str, str, str, Raw])
 
 _quote = msgspec.json.Encoder().encode
 
+_CALL, _CALLRESULT = MessageType.CALL, MessageType.CALLRESULT
+_CALL_DIGIT, _RESULT_DIGIT = b"23"
+
 MAX_ID_LENGTH = 36  # OCPP-J 1.6 §4.1.4, OCPP 2.0.1 part 4 §4.1.4
 
 
@@ -24,24 +27,31 @@ def split(frame: bytes) -> Message | None:
     Only the envelope is looked at; whether the action exists and the payload fits is not.
     """
     try:
-        match frame[1:2]:
-            case b"2":
-                type_, id_, action, payload = _call.decode(frame)
-                message = Message(MessageType.CALL, id_, action, payload, frame)
-            case b"3":
-                type_, id_, payload = _result.decode(frame)
-                message = Message(MessageType.CALLRESULT, id_, "", payload, frame)
-            case b"4" | b"5":
-                type_, id_, code, description, payload = _error.decode(frame)
-                message = Message(MessageType(type_), id_, "", payload, frame, code, description)
-            case b"6":
-                type_, id_, action, payload = _call.decode(frame)
-                message = Message(MessageType.SEND, id_, action, payload, frame)
-            case _:
-                return None
-    except (msgspec.DecodeError, RecursionError, ValueError):
+        kind = frame[1]
+        if kind == _CALL_DIGIT:
+            type_, id_, action, payload = _call.decode(frame)
+            message = Message(_CALL, id_, action, payload, frame)
+        elif kind == _RESULT_DIGIT:
+            type_, id_, payload = _result.decode(frame)
+            message = Message(_CALLRESULT, id_, "", payload, frame)
+        else:
+            return _split_rare(frame)
+    except (msgspec.DecodeError, RecursionError, ValueError, IndexError):
         return None
     return message if type_ == message.type and 0 < len(id_) <= MAX_ID_LENGTH else None
+
+
+def _split_rare(frame: bytes) -> Message | None:
+    match frame[1:2]:
+        case b"4" | b"5":
+            type_, id_, code, description, payload = _error.decode(frame)
+            message = Message(MessageType(type_), id_, "", payload, frame, code, description)
+        case b"6":
+            type_, id_, action, payload = _call.decode(frame)
+            message = Message(MessageType(type_), id_, action, payload, frame)
+        case _:
+            return None
+    return message if frame[1:2] == b"%d" % type_ and 0 < len(id_) <= MAX_ID_LENGTH else None
 
 
 def call(id_: str, action: str, payload: bytes) -> bytes:

@@ -1,0 +1,205 @@
+"""What the gateway makes of one frame, outside of any connection: the function behind `inspect`.
+
+A record is a frame with what is known around it; the answer is its outcome, the frames that go on and
+the flags. Frames given as context are read first, so that order and memory count as they do live.
+"""
+
+import base64
+import binascii
+import re
+from collections.abc import Iterable
+from typing import Any, Final
+
+from gateway.dialect.history import Register, State, Transaction
+from gateway.dialect.reader import Outcome, Reader, Reading
+from gateway.ocpp.flags import FLAGS, Flag, FlagCode
+from gateway.ocpp.message import Message, MessageType, Sender, Version
+from gateway.ocpp.times import seconds
+
+Record = dict[str, Any]
+
+_FRAME: Final = re.compile(r"\s*(?:\(([\w ]+)\))?\s*(\[.*)", re.DOTALL)
+_NOTE_ENDED: Final = re.compile(r"transaction (\d+) (?:has )?(?:ended|was stopped|stopped)")
+_NOTE_OPEN: Final = re.compile(r"transaction (\d+) is open(?: on connector (\d+))?")
+_NOTE_NEVER: Final = re.compile(
+    r"no (?:StartTransaction|transaction|start)[\w ]*? (\d+)|(\d+) was never (?:started|issued)"
+)
+_NOTE_REGISTER: Final = re.compile(
+    r"(?:last|previous) (?:energy )?(?:register|reading|value)[^:]*: *([\d.]+) *(k?Wh)"
+)
+_NOTE_LIMIT: Final = re.compile(r"limit(?: of)? ([\d.]+) A\b")
+_NOTE_LIST: Final = re.compile(r"list version (\d+)")
+_NOTE_STATUS: Final = re.compile(r"(Pending|Rejected)")
+_CONNECTOR: Final = re.compile(r'"connectorId"\s*:\s*"?(\d+)')
+
+
+def inspect(record: Record) -> Record:
+    """The outcome (clean, repaired, quarantined or ignored), normalised frames and flags of one record.
+
+    Fields read: `raw`, `encoding` ("base64"), `version`, `direction`, `action` (of the CALL an answer
+    belongs to), `given` (frames and facts that came before), `received_at`, `ws_opcode`, `session`, `id`.
+    Raises ValueError for a record that is none.
+    """
+    scene = _Scene(record)
+    for item in scene.given:
+        scene.before(item)
+    outcome, messages, flags = scene.read()
+    return {
+        "id": record.get("id"),
+        "outcome": outcome.value,
+        "frames": [message.frame.decode("utf-8", "replace") for message in messages],
+        "flags": [
+            {
+                "code": flag.code.value,
+                "severity": FLAGS[flag.code].severity.value,
+                "path": flag.path,
+                "before": flag.before,
+                "after": flag.after,
+            }
+            for flag in flags
+        ],
+    }
+
+
+class _Scene:
+    """A connection made up around one record."""
+
+    def __init__(self, record: Record) -> None:
+        self.version = _version(record)
+        self.sender = _sender(str(record.get("direction", "")))
+        self.data = _data(record)
+        self.binary = record.get("ws_opcode") in (2, "2", "binary")
+        received = record.get("received_at")
+        self.now = (seconds(received) if isinstance(received, str) else received) or 0.0
+        self.action = str(record.get("action") or "")
+        given = record.get("given") or []
+        self.given: list[str] = [str(item) for item in ([given] if isinstance(given, str) else given)]
+        self.reader = Reader(self.version)
+        self.pending: dict[Sender, dict[str, str]] = {Sender.CHARGER: {}, Sender.BACKEND: {}}
+        self.answered: set[str] = set()
+        self.seen: set[str] = set()
+
+    def before(self, item: str) -> None:
+        """One thing that happened before: a frame, or a fact in words."""
+        match = _FRAME.fullmatch(item)
+        if match is None:
+            self.fact(item)
+            return
+        data = match[2].encode()
+        senders = [_sender(match[1].replace(" ", "_"))] if match[1] else self.senders(data)
+        for sender in senders:
+            reading = self._read(data, sender)
+            messages = [reading] if isinstance(reading, Message) else reading.messages
+            if messages:
+                for message in messages:
+                    self.learn(message, sender)
+                return
+
+    def senders(self, data: bytes) -> list[Sender]:
+        """The ends a frame may come from, the likelier first."""
+        both = [self.sender, self.sender.other]
+        id_ = _id_of(data)
+        return both if id_ is None else [end for end in both if id_ in self.pending[end]] or both
+
+    def _read(self, data: bytes, sender: Sender) -> Message | Reading:
+        return self.reader.read(
+            data, sender, self.pending[sender].get, self.now, lambda: list(self.pending[sender])
+        )
+
+    def learn(self, message: Message, sender: Sender) -> None:
+        """Keep track of who waits for which answer."""
+        if message.type is MessageType.CALL:
+            self.pending[sender.other][message.id] = message.action
+            if sender is self.sender:
+                self.seen.add(message.id)
+        elif self.pending[sender].pop(message.id, None) is not None:
+            self.answered.add(message.id)
+
+    def fact(self, text: str) -> None:
+        """A fact in words, as far as the gateway would know it."""
+        history = self.reader.history
+        if (m := _NOTE_ENDED.search(text)) is not None:
+            history.transactions[int(m[1])] = Transaction(State.ENDED_BEFORE)
+        if (m := _NOTE_OPEN.search(text)) is not None:
+            connector = int(m[2]) if m[2] else None
+            history.transactions[int(m[1])] = Transaction(State.OPEN, connector)
+        if (m := _NOTE_NEVER.search(text)) is not None:
+            history.transactions[int(m[1] or m[2])] = Transaction(State.NEVER_STARTED)
+        if (m := _NOTE_REGISTER.search(text)) is not None:
+            energy = float(m[1]) * (1000.0 if m[2] == "kWh" else 1.0)
+            found = _CONNECTOR.search(self.data.decode("utf-8", "replace"))
+            history.registers[int(found[1]) if found else 1] = Register(energy, None, None)
+        if (m := _NOTE_LIMIT.search(text)) is not None:
+            history.limit_a = float(m[1])
+        if (m := _NOTE_LIST.search(text)) is not None:
+            history.list_version = int(m[1])
+
+    def read(self) -> tuple[Outcome, list[Message], list[Flag]]:
+        """The record's own frame."""
+        waiting = self.pending[self.sender]
+        if self.action and (id_ := _id_of(self.data)) is not None:
+            waiting.setdefault(id_, self.action)
+        reading = self._read(self.data, self.sender)
+        if isinstance(reading, Message):
+            reading = Reading(Outcome.CLEAN, [reading], [])
+        outcome, messages, flags = reading.outcome, reading.messages, list(reading.flags)
+        if self.binary:
+            flags.insert(0, Flag(FlagCode.BINARY_FRAME))
+        for message in messages:
+            code = self.judged(message)
+            if code is not None:
+                flags.append(Flag(code))
+                if code is not FlagCode.ID_REUSED:
+                    return Outcome.IGNORED, [], flags
+        if flags and outcome is Outcome.CLEAN:
+            outcome = Outcome.REPAIRED
+        return outcome, messages, flags
+
+    def judged(self, message: Message) -> FlagCode | None:
+        """What the session would say about a message's id."""
+        if message.type in (MessageType.CALL, MessageType.SEND):
+            return FlagCode.ID_REUSED if message.id in self.seen else None
+        if message.id in self.answered:
+            is_error = message.type is MessageType.CALLERROR
+            return FlagCode.ERROR_TO_RESULT if is_error else FlagCode.ANSWER_UNKNOWN
+        if message.type is MessageType.CALLRESULT and message.id not in self.pending[self.sender]:
+            return FlagCode.ANSWER_UNKNOWN
+        return None
+
+
+def _version(record: Record) -> Version:
+    session = record.get("session")
+    negotiated = session.get("negotiated", "") if isinstance(session, dict) else ""
+    text = str(negotiated or record.get("version") or "1.6").removeprefix("ocpp")
+    return Version(text)
+
+
+def _sender(direction: str) -> Sender:
+    return Sender.BACKEND if direction.startswith(("backend", "central", "csms")) else Sender.CHARGER
+
+
+def _data(record: Record) -> bytes:
+    raw = record.get("raw")
+    if not isinstance(raw, str):
+        raise ValueError("a record needs its frame as text in 'raw'")
+    if record.get("encoding") != "base64":
+        return raw.encode("utf-8", "surrogatepass")
+    try:
+        return base64.b64decode(raw, validate=True)
+    except binascii.Error as error:
+        raise ValueError(f"'raw' is not base64: {error}") from error
+
+
+_ID: Final = re.compile(rb"""\s*\[\s*["']?[3](?:\.0)?["']?\s*,\s*(?:"([^"]*)"|'([^']*)'|(\d+))""")
+
+
+def _id_of(data: bytes) -> str | None:
+    """The id of a CALLRESULT, however it is written."""
+    match = _ID.match(data)
+    if match is None:
+        return None
+    return next((group for group in _groups(match.groups()) if group is not None), None)
+
+
+def _groups(groups: Iterable[bytes | None]) -> Iterable[str | None]:
+    return (group.decode("utf-8", "replace") if group is not None else None for group in groups)
