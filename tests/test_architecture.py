@@ -20,7 +20,7 @@ MAY_IMPORT = {
     "config": VOCABULARY | LEAVES,
     "store": CORE,
     "cluster": CORE,
-    "observe": CORE,
+    "observe": CORE | {"store.protocol"},
     "net": CORE | {"config", "store", "cluster", "observe"},
     "admin": CORE | {"config", "store", "observe", "net.fleet"},
     "sandbox": VOCABULARY | {"net.tasks"},

@@ -41,7 +41,7 @@ def inspected(monkeypatch):
         seen.records.append(record)
         return {"id": record["id"], "frames": [record["raw"]]} | seen.answer
 
-    monkeypatch.setattr("gateway.cli.inspect.inspect", inspect)
+    monkeypatch.setattr("gateway.dialect.inspect.inspect", inspect)
     return seen
 
 
@@ -218,10 +218,34 @@ def test_a_file_of_json_lines_keeps_what_each_says_of_itself(inspected, tmp_path
     assert inspected.records[0]["direction"] == "charger_to_backend"
 
 
-def test_bytes_that_are_no_text_are_inspected_as_they_are(inspected, paste):
+def test_bytes_that_are_no_text_are_inspected_as_they_are(inspected, paste, capsys):
     paste(b'[2,"1","Heartbeat",{"x":"\xff"}]')
     assert ends("inspect") == 0
     assert inspected.records[0]["encoding"] == "base64"
+    assert '  before   [2,"1","Heartbeat",{"x":"\\xff"}]\n' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("record", "message"),
+    [
+        ({"raw": FRAME, "version": "9"}, "frame 1: "),
+        ({"raw": "%%", "encoding": "base64"}, "frame 1: "),
+        ({"raw": FRAME, "given": 5}, "line 2: is not a JSON object with"),
+    ],
+)
+def test_a_record_that_is_none_is_a_mistake(record, message, paste, capsys):
+    good = [{"raw": FRAME}] if "line" in message else []
+    paste("\n".join(json.dumps(one) for one in [*good, record]).encode())
+    assert ends("inspect") == 2
+    assert message in capsys.readouterr().err
+
+
+def test_the_inspector_itself_answers(paste, capsys):
+    paste(b'[2,"1","Heartbeat",{},]')
+    assert ends("inspect", "--json") == 0
+    report = json.loads(capsys.readouterr().out)
+    assert (report["outcome"], report["frames"]) == ("repaired", [FRAME])
+    assert [flag["code"] for flag in report["flags"]] == ["stray-comma"]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from gateway.cli import Mistake
-from gateway.dialect.inspect import inspect
 
 DIRECTIONS = {"charger": "charger_to_backend", "backend": "backend_to_charger"}
 
@@ -39,12 +38,17 @@ def add(subparsers: "argparse._SubParsersAction[Any]") -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    from gateway.dialect.inspect import inspect
+
     defaults = {"version": arguments.version, "direction": DIRECTIONS[arguments.sender]}
     if arguments.action:
         defaults["action"] = arguments.action
     for number, record in enumerate(records(_read(arguments.file)), 1):
         complete = {"id": str(number)} | defaults | record
-        report = inspect(complete)
+        try:
+            report = inspect(complete)
+        except ValueError as error:
+            raise Mistake(f"frame {number}: {error}") from None
         print(
             json.dumps(report, ensure_ascii=False) if arguments.json else "\n".join(_lines(complete, report))
         )
@@ -86,7 +90,8 @@ def _record(line: bytes) -> dict[str, Any] | None:
         value = json.loads(line)
     except ValueError:
         return None
-    return value if isinstance(value, dict) and isinstance(value.get("raw"), str) else None
+    is_one = isinstance(value, dict) and isinstance(value.get("raw"), str)
+    return value if is_one and isinstance(value.get("given", []), list | str | None) else None
 
 
 def _refuse_line(number: int) -> dict[str, Any]:
@@ -103,7 +108,7 @@ def _raw(frame: bytes) -> dict[str, Any]:
 def _lines(record: dict[str, Any], report: dict[str, Any]) -> Iterator[str]:
     """The report for people; what a peer wrote cannot steer the terminal."""
     yield f"{_safe(report['id'])}: {report['outcome']}"
-    yield f"  before   {_safe(record['raw'])}"
+    yield f"  before   {_safe(_readable(record))}"
     for frame in report["frames"]:
         yield f"  after    {_safe(frame)}"
     if not report["frames"]:
@@ -115,6 +120,13 @@ def _lines(record: dict[str, Any], report: dict[str, Any]) -> Iterator[str]:
         yield f"  {flag['severity']:<8} " + "  ".join(
             filter(None, (flag["code"], _safe(flag["path"]), change))
         )
+
+
+def _readable(record: dict[str, Any]) -> str:
+    """The frame as it came; bytes that are no text as `\\xff`."""
+    if record.get("encoding") != "base64":
+        return str(record["raw"])
+    return base64.b64decode(record["raw"]).decode(errors="backslashreplace")
 
 
 def _safe(text: str) -> str:
