@@ -12,6 +12,7 @@ from gateway.ocpp.flags import Flag, FlagCode
 from gateway.ocpp.message import Sender
 from gateway.session import effects as ef
 from gateway.session import events as ev
+from gateway.session.effects import SendToBackend, SendToCharger
 from gateway.session.session import ChargerSession
 
 INTERNAL_ERROR = 1011
@@ -72,25 +73,45 @@ class Driver:
         try:
             effects = self.session.handle(event, monotonic())
         except Exception as error:
-            self._failed(event, error)
+            self._failed(error)
             return
+        self._perform(effects)
+
+    def charger_frame(self, epoch: int, data: bytes, binary: bool) -> None:
+        """Give the session a message of the charger."""
+        try:
+            effects = self.session.charger_frame(epoch, data, binary, monotonic())
+        except Exception as error:
+            self._failed(error, Sender.CHARGER, data)
+            return
+        self._perform(effects)
+
+    def backend_frame(self, epoch: int, data: bytes, binary: bool) -> None:
+        """Give the session a message of the backend."""
+        try:
+            effects = self.session.backend_frame(epoch, data, binary, monotonic())
+        except Exception as error:
+            self._failed(error, Sender.BACKEND, data)
+            return
+        self._perform(effects)
+
+    def _perform(self, effects: list[ef.Effect]) -> None:
         for effect in effects:
             kind = type(effect)
-            if kind is ef.SendToBackend:
+            if kind is SendToBackend:
                 if self.backend is not None:
                     self.backend.send(effect.data)  # type: ignore[union-attr]  # the kind was just checked
-            elif kind is ef.SendToCharger:
+            elif kind is SendToCharger:
                 if self.charger is not None:
                     self.charger.send(effect.data)  # type: ignore[union-attr]
             else:
                 _PERFORM[kind](self, effect)
 
-    def _failed(self, event: ev.Event, error: Exception) -> None:
+    def _failed(self, error: Exception, sender: Sender = Sender.CHARGER, data: bytes = b"") -> None:
         """An error of ours: this charger's links end, its message is kept, nobody else is touched."""
-        if isinstance(event, ev.ChargerFrame | ev.BackendFrame):
-            sender = Sender.CHARGER if isinstance(event, ev.ChargerFrame) else Sender.BACKEND
+        if data:
             flags = (Flag(FlagCode.GATEWAY_FAILED),)
-            self.world.flagged(self, ef.Flagged(sender, "", event.data, flags, ef.Verdict.QUARANTINED))
+            self.world.flagged(self, ef.Flagged(sender, "", data, flags, ef.Verdict.QUARANTINED))
         self.world.noted(self, ef.Noted("session-failed", repr(error)))
         for link in (self.charger, self.backend):
             if link is not None:
@@ -105,12 +126,6 @@ class Driver:
         else:
             self.charger = link
             self.tell(ev.ChargerOpened(link.epoch, self.version))
-
-    def link_received(self, link: Link, data: bytes, binary: bool) -> None:
-        if link.end is Sender.CHARGER:
-            self.tell(ev.ChargerFrame(link.epoch, data, binary))
-        else:
-            self.tell(ev.BackendFrame(link.epoch, data, binary))
 
     def link_ponged(self, link: Link) -> None:
         if link.end is Sender.CHARGER:

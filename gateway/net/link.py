@@ -17,7 +17,7 @@ VANISHED = 1006
 TRY_AGAIN_LATER = 1013
 READ_BUFFER_BYTES = 2048
 
-_TEXT = WSMsgType.TEXT
+_TEXT, _CLOSE = WSMsgType.TEXT, WSMsgType.CLOSE
 
 
 class LinkLimits(MessageLimits, frozen=True):
@@ -32,7 +32,9 @@ class LinkOwner(Protocol):
 
     def link_opened(self, link: "Link") -> None: ...
 
-    def link_received(self, link: "Link", data: bytes, binary: bool) -> None: ...
+    def charger_frame(self, epoch: int, data: bytes, binary: bool) -> None: ...
+
+    def backend_frame(self, epoch: int, data: bytes, binary: bool) -> None: ...
 
     def link_ponged(self, link: "Link") -> None: ...
 
@@ -54,6 +56,7 @@ class Link(WSListener):
         "_loop",
         "_ping_allowance",
         "_pinged_at",
+        "_received",
         "deflates",
         "end",
         "epoch",
@@ -76,6 +79,7 @@ class Link(WSListener):
         self._close_code = 0
         self._ping_allowance = 2 * limits.pings_per_s
         self._pinged_at = 0.0
+        self._received = owner.charger_frame if end is Sender.CHARGER else owner.backend_frame
 
     # What picows calls
 
@@ -86,10 +90,11 @@ class Link(WSListener):
         self.owner.link_opened(self)
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
-        if transport.is_close_frame_sent and frame.msg_type is not WSMsgType.CLOSE:
+        type_ = frame.msg_type
+        if transport.is_close_frame_sent and type_ is not _CLOSE:
             return  # picows reads on for a moment after it has closed for a broken frame
-        if frame.msg_type is _TEXT and frame.fin and self._assembler is None and not frame.rsv1:
-            self.owner.link_received(self, frame.get_payload_as_bytes(), False)
+        if type_ is _TEXT and frame.fin and self._assembler is None and not frame.rsv1:
+            self._received(self.epoch, frame.get_payload_as_bytes(), False)
         else:
             self._other_frame(transport, frame)
 
@@ -132,7 +137,7 @@ class Link(WSListener):
         )
         self._assembler = None if assembler.is_idle else assembler
         if whole is not None:
-            self.owner.link_received(self, *whole)
+            self._received(self.epoch, *whole)
 
     def _answer_ping(self, transport: WSTransport, payload: bytes) -> None:
         assert self._loop is not None

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from gateway.ocpp import frame
 from gateway.ocpp.flags import Flag
-from gateway.ocpp.message import Sender
+from gateway.session.leg import Leg
 
 REMEMBERED_IDS = 32
 
@@ -20,6 +20,7 @@ REMEMBERED_IDS = 32
 class Call(Struct, gc=False):
     """One CALL under way.
 
+    `label` is the action, or `unknown` if the version has no such action (it may be counted by).
     `id` is the id it has (or will have) at the peer it goes to; `answer_id` is the id its sender must
     hear, as JSON text, or None when the answer can go back as it is. `came_at` and `sent_at` are the
     session's clock; `sent_at` is 0.0 until it is sent. `billing` says whether it carries revenue.
@@ -28,6 +29,7 @@ class Call(Struct, gc=False):
 
     id: str
     action: str
+    label: str
     frame: bytes
     came_at: float
     billing: bool
@@ -44,15 +46,18 @@ class Doubt(Struct, gc=False):
 
 
 class Calls:
-    """The CALLs towards one peer. At most one is `out`; the others are a line in the order they came."""
+    """The CALLs towards one peer, over `leg`. At most one is `out`; the others stand in `line` as they came.
 
-    __slots__ = ("_late", "_line", "_renamed", "out", "to")
+    `late` are the ids of those that expired, whose answers may still come. Both are None until needed.
+    """
 
-    def __init__(self, to: Sender) -> None:
-        self.to = to
+    __slots__ = ("_renamed", "late", "leg", "line", "out")
+
+    def __init__(self, leg: Leg) -> None:
+        self.leg = leg
         self.out: Call | None = None
-        self._line: deque[Call] | None = None
-        self._late: deque[str] | None = None
+        self.line: deque[Call] | None = None
+        self.late: deque[str] | None = None
         self._renamed = 0
 
     def __len__(self) -> int:
@@ -62,26 +67,22 @@ class Calls:
         """All CALLs not yet answered, the oldest first."""
         if self.out is not None:
             yield self.out
-        if self._line:
-            yield from self._line
+        if self.line:
+            yield from self.line
 
     @property
     def waiting(self) -> int:
-        return len(self._line) if self._line else 0
+        return len(self.line) if self.line else 0
 
     def wait(self, call: Call) -> None:
         """Put `call` at the end of the line."""
-        if self._line is None:
-            self._line = deque()
-        self._line.append(call)
+        if self.line is None:
+            self.line = deque()
+        self.line.append(call)
 
     def next(self) -> Call | None:
         """Take the first of the line."""
-        return self._line.popleft() if self._line else None
-
-    def is_ambiguous(self, id_: str) -> bool:
-        """Whether an answer to an older CALL with this id may still come."""
-        return self._late is not None and id_ in self._late
+        return self.line.popleft() if self.line else None
 
     def rename(self, call: Call) -> bool:
         """Give `call` an id that no other CALL here has had, so that its answer goes back under its own.
@@ -113,21 +114,21 @@ class Calls:
         """The CALL that is out will not be answered in time; its id is remembered."""
         call = self.out
         assert call is not None
-        if self._late is None:
-            self._late = deque(maxlen=REMEMBERED_IDS)
-        self._late.append(call.id)
+        if self.late is None:
+            self.late = deque(maxlen=REMEMBERED_IDS)
+        self.late.append(call.id)
         self.out = None
         return call
 
     def was_late(self, id_: str) -> bool:
         """Whether an answer with this id comes after its CALL had expired; it is not expected any more."""
-        if self._late is None or id_ not in self._late:
+        if self.late is None or id_ not in self.late:
             return False
-        self._late.remove(id_)
+        self.late.remove(id_)
         return True
 
     def clear(self) -> list[Call]:
         """Forget everything, for the peer is gone; the CALLs that got no answer."""
         unanswered = list(self)
-        self.out, self._line, self._late = None, None, None
+        self.out, self.line, self.late = None, None, None
         return unanswered

@@ -1,7 +1,7 @@
 """One charger's session: the state machine between a charger and its backend.
 
 It is a plain object. `handle` takes an event and the present and returns effects; it knows no socket,
-no clock and no chance. Everything that changes its state is in this file.
+no clock and no chance. (Frames, the hot event, may also come as a plain call.)
 
 The life of a CALL from the charger: read (repaired, flagged) → the backend is free: sent and remembered
 as out; not free: waits its turn → the answer comes back to the charger under the id the charger used.
@@ -40,6 +40,9 @@ from gateway.session.effects import (
 from gateway.session.leg import Hold, Leg
 from gateway.session.tally import Tally
 
+CHARGER, BACKEND = Sender
+CALL, CALLRESULT, CALLERROR, CALLRESULTERROR, SEND = MessageType
+
 NEVER = float("inf")
 
 GOING_AWAY = 1001
@@ -48,23 +51,26 @@ POLICY_VIOLATION = 1008
 TRY_AGAIN_LATER = 1013
 
 _KIND = {
-    MessageType.CALL: "call",
-    MessageType.CALLRESULT: "result",
-    MessageType.CALLERROR: "error",
-    MessageType.CALLRESULTERROR: "error",
-    MessageType.SEND: "call",
+    CALL: "call",
+    CALLRESULT: "result",
+    CALLERROR: "error",
+    CALLRESULTERROR: "error",
+    SEND: "call",
 }
-KINDS = {(sender, type_): f"{sender.value}_{kind}" for sender in Sender for type_, kind in _KIND.items()}
+KINDS = {sender: {type_: f"{sender.value}_{kind}" for type_, kind in _KIND.items()} for sender in Sender}
 
 
 class SessionSettings(Struct, frozen=True):
-    """The limits and times of a session; seconds unless the name says otherwise. 0 switches a ping off."""
+    """The limits and times of a session, in seconds unless the name says otherwise. 0 switches a ping off.
+
+    A charger may send one message per `message_cost_s` in the long run, and be `burst_s` ahead of that.
+    """
 
     answer_deadline_s: float = 10.0
     call_timeout_s: float = 30.0
     waiting_calls: int = 32
-    messages_per_s: float = 20.0
-    message_burst: int = 100
+    message_cost_s: float = 0.05
+    burst_s: float = 5.0
     flood_s: float = 60.0
     blocked_s: float = 30.0
     charger_ping_s: float = 45.0
@@ -115,10 +121,10 @@ class ChargerSession:
         self.version = reader.version
         self.wall_offset_s = wall_offset_s
         self.station = Station()
-        self.charger = Leg(Sender.CHARGER)
-        self.backend = Leg(Sender.BACKEND)
-        self.to_backend = Calls(Sender.BACKEND)
-        self.to_charger = Calls(Sender.CHARGER)
+        self.charger = Leg(CHARGER)
+        self.backend = Leg(BACKEND)
+        self.to_backend = Calls(self.backend)
+        self.to_charger = Calls(self.charger)
         self.due = NEVER
         self.last_action = ""
         self._earliest_next = 0.0
@@ -182,156 +188,153 @@ class ChargerSession:
 
     # Messages
 
-    def _charger_frame(self, event: ev.ChargerFrame, now: float) -> list[Effect]:
+    def charger_frame(self, epoch: int, data: bytes, binary: bool, now: float) -> list[Effect]:
+        """`handle(ChargerFrame(epoch, data, binary), now)`, without the event."""
         leg = self.charger
-        if not leg.is_open or event.epoch != leg.epoch:
+        if not leg.is_open or epoch != leg.epoch:
             return []
         leg.heard_at = now
         leg.received += 1
-        got = self.reader.read(
-            event.data, Sender.CHARGER, self.to_charger.action_of, now + self.wall_offset_s
-        )
-        if type(got) is Message and not event.binary:
-            effects = self._relay(got, self.to_backend, self.to_charger, now)
+        onward, back = self.to_backend, self.to_charger
+        got = self.reader.read(data, CHARGER, back.action_of, now + self.wall_offset_s)
+        if type(got) is Message and not binary:
+            effects = self._relay(got, onward, back, now, got.action)
         else:
-            effects = self._judge(got, event, self.to_backend, self.to_charger, now)
+            effects = self._judge(got, data, binary, onward, back, now)
+        settings = self.settings
         earliest = self._earliest_next
-        self._earliest_next = (earliest if earliest > now else now) + 1.0 / self.settings.messages_per_s
-        if self._earliest_next - now > self.settings.message_burst / self.settings.messages_per_s:
+        self._earliest_next = earliest = (earliest if earliest > now else now) + settings.message_cost_s
+        if earliest - now > settings.burst_s:
             effects += self._slow_down(now)
         return effects
 
-    def _backend_frame(self, event: ev.BackendFrame, now: float) -> list[Effect]:
+    def backend_frame(self, epoch: int, data: bytes, binary: bool, now: float) -> list[Effect]:
+        """`handle(BackendFrame(epoch, data, binary), now)`, without the event."""
         leg = self.backend
-        if not leg.is_open or event.epoch != leg.epoch:
+        if not leg.is_open or epoch != leg.epoch:
             return []
         leg.heard_at = now
         leg.received += 1
-        got = self.reader.read(
-            event.data, Sender.BACKEND, self.to_backend.action_of, now + self.wall_offset_s
-        )
-        if type(got) is Message and not event.binary:
-            return self._relay(got, self.to_charger, self.to_backend, now)
-        return self._judge(got, event, self.to_charger, self.to_backend, now)
+        onward, back = self.to_charger, self.to_backend
+        got = self.reader.read(data, BACKEND, back.action_of, now + self.wall_offset_s)
+        if type(got) is Message and not binary:
+            return self._relay(got, onward, back, now, got.action)
+        return self._judge(got, data, binary, onward, back, now)
+
+    def _charger_frame(self, event: ev.ChargerFrame, now: float) -> list[Effect]:
+        return self.charger_frame(event.epoch, event.data, event.binary, now)
+
+    def _backend_frame(self, event: ev.BackendFrame, now: float) -> list[Effect]:
+        return self.backend_frame(event.epoch, event.data, event.binary, now)
 
     def _relay(
-        self, message: Message, onward: Calls, back: Calls, now: float, doubt: Doubt | None = None
+        self, message: Message, onward: Calls, back: Calls, now: float, label: str, doubt: Doubt | None = None
     ) -> list[Effect]:
-        """Let a message go on: `onward` holds the CALLs of its direction, `back` those of the other."""
+        """Let a message go on: `onward` holds the CALLs of its direction, `back` those of the other.
+
+        `label` is the action as it may be counted.
+        """
         type_ = message.type
-        if type_ is MessageType.CALL:
-            self._count(message, back.to)
-            self.last_action = message.action
-            if message.action == "BootNotification" and onward.to is Sender.BACKEND:
+        if type_ is CALL:
+            action = message.action
+            self._count(back.leg.end, type_, label)
+            self.last_action = label
+            if action == "BootNotification" and onward is self.to_backend:
                 self.station = station_of(message)
             call = Call(
                 message.id,
-                message.action,
+                action,
+                label,
                 message.frame,
                 now,
-                actions.must_not_be_lost(message.action),
+                action in actions.NEVER_LOST,
                 message.id_literal,
                 0.0,
                 doubt,
             )
-            if onward.out is None and not onward.waiting and self._leg(onward.to).is_open:
+            if onward.out is None and not onward.line and onward.leg.is_open:
                 return self._send(call, onward, now)
             return self._wait(call, onward, now)
-        if type_ is MessageType.CALLRESULT or type_ is MessageType.CALLERROR:
+        if type_ is CALLRESULT or type_ is CALLERROR:
             return self._answer(message, back, now)
-        self._count(message, back.to)
-        return [_SEND[onward.to](message.frame)]
+        self._count(back.leg.end, type_, label)
+        return [_SEND[onward.leg.end](message.frame)]
 
     def _send(self, call: Call, calls: Calls, now: float) -> list[Effect]:
         """A CALL's turn has come: it leaves, unless it is a repetition that was answered already."""
         last = self._last_billing
-        if last is not None and call.id == last[0] and call.frame == last[1] and calls.to is Sender.BACKEND:
-            return [
-                Noted("answer-repeated", call.action),
-                SendToCharger(last[2]),
-                *self._next(calls, now),
-            ]
-        effects: list[Effect] = []
-        if calls.is_ambiguous(call.id) and calls.rename(call):
-            effects.append(Noted("id-renamed", call.action))
+        if last is not None and call.id == last[0] and call.frame == last[1] and calls is self.to_backend:
+            return [Noted("answer-repeated", call.label), SendToCharger(last[2]), *self._next(calls, now)]
+        renamed = calls.late is not None and call.id in calls.late and calls.rename(call)
         call.sent_at = now
         calls.out = call
-        settings = self.settings
-        limit = now + (settings.answer_deadline_s if call.billing else settings.call_timeout_s)
+        limit = now + (self.settings.answer_deadline_s if call.billing else self.settings.call_timeout_s)
         self.due = min(self.due, limit)
-        effects.append(_SEND[calls.to](call.frame))
-        return effects
+        send: Effect = _SEND[calls.leg.end](call.frame)
+        return [Noted("id-renamed", call.label), send] if renamed else [send]
 
     def _wait(self, call: Call, calls: Calls, now: float) -> list[Effect]:
         """A CALL has to wait: in the line, or, where a charger's line is full, with the charger."""
         limit = self.settings.waiting_calls
-        if calls.to is Sender.CHARGER and calls.waiting >= limit:
+        if calls is self.to_charger and calls.waiting >= limit:
             code = errors.code(self.version, errors.Wrong.INTERNAL)
             refusal = frame.error(call.answer_id or call.id, code, "too many CALLs wait for this charger")
-            return [Noted("backend-call-refused", call.action), SendToBackend(refusal)]
+            return [Noted("backend-call-refused", call.label), SendToBackend(refusal)]
         calls.wait(call)
         if call.billing:
             self.due = min(self.due, now + self.settings.answer_deadline_s / 2)
-        if calls.to is Sender.BACKEND and calls.waiting >= limit:
+        if calls is self.to_backend and calls.waiting >= limit:
             return self._hold(self.charger, Hold.LINE_FULL)
         return []
 
     def _next(self, calls: Calls, now: float) -> list[Effect]:
         """Send the first of the line, if the way is free."""
-        if calls.out is not None or not calls.waiting or not self._leg(calls.to).is_open:
+        if calls.out is not None or not calls.waiting or not calls.leg.is_open:
             return []
         call = calls.next()
         assert call is not None
         effects = self._send(call, calls, now)
-        if calls.to is Sender.BACKEND and calls.waiting <= self.settings.waiting_calls // 2:
+        if calls is self.to_backend and calls.waiting <= self.settings.waiting_calls // 2:
             effects += self._release(self.charger, Hold.LINE_FULL)
         return effects
 
     def _answer(self, message: Message, calls: Calls, now: float) -> list[Effect]:
-        """An answer from `calls.to`: back to the sender of the CALL it is for; else it ends here."""
+        """An answer to one of `calls`: back to the sender of the CALL it is for; else it ends here."""
         call = calls.answered(message.id)
         if call is None:
             return self._stray(message, calls)
-        message.action = call.action
-        self._count(message, calls.to)
+        self._count(calls.leg.end, message.type, call.label)
         data = message.frame if call.answer_id is None else frame.renamed(message, call.answer_id)
-        effects: list[Effect] = []
-        if calls.to is Sender.BACKEND:
-            self.tally.latency[self.settings.backend_name, call.action].add(now - call.sent_at)
-            if message.type is MessageType.CALLERROR and call.billing and call.doubt is not None:
-                data = call.doubt.confirmation or data
-                effects.append(
-                    Flagged(Sender.CHARGER, call.action, call.frame, call.doubt.flags, Verdict.QUARANTINED)
-                )
-            if call.billing and message.type is MessageType.CALLRESULT:
-                self._last_billing = (call.id, call.frame, data)
-            effects.append(SendToCharger(data))
+        if calls is self.to_charger:
+            effects: list[Effect] = [SendToBackend(data)]
         else:
-            effects.append(SendToBackend(data))
-        if calls.waiting:
+            self.tally.latency[self.settings.backend_name, call.label].add(now - call.sent_at)
+            effects = self._confirm(call, message, data) if call.billing else [SendToCharger(data)]
+        if calls.line:
             effects += self._next(calls, now)
         return effects
 
+    def _confirm(self, call: Call, message: Message, data: bytes) -> list[Effect]:
+        """What the charger hears of billing data; a refusal of what could not be repaired stays with us."""
+        if message.type is CALLRESULT:
+            self._last_billing = (call.id, call.frame, data)
+        elif call.doubt is not None and call.doubt.confirmation is not None:
+            kept = Flagged(CHARGER, call.action, call.frame, call.doubt.flags, Verdict.QUARANTINED)
+            return [kept, SendToCharger(call.doubt.confirmation)]
+        return [SendToCharger(data)]
+
     def _stray(self, message: Message, calls: Calls) -> list[Effect]:
-        late = calls.was_late(message.id)
-        code = FlagCode.ANSWER_LATE if late else FlagCode.ANSWER_UNKNOWN
-        self._count(message, calls.to)
-        return [
-            Noted(code.value),
-            self._flagged(calls.to, message.action, message.frame, [Flag(code)], Verdict.IGNORED),
-        ]
+        code = FlagCode.ANSWER_LATE if calls.was_late(message.id) else FlagCode.ANSWER_UNKNOWN
+        end = calls.leg.end
+        self._count(end, message.type, "unknown")
+        return [Noted(code.value), self._flagged(end, "", message.frame, [Flag(code)], Verdict.IGNORED)]
 
     def _judge(
-        self,
-        got: Message | Reading,
-        event: ev.ChargerFrame | ev.BackendFrame,
-        onward: Calls,
-        back: Calls,
-        now: float,
+        self, got: Message | Reading, data: bytes, binary: bool, onward: Calls, back: Calls, now: float
     ) -> list[Effect]:
         """A frame that is not simply clean: what was made of it goes on; what was wrong with it is told."""
         reading = got if isinstance(got, Reading) else Reading(Outcome.REPAIRED, [got], [])
-        if event.binary:
+        if binary:
             reading.flags.append(Flag(FlagCode.BINARY_FRAME))
         messages = [message for message in reading.messages if _is_text(message.frame)]
         doubt = None
@@ -340,13 +343,14 @@ class ChargerSession:
             doubt = Doubt(tuple(reading.flags), reading.reply)
         effects: list[Effect] = []
         for message in messages:
-            effects += self._relay(message, onward, back, now, doubt)
+            label = message.action if actions.known_action(self.version, message.action) else "unknown"
+            effects += self._relay(message, onward, back, now, label, doubt)
         if reading.reply is not None and not messages:
-            effects.append(_SEND[back.to](reading.reply))
+            effects.append(_SEND[back.leg.end](reading.reply))
         action = messages[0].action if messages else ""
         verdict = Verdict.DELIVERED if messages else _VERDICT[reading.outcome]
         if reading.flags:
-            effects.append(self._flagged(back.to, action, event.data, reading.flags, verdict))
+            effects.append(self._flagged(back.leg.end, action, data, reading.flags, verdict))
         return effects
 
     def _flagged(
@@ -357,11 +361,8 @@ class ChargerSession:
             self.tally.flags[flag.code.value, FLAGS[flag.code].severity.value, self.station.vendor] += 1
         return Flagged(sender, action, raw, told, verdict)
 
-    def _count(self, message: Message, sender: Sender) -> None:
-        action = message.action
-        if not actions.known_action(self.version, action):
-            action = "unknown"
-        self.tally.messages[KINDS[sender, message.type], action, self.version] += 1
+    def _count(self, sender: Sender, type_: MessageType, label: str) -> None:
+        self.tally.messages[KINDS[sender][type_], label, self.version] += 1
 
     # Flow
 
@@ -379,7 +380,7 @@ class ChargerSession:
 
     def _calm_at(self) -> float:
         """When half of the burst is free again."""
-        return self._earliest_next - self.settings.message_burst / self.settings.messages_per_s / 2
+        return self._earliest_next - self.settings.burst_s / 2
 
     def _hold(self, leg: Leg, why: Hold) -> list[Effect]:
         if not leg.hold(why) or not leg.is_open:
@@ -428,7 +429,7 @@ class ChargerSession:
         return []
 
     def _probe_wanted(self, event: ev.ProbeWanted, now: float) -> list[Effect]:
-        return [Ping(Sender.CHARGER)] if self.charger.is_open else []
+        return [Ping(CHARGER)] if self.charger.is_open else []
 
     def _time_passed(self, event: ev.TimePassed, now: float) -> list[Effect]:
         effects = self._ends(now)
@@ -485,10 +486,10 @@ class ChargerSession:
         if call is None or now < call.sent_at + self._patience(calls):
             return []
         calls.expired()
-        return [Noted("call-timed-out", call.action), *self._next(calls, now)]
+        return [Noted("call-timed-out", call.label), *self._next(calls, now)]
 
     def _patience(self, calls: Calls) -> float:
-        if calls.to is Sender.BACKEND and calls.waiting and any(call.billing for call in calls):
+        if calls is self.to_backend and calls.waiting and any(call.billing for call in calls):
             return min(self.settings.answer_deadline_s / 2, self.settings.call_timeout_s)
         return self.settings.call_timeout_s
 
@@ -517,9 +518,6 @@ class ChargerSession:
             times.append(self._calm_at())
         self.due = min(times)
 
-    def _leg(self, end: Sender) -> Leg:
-        return self.charger if end is Sender.CHARGER else self.backend
-
 
 def _is_text(frame: bytes) -> bool:
     """Whether the bytes may be sent as a text message: the peer must close on bad UTF-8 (RFC 6455 §8.1)."""
@@ -531,8 +529,8 @@ def _is_text(frame: bytes) -> bool:
 
 
 _SEND: dict[Sender, Callable[[bytes], Effect]] = {
-    Sender.CHARGER: SendToCharger,
-    Sender.BACKEND: SendToBackend,
+    CHARGER: SendToCharger,
+    BACKEND: SendToBackend,
 }
 
 _VERDICT = {
