@@ -58,13 +58,17 @@ def clean(check: Check, payload: Raw | bytes) -> Any:
         return None
     if (look := check.look) is not None and not look(decoded):
         return None
-    if check.exact_length and len(_encode(decoded)) == len(payload):
-        return decoded
-    return decoded if _nothing_lost(check, bytes(payload), decoded) else None
+    return decoded if whole(check, payload, decoded) else None
 
 
-def _nothing_lost(check: Check, payload: bytes, decoded: object) -> bool:
-    """Whether the payload holds no more than was decoded from it; without escapes the commas tell."""
+def whole(check: Check, raw: Raw | bytes, decoded: object) -> bool:
+    """Whether a payload holds no more than was decoded from it.
+
+    An equal length tells, or, where nothing is escaped, an equal number of commas.
+    """
+    if check.exact_length and len(_encode(decoded)) == len(raw):
+        return True
+    payload = bytes(raw)
     if not check.has_any and b"\\" not in payload and payload.count(b",") == _encode(decoded).count(b","):
         return True
     return intact(payload)

@@ -32,7 +32,7 @@ class Left(Exception):
 class Fields:
     """The repair of one payload."""
 
-    def __init__(  # noqa: PLR0917
+    def __init__(
         self, version: Version, action: str, is_request: bool, sender: Sender, clock: Clock, notes: Notes
     ) -> None:
         self.version = version

@@ -36,7 +36,7 @@ class Register(Struct, gc=False):
 
     energy_wh: float
     moment_s: float | None
-    transaction: int | None
+    transaction: object  # msgspec.UNSET when the reading named none
 
 
 class Start(Struct, gc=False):

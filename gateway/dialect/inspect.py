@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterable
 from typing import Any, Final
 
+from msgspec import UNSET
+
 from gateway.dialect.history import Register, State, Transaction
 from gateway.dialect.reader import Outcome, Reader, Reading
 from gateway.ocpp.flags import FLAGS, Flag, FlagCode
@@ -128,7 +130,7 @@ class _Scene:
         if (m := _NOTE_REGISTER.search(text)) is not None:
             energy = float(m[1]) * (1000.0 if m[2] == "kWh" else 1.0)
             found = _CONNECTOR.search(self.data.decode("utf-8", "replace"))
-            history.registers[int(found[1]) if found else 1] = Register(energy, None, None)
+            history.registers[int(found[1]) if found else 1] = Register(energy, None, UNSET)
         if (m := _NOTE_LIMIT.search(text)) is not None:
             history.limit_a = float(m[1])
         if (m := _NOTE_LIST.search(text)) is not None:

@@ -255,7 +255,7 @@ def _samples(judge: Judge, sampled: list[Any], connector: int, id_: object, when
         key = (sample.measurand, sample.unit, sample.phase)
         traits = _traits.get(key)
         if traits is None:
-            traits = _trait(*key)
+            traits = trait(*key)
             if len(_traits) < _MAX_TRAITS:
                 _traits[key] = traits
         if traits and sample.format != "SignedData":
@@ -264,7 +264,7 @@ def _samples(judge: Judge, sampled: list[Any], connector: int, id_: object, when
     _registers(judge, sampled, connector, id_, when)
 
 
-def _trait(measurand: object, unit: object, phase: object) -> tuple[FlagCode, ...]:
+def trait(measurand: object, unit: object, phase: object) -> tuple[FlagCode, ...]:
     """What is odd about a combination of measurand, unit and phase, whatever the value."""
     name = units.DEFAULT_MEASURAND if measurand is UNSET else str(measurand)
     found = []
@@ -301,17 +301,16 @@ def _registers(judge: Judge, sampled: list[Any], connector: int, id_: object, wh
     if imported is not None and judge.history.limit_a is not None and imported > judge.history.limit_a + 1:
         judge.notes.add(FlagCode.STATIC_VALUE, "sampledValue", str(imported), str(judge.history.limit_a))
     if energy is not None and connector > 0:
-        transaction = id_ if isinstance(id_, int) else None
         last = judge.history.registers.get(connector)
         if last is not None:
-            _against_last(judge, last, Register(energy, when, transaction), power)
-        keep(judge.history.registers, connector, Register(energy, when, transaction))
+            _against_last(judge, last, Register(energy, when, id_), power)
+        keep(judge.history.registers, connector, Register(energy, when, id_))
 
 
 def _against_last(judge: Judge, last: Register, now: Register, power: float | None) -> None:
     """Hold an energy reading against the one before it."""
     gained = now.energy_wh - last.energy_wh
-    same = now.transaction is not None and now.transaction == last.transaction
+    same = now.transaction is not UNSET and now.transaction == last.transaction
     elapsed = (now.moment_s or 0.0) - (last.moment_s or 0.0) if now.moment_s and last.moment_s else None
     if elapsed is not None and elapsed <= 0:
         return
@@ -461,7 +460,7 @@ def _meter_values(judge: Judge, values: list[Any]) -> None:
 
 def _trait_2x(measurand: object, unit: object, phase: object) -> tuple[FlagCode, ...]:
     """As `_trait`; a unit left out means Wh, which is right for energy only (2.0.1 §2.53)."""
-    found = _trait(measurand, unit, phase)
+    found = trait(measurand, unit, phase)
     unitless = ("Energy.", "Power.Factor", "SoC", "Display.", "RPM")
     if unit is UNSET and isinstance(measurand, str) and not measurand.startswith(unitless):
         return (*found, FlagCode.UNIT_MISSING)
