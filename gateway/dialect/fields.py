@@ -95,11 +95,15 @@ class Fields:
         """An object with the right names, nothing the schema does not have, and all it wants."""
         if not self.is_request and not path:
             value = self.without_dummies(node, value)
-        if node.name == "SampledValueType" or path[-2:-1] == ("sampledValue",):
-            value = samples.restyled(self, node, value, path)
+        is_sample = path[-2:-1] == ("sampledValue",)
+        if is_sample:
+            value = samples.with_unit_of_measure(self, node, value, path)
+        named = self.named(node, value, path)
+        if is_sample:
+            named = samples.restyled(self, node, named, path)
         done: dict[str, object] = {}
-        for key, name, member in self.named(node, value, path):
-            self.member(node, name, member, (*path, key), done)
+        for name, member in named.items():
+            self.member(node, name, member, (*path, name), done)
         for name in node.properties:
             if name in node.required and name not in done:
                 self.absent(node, name, path, done)
@@ -147,11 +151,16 @@ class Fields:
             self.notes.at(FlagCode.EMPTY_OPTIONAL, path, "")
         elif isinstance(member, Number) and name == "transactionId" and member.text in _NO_TRANSACTION:
             self.notes.at(FlagCode.TRANSACTION_SENTINEL, path, member)
-        elif self.action == "StatusNotification" and node.date_time and _unset(member):
+        elif self.action == "StatusNotification" and node.date_time and self.unset(member):
             self.notes.at(FlagCode.TIME_EPOCH_ZERO, path, member)
         else:
             return False
         return True
+
+    def unset(self, value: object) -> bool:
+        """Whether a timestamp is from before the year 2000: a clock that was never set."""
+        moment = seconds(repaired(value, self.clock)[0]) if isinstance(value, str) else None
+        return moment is not None and moment < _CLOCK_UNSET
 
     def absent(self, node: Node, name: str, path: Path, done: dict[str, object]) -> None:
         """A required field is not there: fill in the one that follows from the others, or give up."""
@@ -191,13 +200,13 @@ class Fields:
             return False
         return not trial.notes.flags
 
-    def named(self, node: Node, value: dict[str, object], path: Path) -> list[tuple[str, str, object]]:
-        """The members with the names they came under and the names of the schema; the others are dropped."""
-        found: list[tuple[str, str, object]] = []
+    def named(self, node: Node, value: dict[str, object], path: Path) -> dict[str, object]:
+        """The members under the names of the schema; those it has no name for are dropped."""
+        found: dict[str, object] = {}
         taken = {key for key in value if key in node.properties}
         for key, member in value.items():
             if key in node.properties or node.open:
-                found.append((key, key, member))
+                found[key] = member
                 continue
             name, code = self.name_for(node, key, member)
             if name is None or name in taken:
@@ -207,7 +216,7 @@ class Fields:
                 continue
             taken.add(name)
             self.notes.at(code, (*path, key), key, name)
-            found.append((name, name, member))
+            found[name] = member
         return found
 
     def name_for(self, node: Node, key: str, member: object) -> tuple[str | None, FlagCode]:
@@ -460,9 +469,3 @@ def _shown(value: object) -> object:
     if isinstance(value, dict):
         return "object"
     return "list" if isinstance(value, list) else value
-
-
-def _unset(value: object) -> bool:
-    """Whether a timestamp is from before the year 2000: a clock that was never set."""
-    moment = seconds(value) if isinstance(value, str) else None
-    return moment is not None and moment < _CLOCK_UNSET

@@ -12,7 +12,7 @@ from typing import Any
 from msgspec import Struct
 
 from gateway.dialect import quiet, replies
-from gateway.dialect.clean import Check, check_for, clean, whole
+from gateway.dialect.clean import Check, check_for, clean, intact, whole
 from gateway.dialect.envelope import Context, Envelope, opened
 from gateway.dialect.fields import Fields
 from gateway.dialect.history import History
@@ -153,7 +153,8 @@ class Reader:
         """A CALLERROR or CALLRESULTERROR, which has no schema."""
         if message.type is MessageType.CALLRESULTERROR and self.version is not Version.V21:
             return None
-        if message.error_code not in errors.codes(self.version) or bytes(message.payload)[:1] != b"{":
+        details = bytes(message.payload)
+        if message.error_code not in errors.codes(self.version) or details[:1] != b"{" or not intact(details):
             return None
         if self.version is not Version.V16 and "csChargingProfiles" in message.error_description:
             flag = Flag(FlagCode.WRONG_SCHEMA, before=dumps(message.error_description))

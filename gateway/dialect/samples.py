@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Final
 from gateway.dialect import names
 from gateway.ocpp import units
 from gateway.ocpp.flags import FlagCode
-from gateway.ocpp.message import Version
 from gateway.ocpp.schema import Node
 from gateway.ocpp.values import Number, Path
 
@@ -29,7 +28,6 @@ def restyled(fields: "Fields", node: Node, value: dict[str, object], path: Path)
     if done.get("format") == "SignedData":
         return done
     if "unitOfMeasure" in node.properties:
-        _unit_of_measure(fields, done, path)
         _phase(fields, node, done, path)
         return done
     if isinstance(done.get("value"), str):
@@ -124,17 +122,18 @@ def _phase(fields: "Fields", node: Node, done: dict[str, object], path: Path) ->
     done["measurand"] = stem
 
 
-def _unit_of_measure(fields: "Fields", done: dict[str, object], path: Path) -> None:
-    """A 1.6 style unit beside the value, put where 2.x has it."""
-    unit = done.get("unit")
-    if fields.version is Version.V16 or not isinstance(unit, str) or "unitOfMeasure" in done:
-        return
+def with_unit_of_measure(
+    fields: "Fields", node: Node, value: dict[str, object], path: Path
+) -> dict[str, object]:
+    """A 2.x sample with the 1.6 style unit that stood beside the value where it belongs."""
+    unit = value.get("unit")
+    if "unitOfMeasure" not in node.properties or not isinstance(unit, str) or "unitOfMeasure" in value:
+        return value
     fields.notes.at(FlagCode.SAMPLE_STYLE, (*path, "unit"), unit)
-    members = [
-        ("unitOfMeasure", {"unit": unit}) if key == "unit" else (key, item) for key, item in done.items()
-    ]
-    done.clear()
-    done.update(members)
+    return {
+        ("unitOfMeasure" if key == "unit" else key): ({"unit": item} if key == "unit" else item)
+        for key, item in value.items()
+    }
 
 
 def _put(node: Node, done: dict[str, object], name: str, value: object) -> None:

@@ -142,8 +142,8 @@ def _zone(written: str | None, body: str, clock: Clock) -> tuple[str, list[FlagC
 
 def _offset_by_receipt(body: str, clock: Clock) -> str:
     """The one offset that makes a wall clock agree with the time of receipt, or the set zone's."""
-    local = datetime.fromisoformat(body[:19])
-    seconds = local.replace(tzinfo=UTC).timestamp()
+    local = datetime.fromisoformat(body[:16])
+    seconds = local.replace(tzinfo=UTC).timestamp() + int(body[17:19])
     fitting = (
         [m for m in _OFFSETS_MIN if abs(seconds - m * 60 - clock.now) <= _FIT_S] if clock.now > 0 else []
     )
