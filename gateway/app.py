@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
+import gc
 import signal
 import sys
 import time
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
@@ -13,15 +15,20 @@ import uvloop
 
 from gateway import __version__
 from gateway.admin import server as admin
-from gateway.config import Address, Config, ConfigError, diff, unsafe
+from gateway.config import Address, Config, ConfigError, diff, reloaded, unsafe
 from gateway.net.charger_server import ChargerServer
 from gateway.net.fleet import Fleet
 from gateway.net.report import FleetReport
 from gateway.net.tasks import cancel_all, spawn
 from gateway.observe import log
+from gateway.observe.keeper import Keeper
+from gateway.observe.recorder import Bounds, Recorder
+from gateway.ocpp.message import Sender
 from gateway.sandbox import backend as sandbox_backend
 from gateway.sandbox import chargers as sandbox_chargers
 from gateway.session.tally import Tally
+from gateway.store.protocol import QuarantineEntry, StoreError
+from gateway.store.sqlite import SqliteStore
 
 T = TypeVar("T")
 
@@ -43,10 +50,6 @@ def run(config: Config, demo: bool, reread: Callable[[], Config] | None = None) 
         print(f"ocpp-gateway cannot start: {error}", file=sys.stderr)
         return 1
     return 0
-
-
-class _NoSink:
-    def flagged(self, driver: object, flagged: object) -> None: ...
 
 
 class _Node:
@@ -77,9 +80,10 @@ class _Node:
         if self._demo:
             await self._start_sandbox_backend()
         config = self._config
-        self._fleet = Fleet(config, self._tally, _NoSink(), time.time)
+        store = await self._open_store()
+        self._fleet = Fleet(config, self._tally, Keeper(self._recorder), time.time)
         plane = await _listening(
-            admin.start(config.admin, FleetReport(self._fleet), self._tally),
+            admin.start(config.admin, FleetReport(self._fleet), self._tally, store, self._retry),
             "admin.address",
             config.admin.address,
         )
@@ -89,12 +93,30 @@ class _Node:
         self._closing.push_async_callback(self._fleet.close)
         self._closing.callback(chargers.stop_listening)
         self._fleet.start()
+        gc.collect()
+        gc.freeze()  # what is there now stays: the collector need not look at it again
         self._introduce(port, plane.port)
         if self._demo:
             spawn(
                 sandbox_chargers.run_chargers(f"ws://{_with_port(config.listen.address, port)}"),
                 "demo chargers",
             )
+
+    async def _open_store(self) -> SqliteStore:
+        try:
+            store = await SqliteStore.open(Path(self._config.data.directory))
+        except StoreError as error:
+            raise StartError(f"data.directory: {error}") from None
+        self._closing.push_async_callback(store.close)
+        self._recorder = Recorder(store, self._tally, _bounds(self._config))
+        self._closing.push_async_callback(self._recorder.close)
+        spawn(self._recorder.run(), "recorder")
+        return store
+
+    async def _retry(self, entry: QuarantineEntry) -> dict[str, Any]:
+        if entry.sender != Sender.CHARGER.value:
+            return {"delivered": False, "outcome": "only messages of chargers can be retried"}
+        return await self._fleet.retry(entry.charger, entry.raw)
 
     async def _start_sandbox_backend(self) -> None:
         runner, port = await sandbox_backend.start_backend("127.0.0.1", 0)
@@ -134,12 +156,19 @@ class _Node:
             log.event("error", "not-reloaded", reason=str(error))
             return
         changed, restart = diff(self._config, new)
+        new = reloaded(self._config, new)
         log.event(
             "info", "reloaded", changed=", ".join(changed) or "nothing", needs_restart=", ".join(restart)
         )
         self._config = new
         self._fleet.apply(new)
+        self._recorder.bounds = _bounds(new)
         log.configure(new.log.format, new.log.level)
+
+
+def _bounds(config: Config) -> Bounds:
+    flags, quarantine = config.flags, config.quarantine
+    return Bounds(flags.keep_days, flags.keep_rows, quarantine.max_bytes, quarantine.max_rows)
 
 
 async def _listening(start: Coroutine[Any, Any, T], key: str, address: Address) -> T:

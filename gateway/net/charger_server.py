@@ -40,13 +40,17 @@ class ChargerServer:
     """Listens for chargers and hands them to the fleet."""
 
     def __init__(self, config: Config, fleet: Fleet, tally: Tally) -> None:
-        self.config = config
         self.fleet = fleet
         self.tally = tally
         self.pending: Counter[str] = Counter()
         self._earliest_next: dict[str, float] = {}
         self._server: asyncio.Server | None = None
         self._tls = _tls_context(config)
+
+    @property
+    def config(self) -> Config:
+        """The present configuration: a reload changes it."""
+        return self.fleet.config
 
     async def start(self) -> int:
         """Listen; the port. Raises OSError when the address is taken or not ours."""

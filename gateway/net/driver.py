@@ -28,6 +28,9 @@ class World(Protocol):
     def flagged(self, driver: "Driver", flagged: ef.Flagged) -> None:
         """The session says that a message was not simply clean."""
 
+    def retried(self, driver: "Driver", retried: ef.Retried) -> None:
+        """The session says what came of a retry."""
+
     def doubt_backend(self, driver: "Driver", reason: str) -> None:
         """The session's backend does not do its work."""
 
@@ -111,7 +114,7 @@ class Driver:
         """An error of ours: this charger's links end, its message is kept, nobody else is touched."""
         if data:
             flags = (Flag(FlagCode.GATEWAY_FAILED),)
-            self.world.flagged(self, ef.Flagged(sender, "", data, flags, ef.Verdict.QUARANTINED))
+            self.world.flagged(self, ef.Flagged(sender, "", "", data, flags, ef.Verdict.QUARANTINED))
         self.world.noted(self, ef.Noted("session-failed", repr(error)))
         for link in (self.charger, self.backend):
             if link is not None:
@@ -183,6 +186,9 @@ class Driver:
     def _flagged(self, effect: ef.Flagged) -> None:
         self.world.flagged(self, effect)
 
+    def _retried(self, effect: ef.Retried) -> None:
+        self.world.retried(self, effect)
+
     def _noted(self, effect: ef.Noted) -> None:
         self.world.noted(self, effect)
 
@@ -194,5 +200,6 @@ _PERFORM: dict[type, Callable[[Driver, Any], None]] = {
     ef.ReadOn: Driver._read_on,
     ef.DoubtBackend: Driver._doubt_backend,
     ef.Flagged: Driver._flagged,
+    ef.Retried: Driver._retried,
     ef.Noted: Driver._noted,
 }

@@ -6,8 +6,10 @@ import hashlib
 import resource
 from collections import Counter, deque
 from collections.abc import Callable
+from functools import partial
 from time import monotonic
-from typing import Protocol
+from typing import Any, Protocol
+from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
@@ -34,10 +36,13 @@ REPLACED = 1008
 SERVICE_RESTART = 1012
 
 
-class FlagSink(Protocol):
-    """Where flagged messages are kept; must return at once."""
+class Keeper(Protocol):
+    """Where flags and quarantined messages are kept; returns at once."""
 
-    def flagged(self, driver: Driver, flagged: ef.Flagged) -> None: ...
+    def keep(
+        self, charger: str, session: ChargerSession, flagged: ef.Flagged, done: Callable[[bool], None] | None
+    ) -> None:
+        """`done(durable)` is called later, once, when it is given and the message is quarantined."""
 
 
 class Admission(Struct):
@@ -54,16 +59,18 @@ class Fleet:
     links are gone, so no second connection can slip in between.
     """
 
-    def __init__(self, config: Config, tally: Tally, sink: FlagSink, clock: Callable[[], float]) -> None:
+    def __init__(self, config: Config, tally: Tally, keeper: Keeper, clock: Callable[[], float]) -> None:
         self.config = config
         self.tally = tally
         self.backend = Backend(config.backend)
         self.drivers: dict[str, Driver] = {}
         self.addresses: Counter[str] = Counter()
         self.is_closing = False
-        self._sink = sink
+        self._keeper = keeper
         self._clock = clock  # seconds since 1970
         self._epochs = 0
+        self._numbers = 0
+        self._retries: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._swaps: dict[str, deque[float]] = {}
         self._probing: set[str] = set()
         self._ended: dict[str, asyncio.Event] = {}
@@ -102,7 +109,9 @@ class Fleet:
         )
         for driver in self.drivers.values():
             driver.session.settings = self.session_settings
-            driver.session.reader.mode = config.dialect.of(driver.charger_id)[0]
+            mode, zone = config.dialect.of(driver.charger_id)
+            driver.session.reader.mode = mode
+            driver.session.reader.timezone = ZoneInfo(zone) if zone else None
 
     # Letting chargers in
 
@@ -121,6 +130,9 @@ class Fleet:
         except BaseException as error:
             self.ended(driver)
             raise _refusal(error) from None
+        if self.is_closing and driver.backend is not None:
+            driver.backend.close(SERVICE_RESTART, "the gateway restarts")
+            raise Refusal(503, "overload", "the gateway is stopping", 10)
         driver.connected_at = self._clock()
         return Admission(driver, token)
 
@@ -133,13 +145,13 @@ class Fleet:
         return self._epochs
 
     def _new_driver(self, offer: Offer, address: str) -> Driver:
-        mode, _ = self.config.dialect.of(offer.charger_id)
+        mode, zone = self.config.dialect.of(offer.charger_id)
         wall_offset_s = self._clock() - monotonic()
         session = ChargerSession(
             offer.charger_id,
             self.session_settings,
             self.tally,
-            Reader(offer.versions[0][0], mode),
+            Reader(offer.versions[0][0], mode, ZoneInfo(zone) if zone else None),
             wall_offset_s,
         )
         return Driver(offer.charger_id, address, _digest(offer.authorization), session, self)
@@ -149,7 +161,7 @@ class Fleet:
         files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         if len(self.drivers) >= limits.chargers:
             raise Refusal(503, "overload", "limits.chargers is reached", 60)
-        if 2 * len(self.drivers) + RESERVED_FILES > 0.9 * files:
+        if 2 * len(self.drivers) + RESERVED_FILES > files:
             raise Refusal(503, "overload", "too few file descriptors: raise the limit of open files", 60)
         if self.is_closing:
             raise Refusal(503, "overload", "the gateway is stopping", 10)
@@ -233,7 +245,24 @@ class Fleet:
             ),
             verdict=flagged.verdict.value,
         )
-        self._sink.flagged(driver, flagged)
+        done = partial(_kept, driver, flagged.number) if flagged.number else None
+        self._keeper.keep(driver.charger_id, driver.session, flagged, done)
+
+    def retried(self, driver: Driver, retried: ef.Retried) -> None:
+        waiting = self._retries.pop(retried.number, None)
+        if waiting is not None and not waiting.done():
+            waiting.set_result({"delivered": retried.delivered, "outcome": retried.outcome})
+
+    async def retry(self, charger_id: str, raw: bytes) -> dict[str, Any]:
+        """Send a kept message of a charger to its backend; `delivered` and, for people, `outcome`."""
+        driver = self.drivers.get(registry_key(charger_id))
+        if driver is None:
+            return {"delivered": False, "outcome": "the charger is not connected; retry when it is"}
+        self._numbers += 1
+        waiting: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+        self._retries[self._numbers] = waiting
+        driver.tell(ev.RetryWanted(self._numbers, raw))
+        return await waiting
 
     def doubt_backend(self, driver: Driver, reason: str) -> None:
         self.backend.doubt(reason)
@@ -270,8 +299,9 @@ class Fleet:
         drivers = list(self.drivers.values())
         pause = min(within_s / max(len(drivers), 1), 0.005)
         for driver in drivers:
-            if driver.charger is not None:
-                driver.charger.close(SERVICE_RESTART, "the gateway restarts")
+            link = driver.charger or driver.backend
+            if link is not None:
+                link.close(SERVICE_RESTART, "the gateway restarts")
                 await asyncio.sleep(pause)
         gone = [self._ended.setdefault(key, asyncio.Event()).wait() for key in self.drivers]
         with contextlib.suppress(TimeoutError):
@@ -308,6 +338,10 @@ _LEVELS = {
     "answer-repeated": "info",
     "id-renamed": "info",
 }
+
+
+def _kept(driver: Driver, number: int, durable: bool) -> None:
+    driver.tell(ev.Kept(number, durable))
 
 
 def _digest(authorization: str) -> bytes:

@@ -103,6 +103,10 @@ class Recorder:
         self._schedule(0.0 if done else FLUSH_S)
         return True
 
+    def later(self, call: Callable[[], None]) -> None:
+        """Call back from the event loop, not from within the caller."""
+        self._loop.call_soon(call)
+
     def flush(self) -> None:
         """Hand what has come together to the store now."""
         if self._timer:

@@ -72,6 +72,7 @@ class FlagCode(StrEnum):
     ACTION_SPELLING = "action-spelling"
     ACTION_UNKNOWN = "action-unknown"
     GATEWAY_FAILED = "gateway-failed"
+    REFUSED_BY_BACKEND = "refused-by-backend"
     ACTION_NOT_FOR_SENDER = "action-not-for-sender"
     VERSION_MISMATCH = "version-mismatch"
     PAYLOAD_EMPTY = "payload-empty"
@@ -332,6 +333,11 @@ FLAGS: Final[dict[FlagCode, FlagFacts]] = {
         _ERROR,
         _QUARANTINED,
         "The gateway itself failed on this message; it was kept and its session restarted.",
+    ),
+    FlagCode.REFUSED_BY_BACKEND: FlagFacts(
+        _ERROR,
+        _QUARANTINED,
+        "Billing data that could not be repaired was refused by the backend; the charger heard a confirmation.",
     ),
     FlagCode.ACTION_NOT_FOR_SENDER: FlagFacts(
         _ERROR, _QUARANTINED, "The action exists, but this end may not send it."

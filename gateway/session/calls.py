@@ -24,7 +24,8 @@ class Call(Struct, gc=False):
     `id` is the id it has (or will have) at the peer it goes to; `answer_id` is the id its sender must
     hear, as JSON text, or None when the answer can go back as it is. `came_at` and `sent_at` are the
     session's clock; `sent_at` is 0.0 until it is sent. `billing` says whether it carries revenue.
-    `doubt` is there when it could not be repaired and goes on as it came.
+    `doubt` is there when it could not be repaired and goes on as it came; `retry` is the number of the
+    `RetryWanted` that sent it, whose answer is for nobody but the one who wanted it, else 0.
     """
 
     id: str
@@ -36,6 +37,7 @@ class Call(Struct, gc=False):
     answer_id: bytes | None = None
     sent_at: float = 0.0
     doubt: "Doubt | None" = None
+    retry: int = 0
 
 
 class Doubt(Struct, gc=False):

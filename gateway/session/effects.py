@@ -63,14 +63,25 @@ class Verdict(StrEnum):
 class Flagged(Struct, frozen=True, gc=False):
     """A message was not simply clean: what was wrong with it, its bytes as they came, and what became of it.
 
-    `action` is "" when it could not be read.
+    `kind` and `action` are "" when they could not be read. With a `number`, the session waits for `Kept`
+    with it before it answers the sender.
     """
 
     sender: Sender
+    kind: str
     action: str
     raw: bytes
     flags: tuple[Flag, ...]
     verdict: Verdict
+    number: int = 0
+
+
+class Retried(Struct, frozen=True, gc=False):
+    """What came of `RetryWanted` number `number`, in a line for people."""
+
+    number: int
+    delivered: bool
+    outcome: str
 
 
 class Noted(Struct, frozen=True, gc=False):
@@ -80,7 +91,18 @@ class Noted(Struct, frozen=True, gc=False):
     detail: str = ""
 
 
-Effect = SendToCharger | SendToBackend | Ping | Close | StopReading | ReadOn | DoubtBackend | Flagged | Noted
+Effect = (
+    SendToCharger
+    | SendToBackend
+    | Ping
+    | Close
+    | StopReading
+    | ReadOn
+    | DoubtBackend
+    | Flagged
+    | Retried
+    | Noted
+)
 
 EVENTS = {
     "answer-late": "An answer came after its CALL had timed out; it was not forwarded.",
@@ -99,5 +121,6 @@ EVENTS = {
     "charger-silent": "A charger did not answer a ping and sent nothing; its socket was closed.",
     "charger-slow-reader": "A charger did not read for 30 s; its socket was closed.",
     "id-renamed": "A CALL's id could be confused with an older one; it went on under another.",
+    "quarantine-failed": "A message could not be kept in quarantine; its charger was closed unanswered.",
     "session-failed": "An error of our own ended one charger's connection; its last message was kept.",
 }

@@ -93,6 +93,20 @@ class TimePassed(Struct, frozen=True, gc=False):
     """The session's `due` has come."""
 
 
+class Kept(Struct, frozen=True, gc=False):
+    """The message of `Flagged` number `number` is durable in quarantine, or (False) could not be kept."""
+
+    number: int
+    durable: bool
+
+
+class RetryWanted(Struct, frozen=True, gc=False):
+    """A person wants a message of the charger, kept earlier, to go to the backend now."""
+
+    number: int
+    raw: bytes
+
+
 class ProbeWanted(Struct, frozen=True, gc=False):
     """A second connection of the same charger has come: is the present one alive?"""
 
@@ -111,5 +125,7 @@ Event = (
     | BackendUnblocked
     | BackendClosed
     | TimePassed
+    | Kept
+    | RetryWanted
     | ProbeWanted
 )

@@ -15,7 +15,7 @@ other one with the code it was closed with, as if the gateway were not there.
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from gateway.dialect.reader import Outcome, Reader, Reading
 from gateway.dialect.station import Station, station_of
@@ -32,6 +32,7 @@ from gateway.session.effects import (
     Noted,
     Ping,
     ReadOn,
+    Retried,
     SendToBackend,
     SendToCharger,
     StopReading,
@@ -91,6 +92,8 @@ class ChargerSession:
         "_earliest_next",
         "_flooding_since",
         "_last_billing",
+        "_numbers",
+        "_unkept",
         "backend",
         "charger",
         "charger_id",
@@ -130,6 +133,8 @@ class ChargerSession:
         self._earliest_next = 0.0
         self._flooding_since = 0.0
         self._last_billing: tuple[str, bytes, bytes] | None = None
+        self._numbers = 0
+        self._unkept: dict[int, bytes] | None = None
 
     @property
     def is_over(self) -> bool:
@@ -157,9 +162,9 @@ class ChargerSession:
         if event.epoch != self.charger.epoch:
             return []
         self.charger.is_open = False
-        self._forget()
         return [
             Noted("charger-disconnected", str(event.code)),
+            *self._forget(),
             *self._close(self.backend, event.code, "charger left"),
         ]
 
@@ -167,9 +172,9 @@ class ChargerSession:
         if event.epoch != self.backend.epoch:
             return []
         self.backend.is_open = False
-        self._forget()
         return [
             Noted("backend-link-closed", str(event.code)),
+            *self._forget(),
             *self._close(self.charger, event.code, "backend left"),
         ]
 
@@ -179,12 +184,18 @@ class ChargerSession:
         leg.is_open = False
         return [Close(leg.end, code, reason)]
 
-    def _forget(self) -> None:
-        """Pending CALLs end with the connection they came from or went to."""
-        self.to_backend.clear()
+    def _forget(self) -> list[Effect]:
+        """Pending CALLs end with the connection they came from or went to; who wanted a retry is told."""
+        unanswered = self.to_backend.clear()
         self.to_charger.clear()
         self._last_billing = None
+        self._unkept = None
         self.due = NEVER
+        return [
+            Retried(call.retry, False, "the connection closed before an answer came")
+            for call in unanswered
+            if call.retry
+        ]
 
     # Messages
 
@@ -307,6 +318,8 @@ class ChargerSession:
         data = message.frame if call.answer_id is None else frame.renamed(message, call.answer_id)
         if calls is self.to_charger:
             effects: list[Effect] = [SendToBackend(data)]
+        elif call.retry:
+            effects = [_retried(call, message)]
         else:
             self.tally.latency[self.settings.backend_name, call.label].add(now - call.sent_at)
             effects = self._confirm(call, message, data) if call.billing else [SendToCharger(data)]
@@ -319,15 +332,50 @@ class ChargerSession:
         if message.type is CALLRESULT:
             self._last_billing = (call.id, call.frame, data)
         elif call.doubt is not None and call.doubt.confirmation is not None:
-            kept = Flagged(CHARGER, call.action, call.frame, call.doubt.flags, Verdict.QUARANTINED)
-            return [kept, SendToCharger(call.doubt.confirmation)]
+            flag = Flag(FlagCode.REFUSED_BY_BACKEND, after=message.error_code)
+            return [self._keep_then_answer("call", call.action, call.frame, [flag], call.doubt.confirmation)]
         return [SendToCharger(data)]
+
+    def _keep_then_answer(
+        self, kind: str, action: str, raw: bytes, flags: list[Flag], answer: bytes
+    ) -> Flagged:
+        """Quarantine a message of the charger that it hears a confirmation for, once it is durable."""
+        self._numbers += 1
+        self._unkept = self._unkept or {}
+        self._unkept[self._numbers] = answer
+        flagged = self._flagged(CHARGER, kind, action, raw, flags, Verdict.QUARANTINED)
+        return structs.replace(flagged, number=self._numbers)
+
+    def _kept(self, event: ev.Kept, now: float) -> list[Effect]:
+        answer = self._unkept.pop(event.number, None) if self._unkept else None
+        if answer is None:
+            return []
+        if event.durable:
+            return [SendToCharger(answer)]
+        return self._give_up("quarantine-failed", TRY_AGAIN_LATER, "messages cannot be stored at present")
+
+    def _retry_wanted(self, event: ev.RetryWanted, now: float) -> list[Effect]:
+        """Send a kept message of the charger as it is read today; its answer is not the charger's."""
+        if not self.backend.is_open:
+            return [Retried(event.number, False, "the charger is not connected")]
+        got = self.reader.read(event.raw, CHARGER, _nothing_awaited, now + self.wall_offset_s)
+        messages = [got] if isinstance(got, Message) else got.messages
+        if [message.type for message in messages] != [CALL]:
+            return [Retried(event.number, False, "it still cannot be read as one CALL of this version")]
+        message = messages[0]
+        call = Call(message.id, message.action, message.action, message.frame, now, False, retry=event.number)
+        self.to_backend.rename(call)
+        self.to_backend.wait(call)
+        return self._next(self.to_backend, now)
 
     def _stray(self, message: Message, calls: Calls) -> list[Effect]:
         code = FlagCode.ANSWER_LATE if calls.was_late(message.id) else FlagCode.ANSWER_UNKNOWN
         end = calls.leg.end
         self._count(end, message.type, "unknown")
-        return [Noted(code.value), self._flagged(end, "", message.frame, [Flag(code)], Verdict.IGNORED)]
+        return [
+            Noted(code.value),
+            self._flagged(end, _KIND[message.type], "", message.frame, [Flag(code)], Verdict.IGNORED),
+        ]
 
     def _judge(
         self, got: Message | Reading, data: bytes, binary: bool, onward: Calls, back: Calls, now: float
@@ -345,21 +393,28 @@ class ChargerSession:
         for message in messages:
             label = message.action if actions.known_action(self.version, message.action) else "unknown"
             effects += self._relay(message, onward, back, now, label, doubt)
-        if reading.reply is not None and not messages:
-            effects.append(_SEND[back.leg.end](reading.reply))
-        action = messages[0].action if messages else ""
-        verdict = Verdict.DELIVERED if messages else _VERDICT[reading.outcome]
+        sender = back.leg.end
+        if messages:
+            kind, action, verdict = _KIND[messages[0].type], messages[0].action, Verdict.DELIVERED
+        else:
+            read = reading.original
+            kind, action = (_KIND[read.type], read.action) if read is not None else ("", "")
+            verdict = _VERDICT[reading.outcome]
+            if reading.reply is not None and sender is CHARGER and reading.reply.startswith(b"[3"):
+                return [self._keep_then_answer(kind, action, data, reading.flags, reading.reply)]
+            if reading.reply is not None:
+                effects.append(_SEND[sender](reading.reply))
         if reading.flags:
-            effects.append(self._flagged(back.leg.end, action, data, reading.flags, verdict))
+            effects.append(self._flagged(sender, kind, action, data, reading.flags, verdict))
         return effects
 
     def _flagged(
-        self, sender: Sender, action: str, raw: bytes, flags: Iterable[Flag], verdict: Verdict
+        self, sender: Sender, kind: str, action: str, raw: bytes, flags: Iterable[Flag], verdict: Verdict
     ) -> Flagged:
         told = tuple(flags)
         for flag in told:
             self.tally.flags[flag.code.value, FLAGS[flag.code].severity.value, self.station.vendor] += 1
-        return Flagged(sender, action, raw, told, verdict)
+        return Flagged(sender, f"{sender.value}_{kind}" if kind else "", action, raw, told, verdict)
 
     def _count(self, sender: Sender, type_: MessageType, label: str) -> None:
         self.tally.messages[KINDS[sender][type_], label, self.version] += 1
@@ -486,7 +541,10 @@ class ChargerSession:
         if call is None or now < call.sent_at + self._patience(calls):
             return []
         calls.expired()
-        return [Noted("call-timed-out", call.label), *self._next(calls, now)]
+        told: Effect = Noted("call-timed-out", call.label)
+        if call.retry:
+            told = Retried(call.retry, False, "the backend did not answer in time")
+        return [told, *self._next(calls, now)]
 
     def _patience(self, calls: Calls) -> float:
         if calls is self.to_backend and calls.waiting and any(call.billing for call in calls):
@@ -517,6 +575,17 @@ class ChargerSession:
         if self.charger.held & Hold.RATE:
             times.append(self._calm_at())
         self.due = min(times)
+
+
+def _nothing_awaited(_: str) -> None:
+    """No CALL awaits an answer with this id."""
+
+
+def _retried(call: Call, answer: Message) -> Retried:
+    if answer.type is CALLRESULT:
+        return Retried(call.retry, True, f"the backend took the {call.label}")
+    refused = f"{answer.error_code} {answer.error_description}".strip()
+    return Retried(call.retry, False, f"the backend refused the {call.label}: {refused}")
 
 
 def _is_text(frame: bytes) -> bool:
@@ -554,5 +623,7 @@ _HANDLERS: dict[type, Callable[[ChargerSession, Any, float], list[Effect]]] = {
     ev.BackendUnblocked: ChargerSession._backend_unblocked,
     ev.BackendClosed: ChargerSession._backend_closed,
     ev.TimePassed: ChargerSession._time_passed,
+    ev.Kept: ChargerSession._kept,
+    ev.RetryWanted: ChargerSession._retry_wanted,
     ev.ProbeWanted: ChargerSession._probe_wanted,
 }
