@@ -2,9 +2,8 @@
 
 import asyncio
 import contextlib
-import hashlib
 import resource
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from time import monotonic
@@ -17,6 +16,7 @@ from gateway.config import Config
 from gateway.dialect.reader import Reader
 from gateway.net.backend import Backend, BackendAway, BackendRefused
 from gateway.net.driver import Driver
+from gateway.net.duplicates import Duplicates, digest
 from gateway.net.handshake import Offer, Refusal, registry_key
 from gateway.net.link import Link, LinkLimits
 from gateway.observe import log
@@ -29,9 +29,6 @@ from gateway.session.tally import Tally
 
 SWEEP_S = 0.25
 RESERVED_FILES = 256
-FIGHT_SWAPS = 3
-FIGHT_S = 60.0
-
 REPLACED = 1008
 SERVICE_RESTART = 1012
 
@@ -71,8 +68,7 @@ class Fleet:
         self._epochs = 0
         self._numbers = 0
         self._retries: dict[int, asyncio.Future[dict[str, Any]]] = {}
-        self._swaps: dict[str, deque[float]] = {}
-        self._probing: set[str] = set()
+        self._duplicates = Duplicates(self)
         self._ended: dict[str, asyncio.Event] = {}
         self._sweeper: asyncio.TimerHandle | None = None
         self.apply(config)
@@ -119,7 +115,7 @@ class Fleet:
         """Make room for a charger and open its link to the backend. Raises Refusal."""
         key = offer.registry_key
         if key in self.drivers:
-            await self._settle(offer, address)
+            await self._duplicates.settle(offer, address, self.drivers[key])
         self._check_room()
         driver = self._new_driver(offer, address)
         self.drivers[key] = driver
@@ -154,7 +150,7 @@ class Fleet:
             Reader(offer.versions[0][0], mode, ZoneInfo(zone) if zone else None),
             wall_offset_s,
         )
-        return Driver(offer.charger_id, address, _digest(offer.authorization), session, self)
+        return Driver(offer.charger_id, address, digest(offer.authorization), session, self)
 
     def _check_room(self) -> None:
         limits = self.config.limits
@@ -166,59 +162,7 @@ class Fleet:
         if self.is_closing:
             raise Refusal(503, "overload", "the gateway is stopping", 10)
 
-    async def _settle(self, offer: Offer, address: str) -> None:
-        """Somebody comes with the id of a charger that is here: which of the two stays?
-
-        A connection that does not answer a ping is replaced. One that does stays, unless the newcomer has
-        the same credentials: then the newest wins, until they fight.
-        """
-        key = offer.registry_key
-        incumbent = self.drivers[key]
-        if key in self._probing or incumbent.charger is None:
-            raise _duplicate("is just connecting", 5)
-        self._probing.add(key)
-        try:
-            alive = await self._is_alive(incumbent)
-        finally:
-            self._probing.discard(key)
-        if self.drivers.get(key) is not incumbent:
-            return
-        if alive:
-            self._judge_newcomer(incumbent, offer, address)
-        log.event("info", "charger-replaced", charger=offer.charger_id, old=incumbent.address, new=address)
-        self.tally.events["charger-replaced"] += 1
-        await self._end(key, incumbent)
-
-    def _judge_newcomer(self, incumbent: Driver, offer: Offer, address: str) -> None:
-        same = bool(incumbent.credential) and incumbent.credential == _digest(offer.authorization)
-        if not same:
-            log.event(
-                "warning", "duplicate-refused", charger=offer.charger_id, old=incumbent.address, new=address
-            )
-            raise _duplicate("is already connected and answers", 60)
-        now = monotonic()
-        swaps = self._swaps.setdefault(offer.registry_key, deque(maxlen=FIGHT_SWAPS))
-        if len(swaps) == FIGHT_SWAPS and now - swaps[0] < FIGHT_S:
-            self.tally.events["duplicate-fight"] += 1
-            log.event(
-                "error", "duplicate-fight", charger=offer.charger_id, old=incumbent.address, new=address
-            )
-            raise _duplicate("is connected from two places at once", 60)
-        swaps.append(now)
-
-    async def _is_alive(self, driver: Driver) -> bool:
-        """Whether the charger sends anything within `duplicate_probe_s` of a ping."""
-        asked_at = monotonic()
-        driver.tell(ev.ProbeWanted())
-        while monotonic() < asked_at + self.config.listen.duplicate_probe_s:
-            await asyncio.sleep(0.02)
-            if driver.charger is None:
-                return False
-            if driver.session.charger.heard_at > asked_at:
-                return True
-        return False
-
-    async def _end(self, key: str, driver: Driver) -> None:
+    async def end(self, key: str, driver: Driver) -> None:
         """Close a charger's links and wait until they are gone."""
         gone = self._ended.setdefault(key, asyncio.Event())
         if driver.charger is not None:
@@ -289,8 +233,7 @@ class Fleet:
         for driver in [driver for driver in self.drivers.values() if driver.session.due <= now]:
             driver.tell(ev.TimePassed())
         self.backend.sweep(now)
-        for key in [key for key, swaps in self._swaps.items() if now - swaps[-1] > FIGHT_S]:
-            del self._swaps[key]
+        self._duplicates.sweep(now)
         self._sweeper = loop.call_later(SWEEP_S, self._sweep)
 
     async def close(self, within_s: float = 20.0) -> None:
@@ -342,14 +285,6 @@ _LEVELS = {
 
 def _kept(driver: Driver, number: int, durable: bool) -> None:
     driver.tell(ev.Kept(number, durable))
-
-
-def _digest(authorization: str) -> bytes:
-    return hashlib.sha256(authorization.encode()).digest() if authorization else b""
-
-
-def _duplicate(what: str, retry_after_s: int) -> Refusal:
-    return Refusal(409, "duplicate", f"a charger with this id {what}", retry_after_s)
 
 
 def _refusal(error: BaseException) -> BaseException:
