@@ -133,6 +133,8 @@ class Fields:
             return
         if not required and self.left_out(sub, name, member, path):
             return
+        if self.action == "StopTransaction" and self.means_none(name, member):
+            raise self.wrong(FlagCode.TRANSACTION_SENTINEL, path, member)
         before = len(self.notes.flags)
         try:
             done[name] = self.value(sub, member, path)
@@ -149,13 +151,17 @@ class Fields:
             self.notes.at(FlagCode.TIME_EMPTY, path, "")
         elif member == "" and name == "parentIdTag":
             self.notes.at(FlagCode.EMPTY_OPTIONAL, path, "")
-        elif isinstance(member, Number) and name == "transactionId" and member.text in _NO_TRANSACTION:
+        elif self.means_none(name, member):
             self.notes.at(FlagCode.TRANSACTION_SENTINEL, path, member)
         elif self.action == "StatusNotification" and node.date_time and self.unset(member):
             self.notes.at(FlagCode.TIME_EPOCH_ZERO, path, member)
         else:
             return False
         return True
+
+    def means_none(self, name: str, member: object) -> bool:
+        """Whether a transaction id is the largest integer there is, which stands for none."""
+        return name == "transactionId" and isinstance(member, Number) and member.text in _NO_TRANSACTION
 
     def unset(self, value: object) -> bool:
         """Whether a timestamp is from before the year 2000: a clock that was never set."""

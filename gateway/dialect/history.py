@@ -48,14 +48,18 @@ class Start(Struct, gc=False):
 
 
 class History:
-    """The memory of one `Reader`. Every table keeps its latest sixteen entries."""
+    """The memory of one `Reader`. Every table keeps its latest sixteen entries.
+
+    Who knows more than was said on this connection may set it: transactions of earlier ones, or
+    `awaits_boot` when the first message of a connection should be a BootNotification.
+    """
 
     __slots__ = (
         "authorizing",
+        "awaits_boot",
         "boot_status",
         "booting",
         "connectors",
-        "first_message",
         "last_keys",
         "limit_a",
         "list_version",
@@ -63,6 +67,7 @@ class History:
         "registers",
         "serials",
         "starting",
+        "statuses",
         "transactions",
     )
 
@@ -73,10 +78,11 @@ class History:
         self.refused_tag = ""
         self.booting: set[str] = set()
         self.boot_status = ""
-        self.first_message = True
+        self.awaits_boot = False
         self.serials: frozenset[str] = frozenset()
         self.registers: dict[int, Register] = {}
         self.connectors: set[int] = set()
+        self.statuses: dict[int, str] = {}
         self.list_version: int | None = None
         self.limit_a: float | None = None
         self.last_keys: dict[tuple[object, ...], str] = {}

@@ -31,7 +31,9 @@ _NOTE_REGISTER: Final = re.compile(
 )
 _NOTE_LIMIT: Final = re.compile(r"limit(?: of)? ([\d.]+) A\b")
 _NOTE_LIST: Final = re.compile(r"list version (\d+)")
-_NOTE_STATUS: Final = re.compile(r"(Pending|Rejected)")
+_NOTE_NO_BOOT: Final = re.compile(
+    r"no BootNotification|without (?:a )?BootNotification|reconnect", re.IGNORECASE
+)
 _CONNECTOR: Final = re.compile(r'"connectorId"\s*:\s*"?(\d+)')
 
 
@@ -133,13 +135,15 @@ class _Scene:
             history.registers[int(found[1]) if found else 1] = Register(energy, None, UNSET)
         if (m := _NOTE_LIMIT.search(text)) is not None:
             history.limit_a = float(m[1])
+        if _NOTE_NO_BOOT.search(text) is not None:
+            history.awaits_boot = True
         if (m := _NOTE_LIST.search(text)) is not None:
             history.list_version = int(m[1])
 
     def read(self) -> tuple[Outcome, list[Message], list[Flag]]:
         """The record's own frame."""
         waiting = self.pending[self.sender]
-        if self.action and (id_ := _id_of(self.data)) is not None:
+        if self.action and (id_ := _id_of(self.data)):
             waiting.setdefault(id_, self.action)
         reading = self._read(self.data, self.sender)
         if isinstance(reading, Message):

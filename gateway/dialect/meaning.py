@@ -218,7 +218,8 @@ def _meter(judge: Judge, p: Any) -> None:
             judge.notes.add(FlagCode.TRANSACTION_UNKNOWN, "transactionId", str(id_))
     for index, value in enumerate(p.meterValue):
         when = _time(judge, value.timestamp, f"meterValue[{index}].timestamp")
-        _samples(judge, value.sampledValue, connector, id_, when)
+        _samples(judge, value.sampledValue, f"meterValue[{index}]")
+        _registers(judge, value.sampledValue, connector, id_, when)
         if state is State.ENDED:
             _after_stop(judge, value.sampledValue, index)
         elif judge.notes.flags and id_ == 1 and _never_issued(judge, value.sampledValue):
@@ -249,7 +250,7 @@ _traits: dict[tuple[object, object, object], tuple[FlagCode, ...]] = {}
 _MAX_TRAITS: Final = 4096
 
 
-def _samples(judge: Judge, sampled: list[Any], connector: int, id_: object, when: float | None) -> None:
+def _samples(judge: Judge, sampled: list[Any], path: str) -> None:
     """Look at the samples of one moment."""
     for index, sample in enumerate(sampled):
         key = (sample.measurand, sample.unit, sample.phase)
@@ -260,8 +261,7 @@ def _samples(judge: Judge, sampled: list[Any], connector: int, id_: object, when
                 _traits[key] = traits
         if traits and sample.format != "SignedData":
             for code in traits:
-                judge.notes.add(code, f"sampledValue[{index}]")
-    _registers(judge, sampled, connector, id_, when)
+                judge.notes.add(code, f"{path}.sampledValue[{index}]")
 
 
 def trait(measurand: object, unit: object, phase: object) -> tuple[FlagCode, ...]:
@@ -317,7 +317,7 @@ def _against_last(judge: Judge, last: Register, now: Register, power: float | No
     shown = (f"{last.energy_wh:g}", f"{now.energy_wh:g}")
     if gained < 0:
         judge.notes.add(FlagCode.METER_GLITCH if same else FlagCode.METER_RESET, "meterValue", *shown)
-    elif same and gained > _GLITCH_WH:
+    elif gained > _GLITCH_WH:
         judge.notes.add(FlagCode.METER_GLITCH, "meterValue", *shown)
     elif elapsed and power and gained > 0 and 500 < power * elapsed / 3600 / gained < 2000:
         judge.notes.add(FlagCode.UNIT_SUSPECT, "meterValue", *shown)
@@ -341,6 +341,9 @@ def _status(judge: Judge, p: Any) -> None:
             judge.notes.add(FlagCode.AVAILABLE_BEFORE_STOP, "status")
         elif p.status == "Preparing":
             judge.notes.add(FlagCode.STATUS_ORDER, "status")
+    elif p.status == "Finishing" and history.statuses.get(p.connectorId) == "Preparing":
+        judge.notes.add(FlagCode.STATUS_ORDER, "status")
+    keep(history.statuses, p.connectorId, p.status)
 
 
 def _info(judge: Judge, info: str) -> None:
@@ -543,8 +546,7 @@ def hidden(version: Version, action: str, is_request: bool, p: Any) -> bool:  # 
     if version is not Version.V16:
         return False
     if not is_request:
-        schedule = p.chargingSchedule if action == "GetCompositeSchedule" else UNSET
-        return schedule is not UNSET and not schedule.chargingSchedulePeriod
+        return _hidden_in_answer(action, p)
     match action:
         case "MeterValues":
             return p.transactionId == _SENTINEL or any(
@@ -562,6 +564,14 @@ def hidden(version: Version, action: str, is_request: bool, p: Any) -> bool:  # 
             return not p.idTag.isprintable()
         case _:
             return False
+
+
+def _hidden_in_answer(action: str, p: Any) -> bool:
+    if action == "GetCompositeSchedule":
+        return p.chargingSchedule is not UNSET and not p.chargingSchedule.chargingSchedulePeriod
+    if action in ("Authorize", "StartTransaction", "StopTransaction"):
+        return p.idTagInfo is not UNSET and p.idTagInfo.parentIdTag == ""
+    return False
 
 
 def _odd_values(sampled: list[Any]) -> bool:

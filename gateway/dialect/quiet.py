@@ -31,7 +31,7 @@ _ENDS: Final = frozenset("0123456789")
 def meter_values(history: History, p: Any, now: float) -> bool:  # noqa: PLR0911, PLR0912
     """Whether a decoded 1.6 MeterValues is unremarkable; its reading is then remembered."""
     id_, connector = p.transactionId, p.connectorId
-    if connector <= 0 or now <= 0 or history.limit_a is not None:
+    if connector <= 0 or now <= 0 or history.limit_a is not None or history.awaits_boot:
         return False
     if id_ is UNSET:
         if history.transactions:

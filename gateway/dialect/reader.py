@@ -142,11 +142,16 @@ class Reader:
     def judged(self, message: Message, payload: Any, sender: Sender, now: float) -> list[Flag]:
         """What the message means, as flags; `payload` is the decoded one."""
         look = look_for(self.version, message.action, message.type)
-        if look is None:
+        if look is None and not self.history.awaits_boot:
             return _NO_FLAGS
         judge = Judge(self.history, self.version, now, sender)
         judge.id = message.id
-        look(judge, payload)
+        if self.history.awaits_boot and sender is Sender.CHARGER and message.type is MessageType.CALL:
+            self.history.awaits_boot = False
+            if message.action != "BootNotification":
+                judge.notes.add(FlagCode.BEFORE_BOOT)
+        if look is not None:
+            look(judge, payload)
         return judge.notes.flags
 
     def _error(self, message: Message) -> Message | Reading | None:

@@ -84,10 +84,9 @@ def respelled(version: Version, text: str) -> str | None:
     """This version's spelling of an error code of any version, None when no version has such a code."""
     if text in _CODES[version]:
         return text
-    for other, table in _CODE_OF.items():
-        if text in _CODES[other]:
-            wrong = next((kind for kind, name in table.items() if name == text), Wrong.GENERIC)
-            return _CODE_OF[version][wrong]
+    for kind in (Wrong.SYNTAX, Wrong.OCCURRENCE, Wrong.FRAME, Wrong.MESSAGE_TYPE):
+        if any(text == table[kind] for table in _CODE_OF.values()):
+            return _CODE_OF[version][kind]
     return None
 
 

@@ -337,7 +337,7 @@ FLAGS: Final[dict[FlagCode, FlagFacts]] = {
     FlagCode.REFUSED_BY_BACKEND: FlagFacts(
         _ERROR,
         _QUARANTINED,
-        "Billing data that could not be repaired was refused by the backend; the charger heard a confirmation.",
+        "Billing data beyond repair was refused by the backend; the charger heard a confirmation.",
     ),
     FlagCode.ACTION_NOT_FOR_SENDER: FlagFacts(
         _ERROR, _QUARANTINED, "The action exists, but this end may not send it."
