@@ -11,6 +11,7 @@ committed at once.
 
 import asyncio
 import sqlite3
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -40,6 +41,10 @@ MAX_WAITING_ROWS = 20_000
 MAX_WAITING_BYTES = 64 * 1024 * 1024
 CHECKPOINT_BYTES = 4 * 1024 * 1024
 READ_S = 1.0
+SWITCH_S = 0.0001
+"""How long the writer's thread waits before it demands Python's lock. With Python's own 5 ms a saturated event
+loop, which lets go of the lock and takes it back more often than that, keeps the writer out for seconds.
+"""
 RECORD_BYTES = 500  # about, without a raw message
 
 T = TypeVar("T")
@@ -89,6 +94,7 @@ class SqliteStore:
     @classmethod
     async def open(cls, directory: Path) -> "SqliteStore":
         """The store in `directory`, which is made when it is missing. Errors: StoreError, with the cure."""
+        sys.setswitchinterval(min(SWITCH_S, sys.getswitchinterval()))
         store = cls(directory)
         store._thread.start()
         await store._opened
