@@ -161,22 +161,25 @@ class ChargerSession:
     def _charger_closed(self, event: ev.ChargerClosed, now: float) -> list[Effect]:
         if event.epoch != self.charger.epoch:
             return []
-        self.charger.is_open = False
         return [
             Noted("charger-disconnected", str(event.code)),
-            *self._forget(),
-            *self._close(self.backend, event.code, "charger left"),
+            *self._lost(self.charger, self.backend, event.code, "charger left"),
         ]
 
     def _backend_closed(self, event: ev.BackendClosed, now: float) -> list[Effect]:
         if event.epoch != self.backend.epoch:
             return []
-        self.backend.is_open = False
         return [
             Noted("backend-link-closed", str(event.code)),
-            *self._forget(),
-            *self._close(self.charger, event.code, "backend left"),
+            *self._lost(self.backend, self.charger, event.code, "backend left"),
         ]
+
+    def _lost(self, leg: Leg, other: Leg, code: int, reason: str) -> list[Effect]:
+        """An end is gone: the other one goes too, unless it was us who closed this one."""
+        if not leg.is_open:
+            return []
+        leg.is_open = False
+        return [*self._forget(), *self._close(other, code, reason)]
 
     def _close(self, leg: Leg, code: int, reason: str) -> list[Effect]:
         if not leg.is_open:
@@ -293,7 +296,9 @@ class ChargerSession:
             return [Noted("backend-call-refused", call.label), SendToBackend(refusal)]
         calls.wait(call)
         if call.billing:
-            self.due = min(self.due, now + self.settings.answer_deadline_s / 2)
+            ahead = calls.out
+            limit_s = self.settings.answer_deadline_s
+            self.due = min(self.due, ahead.sent_at + self._patience(calls) if ahead else now + limit_s)
         if calls is self.to_backend and calls.waiting >= limit:
             return self._hold(self.charger, Hold.LINE_FULL)
         return []
@@ -429,6 +434,7 @@ class ChargerSession:
                 Noted("charger-flooding"),
                 *self._close(self.charger, POLICY_VIOLATION, "too many messages"),
                 *self._close(self.backend, GOING_AWAY, "charger disconnected"),
+                *self._forget(),
             ]
         self.due = min(self.due, self._calm_at())
         return self._hold(self.charger, Hold.RATE)
@@ -530,6 +536,7 @@ class ChargerSession:
             Noted(name),
             *self._close(self.charger, code, reason),
             *self._close(self.backend, GOING_AWAY, reason),
+            *self._forget(),
         ]
 
     def _expire(self, calls: Calls, now: float) -> list[Effect]:
@@ -547,9 +554,15 @@ class ChargerSession:
         return [told, *self._next(calls, now)]
 
     def _patience(self, calls: Calls) -> float:
-        if calls is self.to_backend and calls.waiting and any(call.billing for call in calls):
-            return min(self.settings.answer_deadline_s / 2, self.settings.call_timeout_s)
-        return self.settings.call_timeout_s
+        """Seconds that the CALL which is out has for its answer; billing data keeps its whole deadline."""
+        settings = self.settings
+        if calls is self.to_charger or calls.out is None:
+            return settings.call_timeout_s
+        if calls.out.billing:
+            return settings.answer_deadline_s
+        if calls.line and any(call.billing for call in calls.line):
+            return min(settings.answer_deadline_s / 2, settings.call_timeout_s)
+        return settings.call_timeout_s
 
     def _ping(self, leg: Leg, interval_s: float, now: float) -> list[Effect]:
         if not leg.is_open or now < leg.ping_due(interval_s):
@@ -574,6 +587,8 @@ class ChargerSession:
         times += [call.came_at + settings.answer_deadline_s for call in self.to_backend if call.billing][:1]
         if self.charger.held & Hold.RATE:
             times.append(self._calm_at())
+        if self._flooding_since:
+            times.append(self._earliest_next)
         self.due = min(times)
 
 
