@@ -1,6 +1,6 @@
 """The shortcut for the message that is most of all traffic: a MeterValues with nothing to say about it.
 
-It looks for what `meaning` and `hidden` look for, all in one pass and without collecting anything. True
+It looks for what `meaning_16` and `hidden` look for, in one pass and without collecting anything. True
 means that they would find nothing; False means no more than that they must look.
 """
 
@@ -9,7 +9,7 @@ from typing import Any, Final
 from msgspec import UNSET
 
 from gateway.dialect.history import History, Register, State, keep
-from gateway.dialect.meaning import trait
+from gateway.dialect.meters import trait
 from gateway.ocpp import units
 from gateway.ocpp.times import plain
 
