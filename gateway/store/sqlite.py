@@ -42,8 +42,10 @@ MAX_WAITING_BYTES = 64 * 1024 * 1024
 CHECKPOINT_BYTES = 4 * 1024 * 1024
 READ_S = 1.0
 SWITCH_S = 0.0001
-"""How long the writer's thread waits before it demands Python's lock. With Python's own 5 ms a saturated event
-loop, which lets go of the lock and takes it back more often than that, keeps the writer out for seconds.
+"""How long the writer's thread waits before it demands Python's lock.
+
+A saturated event loop lets go of the lock and takes it back within microseconds, many times in Python's own
+5 ms; the writer would wait for seconds.
 """
 RECORD_BYTES = 500  # about, without a raw message
 
