@@ -1,4 +1,4 @@
-"""What fits its schema and still has something in it that `fields` repairs."""
+"""What fits its schema and still has something in it that `fields` repairs; only OCPP 1.6 has room for it."""
 
 import re
 from typing import Any, Final
@@ -6,16 +6,13 @@ from typing import Any, Final
 from msgspec import UNSET
 
 from gateway.dialect.judge import CLOCK_UNSET_S, moment
-from gateway.ocpp.message import Version
 
 _SENTINEL: Final = 2**63 - 1
 _PLAIN_NUMBER: Final = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?", re.ASCII)
 
 
-def hidden(version: Version, action: str, is_request: bool, p: Any) -> bool:  # noqa: PLR0911
-    """Whether a payload that fits its schema has something in it that `fields` repairs."""
-    if version is not Version.V16:
-        return False
+def hidden(action: str, is_request: bool, p: Any) -> bool:  # noqa: PLR0911
+    """Whether a 1.6 payload that fits its schema has something in it that `fields` repairs."""
     if not is_request:
         return _hidden_in_answer(action, p)
     match action:

@@ -6,14 +6,16 @@ message comes back as the `Message` it is, its bytes untouched; everything else 
 
 from collections.abc import Callable, Sequence
 from datetime import tzinfo
-from typing import Any
+from typing import Any, Final
+
+from msgspec import Struct
 
 from gateway.dialect import quiet, replies
-from gateway.dialect.clean import check_for, clean, intact, whole
+from gateway.dialect.clean import Check, check_for, intact, whole
 from gateway.dialect.envelope import Context
 from gateway.dialect.hidden import hidden
 from gateway.dialect.history import History
-from gateway.dialect.judge import Judge
+from gateway.dialect.judge import Judge, Look
 from gateway.dialect.lenient import NotJsonError, parse
 from gateway.dialect.meaning import look_for
 from gateway.dialect.notes import Notes
@@ -31,19 +33,60 @@ from gateway.ocpp.values import dumps, path_text
 __all__ = ["Mode", "Outcome", "Reader", "Reading"]
 
 
+_NO_FLAGS: list[Flag] = []
+
+_CALL, _CALLRESULT, _SEND = MessageType.CALL, MessageType.CALLRESULT, MessageType.SEND
+_CHARGER: Final = Sender.CHARGER
+
+
+class _Kind(Struct, frozen=True, gc=False):
+    """What a clean message of one kind is looked at with."""
+
+    check: Check
+    look: Look | None
+    is_request: bool
+    may_hide: bool
+    is_meter_values: bool
+
+
+_Kinds = dict[str, _Kind]
+
+_tables: Final[dict[Version, tuple[_Kinds, _Kinds, _Kinds]]] = {version: ({}, {}, {}) for version in Version}
+"""Per version: what chargers may ask, what backends may ask, and the answers. Filled at first use."""
+
+
+def _learned(
+    kinds: _Kinds, version: Version, sender: Sender | None, action: str, type_: MessageType
+) -> _Kind | None:
+    """The kind of an action met for the first time, None for one that `sender` may not send."""
+    if (sender is not None and not may_send(version, sender, action)) or (
+        type_ is _SEND and version is not Version.V21
+    ):
+        return None
+    is_request = type_ is not _CALLRESULT
+    check = check_for(version, action, is_request)
+    if check is None:
+        return None
+    is_16 = version is Version.V16
+    is_meter_values = is_16 and is_request and action == "MeterValues"
+    kinds[action] = _Kind(check, look_for(version, action, type_), is_request, is_16, is_meter_values)
+    return kinds[action]
+
+
 class Reader:
     """Reads one charger's frames, from both of its sides.
 
     `timezone` is the zone of timestamps that name none, where the time of receipt does not tell it.
     """
 
-    __slots__ = ("history", "mode", "timezone", "version")
+    __slots__ = ("_answers", "_from_backend", "_from_charger", "history", "mode", "timezone", "version")
 
     def __init__(self, version: Version, mode: Mode = Mode.REPAIR, timezone: tzinfo | None = None) -> None:
         self.version = version
         self.mode = mode
         self.timezone = timezone
         self.history = History()
+        self._from_charger, self._from_backend, self._answers = _tables[version]
 
     def read(
         self,
@@ -76,36 +119,34 @@ class Reader:
         self, message: Message, sender: Sender, action_of: Callable[[str], str | None], now: float
     ) -> Message | Reading | None:
         """The message if it is clean, or clean but doubtful; None when there is something to repair."""
-        type_ = message.type
-        if type_ is MessageType.CALL or type_ is MessageType.SEND:
-            if not may_send(self.version, sender, message.action):
-                return None
-            if type_ is MessageType.SEND and self.version is not Version.V21:
-                return None
-            is_request = True
+        type_, action = message.type, message.action
+        if type_ is _CALL or type_ is _SEND:
+            kinds = self._from_charger if sender is _CHARGER else self._from_backend
+            kind = kinds.get(action) or _learned(kinds, self.version, sender, action, type_)
         else:
-            message.action = action_of(message.id) or ""
-            if type_ is not MessageType.CALLRESULT:
+            message.action = action = action_of(message.id) or ""
+            if type_ is not _CALLRESULT:
                 return self._error(message)
-            if not message.action:
+            if not action:
                 return message
-            is_request = False
-        check = check_for(self.version, message.action, is_request)
-        if (
-            check is not None
-            and is_request
-            and message.action == "MeterValues"
-            and self.version is Version.V16
-        ):
-            try:
-                payload = check.decode(message.payload)
-            except (ValueError, RecursionError):
-                return None
-            if whole(check, message.payload, payload) and quiet.meter_values(self.history, payload, now):
-                return message
-        payload = clean(check, message.payload) if check is not None else None
-        if payload is None or hidden(self.version, message.action, is_request, payload):
+            kind = self._answers.get(action) or _learned(self._answers, self.version, None, action, type_)
+        if kind is None:
             return None
+        check = kind.check
+        try:
+            payload = check.decode(message.payload)
+        except (ValueError, RecursionError):
+            return None
+        if not whole(check, message.payload, payload):
+            return None
+        if kind.is_meter_values and quiet.meter_values(self.history, payload, now):
+            return message
+        if check.look is not None and not check.look(payload):
+            return None
+        if kind.may_hide and self.mode is not Mode.STRICT and hidden(action, kind.is_request, payload):
+            return None
+        if kind.look is None and not self.history.awaits_boot:
+            return message
         flags = self.judged(message, payload, sender, now)
         return Reading(Outcome.REPAIRED, [message], flags) if flags else message
 
@@ -167,6 +208,3 @@ class Reader:
             return fallback
         flags = [Flag(FlagCode.SCHEMA_VIOLATION, path_text(d.path), after=d.kind.value) for d in found]
         return flags, errors.code(self.version, wrong_of(found[0]))
-
-
-_NO_FLAGS: list[Flag] = []
