@@ -108,6 +108,8 @@ class _Node:
         except StoreError as error:
             raise StartError(f"data.directory: {error}") from None
         self._closing.push_async_callback(store.close)
+        if store.moved_aside is not None:
+            log.event("error", "store-was-corrupt", kept_as=str(store.moved_aside), now="empty")
         self._recorder = Recorder(store, self._tally, _bounds(self._config))
         self._closing.push_async_callback(self._recorder.close)
         spawn(self._recorder.run(), "recorder")

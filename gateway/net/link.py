@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from time import monotonic
 from typing import Protocol
 
@@ -48,6 +49,8 @@ class Link(WSListener):
 
     The owner hears of it from `link_opened` to exactly one `link_closed`, with the peer's close code,
     our own if we closed first, or 1006 when the connection just went.
+
+    `send(data)` sends one text message. A connection that is not open drops it, as the peer would.
     """
 
     __slots__ = (
@@ -62,6 +65,7 @@ class Link(WSListener):
         "epoch",
         "limits",
         "owner",
+        "send",
         "transport",
     )
 
@@ -74,6 +78,7 @@ class Link(WSListener):
         self.limits = limits
         self.deflates = deflates
         self.transport: WSTransport | None = None
+        self.send: Callable[[bytes], None] = _drop
         self._loop: asyncio.AbstractEventLoop | None = None
         self._assembler: Assembler | None = None
         self._close_code = 0
@@ -87,6 +92,7 @@ class Link(WSListener):
         self.transport = transport
         self._loop = asyncio.get_running_loop()
         transport.underlying_transport.set_write_buffer_limits(HIGH_WATER_BYTES)
+        self.send = self._send_deflated if self.deflates else partial(transport.send, _TEXT)
         self.owner.link_opened(self)
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
@@ -157,15 +163,12 @@ class Link(WSListener):
 
     # What the driver calls
 
-    def send(self, data: bytes) -> None:
-        """Send one text message; a connection that is closing drops it, as the peer would."""
-        transport = self.transport
-        if transport is None or transport.is_disconnected:
-            return
-        if self.deflates and len(data) >= deflate.WORTHWHILE_BYTES:
-            transport.send(_TEXT, deflate.deflate(data), rsv1=True)
+    def _send_deflated(self, data: bytes) -> None:
+        assert self.transport is not None
+        if len(data) >= deflate.WORTHWHILE_BYTES:
+            self.transport.send(_TEXT, deflate.deflate(data), rsv1=True)
         else:
-            transport.send(_TEXT, data)
+            self.transport.send(_TEXT, data)
 
     def is_congested(self) -> bool:
         """Whether more waits to be written than the limit allows."""
@@ -208,6 +211,10 @@ class Link(WSListener):
 
 
 _STANDARD_CODES = {code.value for code in WSCloseCode} - {0, VANISHED}
+
+
+def _drop(data: bytes) -> None:
+    """Nobody is there to hear it."""
 
 
 def _sendable(code: int) -> WSCloseCode:

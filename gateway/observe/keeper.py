@@ -5,7 +5,7 @@ from collections.abc import Callable
 from secrets import token_hex
 
 from gateway.observe.recorder import Recorder
-from gateway.ocpp.actions import must_not_be_lost
+from gateway.ocpp.actions import NEVER_LOST, must_not_be_lost
 from gateway.ocpp.flags import FLAGS
 from gateway.session.effects import Flagged, Verdict
 from gateway.session.session import ChargerSession
@@ -66,7 +66,7 @@ class Keeper:
             version=session.version.value,
             action=flagged.action,
             flags=tuple(flag.code.value for flag in flagged.flags),
-            carries_revenue=must_not_be_lost(flagged.action),
+            carries_revenue=_may_carry_revenue(flagged),
         )
 
     def _quarantine(self, entry: QuarantineEntry, done: Callable[[bool], None] | None) -> None:
@@ -79,3 +79,13 @@ class Keeper:
 
         if not self._recorder.quarantined(entry, settled):
             self._recorder.later(lambda: done(False))
+
+
+def _may_carry_revenue(flagged: Flagged) -> bool:
+    """Whether somebody's bill may hang on a message; one that cannot be read is judged by its words."""
+    if flagged.action:
+        return must_not_be_lost(flagged.action)
+    return any(name in flagged.raw for name in _NAMES)
+
+
+_NAMES = [name.encode() for name in sorted(NEVER_LOST)]

@@ -12,9 +12,25 @@ from msgspec import Struct
 
 from gateway.ocpp import frame
 from gateway.ocpp.flags import Flag
+from gateway.ocpp.message import MessageType, Sender
+from gateway.session.effects import SendToBackend, SendToCharger
 from gateway.session.leg import Leg
 
 REMEMBERED_IDS = 32
+
+KIND = {
+    MessageType.CALL: "call",
+    MessageType.CALLRESULT: "result",
+    MessageType.CALLERROR: "error",
+    MessageType.CALLRESULTERROR: "error",
+    MessageType.SEND: "call",
+}
+KINDS = {sender: {type_: f"{sender.value}_{kind}" for type_, kind in KIND.items()} for sender in Sender}
+
+SEND_TO: dict[Sender, type[SendToCharger] | type[SendToBackend]] = {
+    Sender.CHARGER: SendToCharger,
+    Sender.BACKEND: SendToBackend,
+}
 
 
 class Call(Struct, gc=False):
@@ -23,9 +39,10 @@ class Call(Struct, gc=False):
     `label` is the action, or `unknown` if the version has no such action (it may be counted by).
     `id` is the id it has (or will have) at the peer it goes to; `answer_id` is the id its sender must
     hear, as JSON text, or None when the answer can go back as it is. `came_at` and `sent_at` are the
-    session's clock; `sent_at` is 0.0 until it is sent. `billing` says whether it carries revenue.
+    session's clock; `sent_at` is right from when it is sent. `billing` says whether it carries revenue.
     `doubt` is there when it could not be repaired and goes on as it came; `retry` is the number of the
-    `RetryWanted` that sent it, whose answer is for nobody but the one who wanted it, else 0.
+    `RetryWanted` that sent it, whose answer is for nobody but the one who wanted it, else 0. `answer` is
+    what the charger heard of a billing CALL.
     """
 
     id: str
@@ -38,6 +55,7 @@ class Call(Struct, gc=False):
     sent_at: float = 0.0
     doubt: "Doubt | None" = None
     retry: int = 0
+    answer: bytes = b""
 
 
 class Doubt(Struct, gc=False):
@@ -51,12 +69,15 @@ class Calls:
     """The CALLs towards one peer, over `leg`. At most one is `out`; the others stand in `line` as they came.
 
     `late` are the ids of those that expired, whose answers may still come. Both are None until needed.
+    `kinds` names what comes from that peer, by message type; `send` is the effect that sends it something.
     """
 
-    __slots__ = ("_renamed", "late", "leg", "line", "out")
+    __slots__ = ("_renamed", "kinds", "late", "leg", "line", "out", "send")
 
     def __init__(self, leg: Leg) -> None:
         self.leg = leg
+        self.kinds = KINDS[leg.end]
+        self.send = SEND_TO[leg.end]
         self.out: Call | None = None
         self.line: deque[Call] | None = None
         self.late: deque[str] | None = None
@@ -103,14 +124,6 @@ class Calls:
     def action_of(self, id_: str) -> str | None:
         """The action of the CALL that an answer with this id would be for."""
         return self.out.action if self.out is not None and self.out.id == id_ else None
-
-    def answered(self, id_: str) -> Call | None:
-        """The CALL that an answer with this id is for, which is then no longer out; None if there is none."""
-        call = self.out
-        if call is None or call.id != id_:
-            return None
-        self.out = None
-        return call
 
     def expired(self) -> Call:
         """The CALL that is out will not be answered in time; its id is remembered."""

@@ -23,7 +23,7 @@ from gateway.ocpp import actions, errors, frame
 from gateway.ocpp.flags import FLAGS, Flag, FlagCode
 from gateway.ocpp.message import Message, MessageType, Sender
 from gateway.session import events as ev
-from gateway.session.calls import Call, Calls, Doubt
+from gateway.session.calls import KIND, Call, Calls, Doubt
 from gateway.session.effects import (
     Close,
     DoubtBackend,
@@ -50,15 +50,6 @@ GOING_AWAY = 1001
 VANISHED = 1006
 POLICY_VIOLATION = 1008
 TRY_AGAIN_LATER = 1013
-
-_KIND = {
-    CALL: "call",
-    CALLRESULT: "result",
-    CALLERROR: "error",
-    CALLRESULTERROR: "error",
-    SEND: "call",
-}
-KINDS = {sender: {type_: f"{sender.value}_{kind}" for type_, kind in _KIND.items()} for sender in Sender}
 
 
 class SessionSettings(Struct, frozen=True):
@@ -132,7 +123,7 @@ class ChargerSession:
         self.last_action = ""
         self._earliest_next = 0.0
         self._flooding_since = 0.0
-        self._last_billing: tuple[str, bytes, bytes] | None = None
+        self._last_billing: Call | None = None
         self._numbers = 0
         self._unkept: dict[int, bytes] | None = None
 
@@ -215,10 +206,9 @@ class ChargerSession:
             effects = self._relay(got, onward, back, now, got.action)
         else:
             effects = self._judge(got, data, binary, onward, back, now)
-        settings = self.settings
         earliest = self._earliest_next
-        self._earliest_next = earliest = (earliest if earliest > now else now) + settings.message_cost_s
-        if earliest - now > settings.burst_s:
+        self._earliest_next = earliest = (earliest if earliest > now else now) + self.settings.message_cost_s
+        if earliest - now > self.settings.burst_s:
             effects += self._slow_down(now)
         return effects
 
@@ -249,43 +239,37 @@ class ChargerSession:
         `label` is the action as it may be counted.
         """
         type_ = message.type
-        if type_ is CALL:
-            action = message.action
-            self._count(back.leg.end, type_, label)
-            self.last_action = label
-            if action == "BootNotification" and onward is self.to_backend:
-                self.station = station_of(message)
-            call = Call(
-                message.id,
-                action,
-                label,
-                message.frame,
-                now,
-                action in actions.NEVER_LOST,
-                message.id_literal,
-                0.0,
-                doubt,
-            )
-            if onward.out is None and not onward.line and onward.leg.is_open:
-                return self._send(call, onward, now)
-            return self._wait(call, onward, now)
         if type_ is CALLRESULT or type_ is CALLERROR:
             return self._answer(message, back, now)
-        self._count(back.leg.end, type_, label)
-        return [_SEND[onward.leg.end](message.frame)]
+        self.tally.messages[back.kinds[type_], label, self.version] += 1
+        if type_ is not CALL:
+            return [onward.send(message.frame)]
+        self.last_action = action = message.action
+        billing = action in actions.NEVER_LOST
+        call = Call(message.id, action, label, message.frame, now, billing, message.id_literal, now, doubt)
+        if action == "BootNotification" and onward is self.to_backend:
+            self.station = station_of(message)
+        if onward.out is not None or onward.line or not onward.leg.is_open:
+            return self._wait(call, onward, now)
+        if onward.late or billing:
+            return self._send(call, onward, now)
+        onward.out = call
+        self.due = min(self.due, now + self.settings.call_timeout_s)
+        return [onward.send(message.frame)]
 
     def _send(self, call: Call, calls: Calls, now: float) -> list[Effect]:
         """A CALL's turn has come: it leaves, unless it is a repetition that was answered already."""
         last = self._last_billing
-        if last is not None and call.id == last[0] and call.frame == last[1] and calls is self.to_backend:
-            return [Noted("answer-repeated", call.label), SendToCharger(last[2]), *self._next(calls, now)]
-        renamed = calls.late is not None and call.id in calls.late and calls.rename(call)
+        if last is not None and call.id == last.id and call.frame == last.frame and calls is self.to_backend:
+            return [Noted("answer-repeated", call.label), SendToCharger(last.answer), *self._next(calls, now)]
         call.sent_at = now
         calls.out = call
-        limit = now + (self.settings.answer_deadline_s if call.billing else self.settings.call_timeout_s)
+        settings = self.settings
+        limit = now + (settings.answer_deadline_s if call.billing else settings.call_timeout_s)
         self.due = min(self.due, limit)
-        send: Effect = _SEND[calls.leg.end](call.frame)
-        return [Noted("id-renamed", call.label), send] if renamed else [send]
+        if calls.late and call.id in calls.late and calls.rename(call):
+            return [Noted("id-renamed", call.label), calls.send(call.frame)]
+        return [calls.send(call.frame)]
 
     def _wait(self, call: Call, calls: Calls, now: float) -> list[Effect]:
         """A CALL has to wait: in the line, or, where a charger's line is full, with the charger."""
@@ -316,30 +300,36 @@ class ChargerSession:
 
     def _answer(self, message: Message, calls: Calls, now: float) -> list[Effect]:
         """An answer to one of `calls`: back to the sender of the CALL it is for; else it ends here."""
-        call = calls.answered(message.id)
-        if call is None:
+        call = calls.out
+        if call is None or call.id != message.id:
             return self._stray(message, calls)
-        self._count(calls.leg.end, message.type, call.label)
+        calls.out = None
+        label = call.label
+        self.tally.messages[calls.kinds[message.type], label, self.version] += 1
         data = message.frame if call.answer_id is None else frame.renamed(message, call.answer_id)
+        effects: list[Effect]
         if calls is self.to_charger:
-            effects: list[Effect] = [SendToBackend(data)]
+            effects = [SendToBackend(data)]
         elif call.retry:
             effects = [_retried(call, message)]
         else:
-            self.tally.latency[self.settings.backend_name, call.label].add(now - call.sent_at)
-            effects = self._confirm(call, message, data) if call.billing else [SendToCharger(data)]
+            self.tally.latency[self.settings.backend_name, label].add(now - call.sent_at)
+            if call.billing and message.type is CALLRESULT:
+                call.answer = data
+                self._last_billing = call
+            effects = [SendToCharger(data)]
+            if call.doubt is not None and message.type is CALLERROR:
+                effects = self._refused(call, call.doubt, message, data)
         if calls.line:
             effects += self._next(calls, now)
         return effects
 
-    def _confirm(self, call: Call, message: Message, data: bytes) -> list[Effect]:
-        """What the charger hears of billing data; a refusal of what could not be repaired stays with us."""
-        if message.type is CALLRESULT:
-            self._last_billing = (call.id, call.frame, data)
-        elif call.doubt is not None and call.doubt.confirmation is not None:
-            flag = Flag(FlagCode.REFUSED_BY_BACKEND, after=message.error_code)
-            return [self._keep_then_answer("call", call.action, call.frame, [flag], call.doubt.confirmation)]
-        return [SendToCharger(data)]
+    def _refused(self, call: Call, doubt: Doubt, answer: Message, data: bytes) -> list[Effect]:
+        """The backend refuses what could not be repaired: billing data stays with us, confirmed."""
+        if not call.billing or doubt.confirmation is None:
+            return [SendToCharger(data)]
+        flag = Flag(FlagCode.REFUSED_BY_BACKEND, after=answer.error_code)
+        return [self._keep_then_answer("call", call.action, call.frame, [flag], doubt.confirmation)]
 
     def _keep_then_answer(
         self, kind: str, action: str, raw: bytes, flags: list[Flag], answer: bytes
@@ -376,10 +366,10 @@ class ChargerSession:
     def _stray(self, message: Message, calls: Calls) -> list[Effect]:
         code = FlagCode.ANSWER_LATE if calls.was_late(message.id) else FlagCode.ANSWER_UNKNOWN
         end = calls.leg.end
-        self._count(end, message.type, "unknown")
+        self.tally.messages[calls.kinds[message.type], "unknown", self.version] += 1
         return [
             Noted(code.value),
-            self._flagged(end, _KIND[message.type], "", message.frame, [Flag(code)], Verdict.IGNORED),
+            self._flagged(end, KIND[message.type], "", message.frame, [Flag(code)], Verdict.IGNORED),
         ]
 
     def _judge(
@@ -400,15 +390,15 @@ class ChargerSession:
             effects += self._relay(message, onward, back, now, label, doubt)
         sender = back.leg.end
         if messages:
-            kind, action, verdict = _KIND[messages[0].type], messages[0].action, Verdict.DELIVERED
+            kind, action, verdict = KIND[messages[0].type], messages[0].action, Verdict.DELIVERED
         else:
             read = reading.original
-            kind, action = (_KIND[read.type], read.action) if read is not None else ("", "")
+            kind, action = (KIND[read.type], read.action) if read is not None else ("", "")
             verdict = _VERDICT[reading.outcome]
             if reading.reply is not None and sender is CHARGER and reading.reply.startswith(b"[3"):
                 return [self._keep_then_answer(kind, action, data, reading.flags, reading.reply)]
             if reading.reply is not None:
-                effects.append(_SEND[sender](reading.reply))
+                effects.append(back.send(reading.reply))
         if reading.flags:
             effects.append(self._flagged(sender, kind, action, data, reading.flags, verdict))
         return effects
@@ -420,9 +410,6 @@ class ChargerSession:
         for flag in told:
             self.tally.flags[flag.code.value, FLAGS[flag.code].severity.value, self.station.vendor] += 1
         return Flagged(sender, f"{sender.value}_{kind}" if kind else "", action, raw, told, verdict)
-
-    def _count(self, sender: Sender, type_: MessageType, label: str) -> None:
-        self.tally.messages[KINDS[sender][type_], label, self.version] += 1
 
     # Flow
 
@@ -611,11 +598,6 @@ def _is_text(frame: bytes) -> bool:
         return False
     return True
 
-
-_SEND: dict[Sender, Callable[[bytes], Effect]] = {
-    CHARGER: SendToCharger,
-    BACKEND: SendToBackend,
-}
 
 _VERDICT = {
     Outcome.CLEAN: Verdict.DELIVERED,
