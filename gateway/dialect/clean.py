@@ -47,7 +47,7 @@ def check_for(version: Version, action: str, is_request: bool) -> Check | None:
     if node is None or compiled is None:
         return None
     types = _types(node)
-    return Check(node, compiled.decode, _look(node), "number" not in types, "" in types)
+    return Check(node, compiled.decode, _look(node), not types & {"number", ""}, "" in types)
 
 
 def clean(check: Check, payload: Raw | bytes) -> Any:

@@ -45,6 +45,8 @@ class Leaves:
         """Data without a schema must at least be JSON."""
         if isinstance(value, Broken):
             raise self.wrong(fatal_of(value), path, value.text)
+        if isinstance(value, Number) and not value.fits:
+            raise self.wrong(FlagCode.FRAME_TOO_COMPLEX, path, value)
         children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
         for child in children:
             self.free(child, path)

@@ -89,19 +89,19 @@ def follow_registers(
     if imported is not None and judge.history.limit_a is not None and imported > judge.history.limit_a + 1:
         judge.notes.add(FlagCode.STATIC_VALUE, "sampledValue", str(imported), str(judge.history.limit_a))
     if energy is not None and connector > 0:
-        last = judge.history.registers.get(connector)
+        last, reading = judge.history.registers.get(connector), Register(energy, when, id_)
+        if last is not None and last.moment_s and when and when <= last.moment_s:
+            return  # an older one, out of a queue
         if last is not None:
-            _against_last(judge, last, Register(energy, when, id_), power)
-        keep(judge.history.registers, connector, Register(energy, when, id_))
+            _against_last(judge, last, reading, power)
+        keep(judge.history.registers, connector, reading)
 
 
 def _against_last(judge: Judge, last: Register, now: Register, power: float | None) -> None:
     """Hold an energy reading against the one before it."""
     gained = now.energy_wh - last.energy_wh
     same = now.transaction is not UNSET and now.transaction == last.transaction
-    elapsed = (now.moment_s or 0.0) - (last.moment_s or 0.0) if now.moment_s and last.moment_s else None
-    if elapsed is not None and elapsed <= 0:
-        return
+    elapsed = now.moment_s - last.moment_s if now.moment_s and last.moment_s else None
     shown = (f"{last.energy_wh:g}", f"{now.energy_wh:g}")
     if gained < 0:
         judge.notes.add(FlagCode.METER_GLITCH if same else FlagCode.METER_RESET, "meterValue", *shown)

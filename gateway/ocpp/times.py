@@ -44,7 +44,7 @@ def plain(text: str) -> datetime | None:
     A shortcut of `seconds` for the fast path: what it takes is always a date-time, what it does not take
     may still be one.
     """
-    if text[4:20:3] not in _PLAIN or text[-1] != "Z":
+    if text[4:20:3] not in _PLAIN or text[-1] != "Z" or text[-2] == ".":
         return None
     try:
         return _from_iso(text)

@@ -1,5 +1,7 @@
 """JSON values whose numbers keep the text they were written with (`1.10` stays `1.10`)."""
 
+from json.encoder import encode_basestring
+
 import msgspec
 from msgspec import Struct
 
@@ -56,4 +58,7 @@ def dumps(value: object) -> str:
 
 def quote(text: str) -> str:
     """A JSON string. A lone surrogate, which UTF-8 cannot hold, becomes U+FFFD."""
-    return msgspec.json.encode(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")).decode()
+    quoted = encode_basestring(text)
+    if quoted.isascii():
+        return quoted
+    return quoted.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
