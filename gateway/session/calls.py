@@ -112,7 +112,7 @@ class Calls:
 
         False when its frame cannot be taken apart, which then stays as it is.
         """
-        message = frame.split(call.frame)
+        message = frame.split(b"[" + call.frame.strip()[1:].lstrip())  # as little space as `split` wants
         if message is None:
             return False
         self._renamed += 1

@@ -139,15 +139,17 @@ class ChargerSession:
     # Connections
 
     def _charger_opened(self, event: ev.ChargerOpened, now: float) -> list[Effect]:
+        forgotten = self._forget() if self.charger.is_open else []
         self.charger.open(event.epoch, now)
         self.version = self.reader.version = event.version
         self._set_due(now)
-        return [Noted("charger-connected", event.version.value)]
+        return [*forgotten, Noted("charger-connected", event.version.value)]
 
     def _backend_opened(self, event: ev.BackendOpened, now: float) -> list[Effect]:
+        forgotten = self._forget() if self.backend.is_open else []
         self.backend.open(event.epoch, now)
         self._set_due(now)
-        return [Noted("backend-link-opened"), *self._next(self.to_backend, now)]
+        return [*forgotten, Noted("backend-link-opened"), *self._next(self.to_backend, now)]
 
     def _charger_closed(self, event: ev.ChargerClosed, now: float) -> list[Effect]:
         if event.epoch != self.charger.epoch:

@@ -106,6 +106,16 @@ def test_an_end_that_we_closed_does_not_take_a_new_connection_along_when_it_is_g
     s.then(SendToBackend(heartbeat("m1")))
 
 
+@pytest.mark.parametrize("end", ["charger", "backend"])
+def test_a_new_connection_begins_anew_though_nobody_told_that_the_old_one_had_gone(end):
+    s = Script()
+    s.charger_sends(heartbeat("m1"), heartbeat("m2")).backend_sends(clear_cache("b1"), clear_cache("b2"))
+    s.effects.clear()
+    s.happens(ev.ChargerOpened(2, Version.V16) if end == "charger" else ev.BackendOpened(2)).then()
+    s.charger_sends(heartbeat("m3")).then(SendToBackend(heartbeat("m3")))
+    s.backend_sends(clear_cache("b3")).then(SendToCharger(clear_cache("b3")))
+
+
 def test_what_was_given_up_is_given_up_once():
     s = Script(answer_deadline_s=10)
     s.charger_sends(start("m1")).after(10)

@@ -210,6 +210,14 @@ def test_an_id_that_is_used_again_after_a_timeout_is_renamed_and_mapped_back():
     s.then(SendToCharger(b'[3,"m1",{"status": "Accepted"}]'))
 
 
+def test_a_frame_is_renamed_wherever_its_blanks_are():
+    s = Script(call_timeout_s=30)
+    s.charger_sends(heartbeat("m1")).after(30)
+    s.effects.clear()
+    s.charger_sends(b' [\n2\t, "m1" , "Heartbeat" ,  {} \n] \n')
+    s.then(SendToBackend(b'[2,"gateway-1","Heartbeat",{}]'))
+
+
 def test_a_renamed_command_is_answered_under_its_own_id_even_with_an_error():
     s = Script(call_timeout_s=30)
     s.backend_sends(clear_cache("b1")).after(30).then(SendToCharger(clear_cache("b1")))
