@@ -15,7 +15,7 @@ from gateway.ocpp.values import Number, Path, dumps
 _INTEGER: Final = re.compile(r"\s*(-?(?:0|[1-9]\d{0,18}))(?:\.0+)?\s*", re.ASCII)
 _DECIMAL: Final = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?", re.ASCII)
 _BOOLEANS: Final = {"true": True, "false": False, "1": True, "0": False}
-_EDGE_CONTROLS: Final = re.compile(r"[\x01-\x1f]+$")
+_CONTROLS: Final = "".join(map(chr, range(1, 32)))
 
 
 class Left(Exception):
@@ -101,7 +101,7 @@ class Leaves:
         if name in names.IDENTIFIERS:
             if self.notes.replaced and "\ufffd" in value:
                 raise self.wrong(FlagCode.ID_TAG_CORRUPT, path, value)
-            if (stripped := _EDGE_CONTROLS.sub("", value)) != value:
+            if (stripped := value.rstrip(_CONTROLS)) != value:
                 self.notes.at(FlagCode.CONTROL_BYTES_STRIPPED, path, value, stripped)
                 self.notes.drop(FlagCode.CONTROL_CHARACTER)
                 value = stripped

@@ -12,7 +12,8 @@ from gateway.ocpp.values import Number, Path
 if TYPE_CHECKING:
     from gateway.dialect.fields import Fields
 
-_NUMBER: Final = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+_NUMBER: Final = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+_CONVERTIBLE: Final = re.compile(r"-?\d{1,18}(?:\.\d{1,18})?", re.ASCII)
 _COMMA: Final = re.compile(r"-?\d+,(\d+)", re.ASCII)
 _WITH_UNIT: Final = re.compile(r"(-?\d+(?:[.,]\d+)?)\s*([A-Za-z%°]+)", re.ASCII)
 _NOT_NUMBERS: Final = frozenset({"nan", "inf", "infinity", "-inf", "-infinity", "+inf"})
@@ -93,7 +94,7 @@ def _convert(fields: "Fields", done: dict[str, object], unit: str, path: Path) -
     target, exponent = units.CONVERSIONS[unit]
     raw = done.get("value")
     text = raw.text if isinstance(raw, Number) else raw.strip() if isinstance(raw, str) else ""
-    if not _NUMBER.fullmatch(text):
+    if not _CONVERTIBLE.fullmatch(text):
         return
     done["value"], done["unit"] = units.shifted(text, exponent), target
     fields.notes.at(FlagCode.UNIT_CONVERTED, path, f"{text} {unit}", f"{done['value']} {target}")

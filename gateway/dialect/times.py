@@ -22,6 +22,8 @@ _DAY_FIRST: Final = re.compile(
 )
 _EPOCH: Final = re.compile(r"\d{10}|\d{13}", re.ASCII)
 
+_MAX_LENGTH: Final = 64
+
 _FIT_S: Final = 90
 """How far a wall clock may be from the time of receipt, in seconds, to tell its zone."""
 
@@ -46,9 +48,11 @@ def repaired(text: str, clock: Clock) -> tuple[str, list[FlagCode]]:  # noqa: PL
     """The timestamp as it should be, and what was wrong with it; unchanged where it cannot be told."""
     if is_date_time(text):
         return text, []
-    if not text.strip():
-        return text, [FlagCode.TIME_EMPTY]
     trimmed = text.strip()
+    if not trimmed:
+        return text, [FlagCode.TIME_EMPTY]
+    if len(trimmed) > _MAX_LENGTH:
+        return text, [FlagCode.TIME_INVALID]
     if _EPOCH.fullmatch(trimmed):
         return _from_epoch(trimmed), [FlagCode.TIME_EPOCH]
     if (match := _DAY_FIRST.fullmatch(trimmed)) is not None:

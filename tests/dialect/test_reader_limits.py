@@ -77,3 +77,41 @@ def test_memory_keeps_the_latest():
         keep(history.last_keys, ("start", number), str(number))
     assert len(history.last_keys) == 16
     assert ("start", 999) in history.last_keys
+
+
+LONG = 300_000
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "1" * LONG + "x",
+        "1" * LONG + ".",
+        "1." + "1" * LONG + " ?",
+        " " * LONG + "x",
+        "\\u0001" * LONG + "a",
+        "1e999999999",
+        "-" * LONG,
+        "1," * LONG,
+    ],
+)
+@pytest.mark.parametrize("place", ["value", "unit", "timestamp", "idTag", "transactionId"])
+def test_long_texts_cost_no_more_than_reading_them(value, place):
+    fields = {
+        "value": "1",
+        "unit": "mA",
+        "timestamp": "2026-03-02T10:15:30Z",
+        "idTag": "A1",
+        "transactionId": 1,
+    }
+    meter = fields | {place: value}
+    sample = f'{{"value":"{meter["value"]}","measurand":"Current.Import","unit":"{meter["unit"]}"}}'
+    stop = (
+        f'[2,"1","StopTransaction",{{"transactionId":"{meter["transactionId"]}","meterStop":1,'
+        f'"idTag":"{meter["idTag"]}","timestamp":"{meter["timestamp"]}",'
+        f'"transactionData":[{{"timestamp":"{meter["timestamp"]}","sampledValue":[{sample}]}}]}}]'
+    )
+    reading = read(stop, Version.V16)
+    assert isinstance(reading, Reading)
+    assert all(len(flag.before) <= 200 and len(flag.after) <= 200 for flag in reading.flags)
+    assert all(len(message.frame) <= len(stop) + 10 for message in reading.messages)
