@@ -27,6 +27,7 @@ MAX_ID_LENGTH = 64
 _ONCE = ("host", "upgrade", "sec-websocket-key", "sec-websocket-version", "content-length", "authorization")
 _BROWSER = ("sec-fetch-mode", "sec-fetch-site", "sec-fetch-dest", "cookie")
 _PLAIN_ID = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789*-_=:+@.| ")
+_CONTROLS = bytes({*range(32), 127} - {9})  # never in a header's value (RFC 9110 §5.5)
 _NEVER_IN_ID = frozenset("/\\%<>\"'`")
 
 
@@ -114,7 +115,7 @@ def read_head(head: bytes) -> Head:
     headers: dict[str, list[str]] = {}
     for line in lines:
         name, colon, value = line.partition(b":")
-        if not colon or not _is_token(name):
+        if not colon or not _is_token(name) or value.translate(None, _CONTROLS) != value:
             raise _bad("a header line is malformed")
         headers.setdefault(name.decode().lower(), []).append(value.strip(b" \t").decode("latin-1"))
     for once in _ONCE:
