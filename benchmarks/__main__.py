@@ -1,5 +1,17 @@
-"""`python -m benchmarks`: every benchmark there is."""
+"""`python -m benchmarks [NAME] [--quick]`: every benchmark there is, or one of them."""
 
-from benchmarks.relay import main
+import argparse
 
-main()
+from benchmarks import dirty, relay
+
+BENCHMARKS = {"relay": relay.main, "dirty": dirty.main}
+
+parser = argparse.ArgumentParser(
+    prog="benchmarks", description=__doc__, epilog="More options: python -m benchmarks.NAME --help"
+)
+parser.add_argument("name", nargs="?", choices=list(BENCHMARKS), help="which one (all)")
+parser.add_argument("--quick", action="store_true", help="smoke runs of less than a minute each")
+chosen = parser.parse_args()
+for name in [chosen.name] if chosen.name else BENCHMARKS:
+    print(f"== {name}")
+    BENCHMARKS[name](["--quick"] if chosen.quick else [])

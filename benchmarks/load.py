@@ -27,13 +27,14 @@ SUBPROTOCOL = "ocpp1.6"
 ID_LENGTH = 20
 _ID_AT = len(b'[2,"')
 NOW = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ").encode()
-_CALL_TAIL = (
+CALL_TAIL = (
     b'","MeterValues",{"connectorId":1,"transactionId":4711,"meterValue":[{"timestamp":"' + NOW + b'",'
     b'"sampledValue":[{"value":"1234567","context":"Sample.Periodic","measurand":"Energy.Active.Import.Register",'
     b'"unit":"Wh"},{"value":"11040.5","measurand":"Power.Active.Import","unit":"W"},'
     b'{"value":"16.0","measurand":"Current.Import","phase":"L1","unit":"A"}]}]}]'
 )
-CALL_BYTES = _ID_AT + ID_LENGTH + len(_CALL_TAIL)
+RESULT = b'[3,"%b",{}]'
+CALL_BYTES = _ID_AT + ID_LENGTH + len(CALL_TAIL)
 CONNECTS_AT_ONCE = 64
 TICK_S = 0.001
 WARM_UP_S = 0.3
@@ -99,14 +100,18 @@ class Charger(WSListener):
         self.crowd.lost += 1
 
     def call(self) -> None:
-        """Send one MeterValues CALL with an id of its own."""
+        """Send one MeterValues CALL."""
+        self.send(CALL_TAIL, RESULT)
+
+    def send(self, tail: bytes, answer: bytes) -> None:
+        """Send a CALL with an id of its own and `tail` after it; expect `answer`, with the id for its `%b`."""
         assert self.transport is not None
         self._next_id += 1
         message_id = b"%020d" % self._next_id
-        self._expected = b'[3,"' + message_id + b'",{}]'
+        self._expected = answer % message_id
         self.waiting = True
         self._sent_at = perf_counter()
-        self.transport.send(WSMsgType.TEXT, b'[2,"' + message_id + _CALL_TAIL)
+        self.transport.send(WSMsgType.TEXT, b'[2,"' + message_id + tail)
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         if frame.msg_type is not WSMsgType.TEXT:
@@ -134,8 +139,9 @@ class Sample(NamedTuple):
 class Crowd:
     """Chargers connected through one relay at `url` (the charger id is appended)."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, kind: type[Charger] = Charger) -> None:
         self.url = url
+        self.kind = kind
         self.chargers: list[Charger] = []
         self.latencies_s: list[float] = []
         self.wrong = 0
@@ -147,7 +153,7 @@ class Crowd:
         places = asyncio.Semaphore(CONNECTS_AT_ONCE)
 
         async def connect(number: int) -> None:
-            charger = Charger(number, self)
+            charger = self.kind(number, self)
             async with places:
                 await ws_connect(
                     lambda: charger,

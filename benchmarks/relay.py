@@ -9,7 +9,7 @@ import argparse
 import json
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
@@ -27,7 +27,7 @@ BUDGET_FACTORS = {"haproxy": 1.8, "aiohttp": 1.0}
 Figures = dict[str, float]
 
 
-def options() -> argparse.Namespace:
+def options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benchmarks.relay", description=__doc__)
     parser.add_argument("--seconds", type=float, default=3.0, help="length of one measurement")
     parser.add_argument("--rounds", type=int, default=5, help="measurements per relay and kind of load")
@@ -36,7 +36,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--idle", type=int, nargs="*", default=IDLE, help="sizes at which memory is read")
     parser.add_argument("--only", nargs="*", choices=list(RELAYS), help="leave the other relays out")
     parser.add_argument("--quick", action="store_true", help="a smoke run of less than a minute")
-    chosen = parser.parse_args()
+    chosen = parser.parse_args(arguments)
     if chosen.quick:
         chosen.seconds, chosen.rounds, chosen.idle = 1.0, 2, [200, 1000]
     return chosen
@@ -197,8 +197,8 @@ async def measure(folder: Path, chosen: argparse.Namespace) -> dict[str, Any]:
     return results
 
 
-def main() -> None:
-    chosen = options()
+def main(arguments: Sequence[str] | None = None) -> None:
+    chosen = options(arguments)
     os.sched_setaffinity(0, os.sched_getaffinity(0) - {RELAY_CORE})
     rounds = f"{chosen.rounds} rounds of {chosen.seconds} s"
     print(f"{chosen.chargers} chargers, CALLs of {CALL_BYTES} bytes, {rounds}")
