@@ -104,7 +104,7 @@ class Charger(WSListener):
         self.send(CALL_TAIL, RESULT)
 
     def send(self, tail: bytes, answer: bytes) -> None:
-        """Send a CALL with an id of its own and `tail` after it; expect `answer`, with the id for its `%b`."""
+        """Send a CALL with an id of its own and then `tail`; expect `answer`, in which `%b` is the id."""
         assert self.transport is not None
         self._next_id += 1
         message_id = b"%020d" % self._next_id
