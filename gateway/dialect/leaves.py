@@ -168,7 +168,9 @@ class Leaves:
             self.notes.at(FlagCode.TEXT_AS_NUMBER, path, value, Number(match[1]))
             value = Number(match[1])
         if not isinstance(value, Number):
-            raise self.wrong(FlagCode.SCHEMA_VIOLATION, path, shown(value))
+            is_text = isinstance(value, str)
+            code = FlagCode.TEXT_NOT_NUMBER if is_text else FlagCode.SCHEMA_VIOLATION
+            raise self.wrong(code, path, shown(value))
         if not value.fits:
             raise self.wrong(FlagCode.FRAME_TOO_COMPLEX, path, value)
         if not value.is_whole:
@@ -192,7 +194,9 @@ class Leaves:
                 self.notes.at(FlagCode.TEXT_AS_NUMBER, path, value, Number(text))
                 value = Number(text)
         if not isinstance(value, Number):
-            raise self.wrong(FlagCode.SCHEMA_VIOLATION, path, shown(value))
+            is_text = isinstance(value, str)
+            code = FlagCode.TEXT_NOT_NUMBER if is_text else FlagCode.SCHEMA_VIOLATION
+            raise self.wrong(code, path, shown(value))
         if not value.fits:
             raise self.wrong(FlagCode.FRAME_TOO_COMPLEX, path, value)
         return self.bounded(node, value, path)

@@ -21,6 +21,7 @@ _WRONG_OF: Final = {
     FlagCode.TIME_MISSING: Wrong.OCCURRENCE,
     FlagCode.EMPTY_ARRAY: Wrong.OCCURRENCE,
     FlagCode.SCHEMA_VIOLATION: Wrong.TYPE,
+    FlagCode.TEXT_NOT_NUMBER: Wrong.TYPE,
     FlagCode.INTEGER_WITH_FRACTION: Wrong.TYPE,
     FlagCode.ENUM_UNKNOWN: Wrong.PROPERTY,
     FlagCode.REQUIRED_EMPTY: Wrong.PROPERTY,

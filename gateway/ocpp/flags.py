@@ -106,6 +106,7 @@ class FlagCode(StrEnum):
     NUMBER_AS_TEXT = "number-as-text"
     IDENTIFIER_AS_NUMBER = "identifier-as-number"
     TEXT_AS_NUMBER = "text-as-number"
+    TEXT_NOT_NUMBER = "text-not-number"
     INTEGER_AS_FLOAT = "integer-as-float"
     INTEGER_WITH_FRACTION = "integer-with-fraction"
     NUMBER_OUT_OF_RANGE = "number-out-of-range"
@@ -420,6 +421,9 @@ FLAGS: Final[dict[FlagCode, FlagFacts]] = {
         _WARNING, _DELIVERED, "An identifier was written as a number; leading zeros may be lost."
     ),
     FlagCode.TEXT_AS_NUMBER: FlagFacts(_WARNING, _DELIVERED, "A text stood where a number is due."),
+    FlagCode.TEXT_NOT_NUMBER: FlagFacts(
+        _ERROR, _QUARANTINED, "A text that is no number stands where a number is due."
+    ),
     FlagCode.INTEGER_AS_FLOAT: FlagFacts(
         _INFO, _DELIVERED, "A whole number was written with a fraction of zero."
     ),

@@ -8,6 +8,7 @@ import pytest
 from gateway.dialect.inspect import inspect
 from gateway.dialect.lenient import parse
 from gateway.dialect.notes import Notes
+from gateway.ocpp.flags import FlagCode
 from gateway.ocpp.values import dumps
 
 ROWS = [json.loads(line) for line in (Path(__file__).parent / "corpus.jsonl").read_text("utf-8").splitlines()]
@@ -90,6 +91,7 @@ CODES = {
     "number-as-text": ["FLD_NUMBER_AS_STRING"],
     "identifier-as-number": ["FLD_NUMBER_AS_STRING"],
     "text-as-number": ["FLD_STRING_AS_NUMBER"],
+    "text-not-number": ["FLD_STRING_AS_NUMBER"],
     "integer-as-float": ["FLD_FLOAT_AS_INT"],
     "integer-with-fraction": ["FLD_FLOAT_AS_INT"],
     "number-out-of-range": [],
@@ -204,3 +206,9 @@ def test_a_frame_of_the_corpus(row):
     assert found == set(row["flags"])
     worst = max((flag["severity"] for flag in report["flags"]), key=SEVERITIES.index, default="info")
     assert worst == row["severity"]
+
+
+def test_every_flag_has_its_name_in_the_corpus_or_is_known_to_have_none():
+    named = {code for code in FlagCode if not code.value.startswith(("handshake-", "subprotocol-", "path-"))}
+    ours = {"gateway-failed", "refused-by-backend", "id-case", "id-unusual", "identity-appended"}
+    assert {code.value for code in named} - ours == CODES.keys()
