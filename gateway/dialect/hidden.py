@@ -26,6 +26,8 @@ def hidden(action: str, is_request: bool, p: Any) -> bool:  # noqa: PLR0911
             data = p.transactionData
             return bool(data) and any(not v.sampledValue or _odd_values(v.sampledValue) for v in data)
         case "StatusNotification":
+            if p.timestamp is UNSET or p.timestamp.startswith("2"):
+                return False
             when = moment(p.timestamp)
             return when is not None and when < CLOCK_UNSET_S
         case "StartTransaction" | "Authorize":

@@ -28,11 +28,11 @@ class Judge:
 
     __slots__ = ("history", "id", "now", "notes", "sender", "version")
 
-    def __init__(self, history: History, version: Version, now: float, sender: Sender) -> None:
+    def __init__(self, history: History, version: Version) -> None:
         self.history = history
         self.version = version
-        self.now = now
-        self.sender = sender
+        self.now = 0.0
+        self.sender = Sender.CHARGER
         self.notes = Notes()
         self.id = ""
 

@@ -79,13 +79,23 @@ class Reader:
     `timezone` is the zone of timestamps that name none, where the time of receipt does not tell it.
     """
 
-    __slots__ = ("_answers", "_from_backend", "_from_charger", "history", "mode", "timezone", "version")
+    __slots__ = (
+        "_answers",
+        "_from_backend",
+        "_from_charger",
+        "_judge",
+        "history",
+        "mode",
+        "timezone",
+        "version",
+    )
 
     def __init__(self, version: Version, mode: Mode = Mode.REPAIR, timezone: tzinfo | None = None) -> None:
         self.version = version
         self.mode = mode
         self.timezone = timezone
         self.history = History()
+        self._judge = Judge(self.history, version)
         self._from_charger, self._from_backend, self._answers = _tables[version]
 
     def read(
@@ -155,15 +165,18 @@ class Reader:
         look = look_for(self.version, message.action, message.type)
         if look is None and not self.history.awaits_boot:
             return _NO_FLAGS
-        judge = Judge(self.history, self.version, now, sender)
-        judge.id = message.id
+        judge = self._judge
+        judge.now, judge.sender, judge.id = now, sender, message.id
         if self.history.awaits_boot and sender is Sender.CHARGER and message.type is MessageType.CALL:
             self.history.awaits_boot = False
             if message.action != "BootNotification":
                 judge.notes.add(FlagCode.BEFORE_BOOT)
         if look is not None:
             look(judge, payload)
-        return judge.notes.flags
+        flags = judge.notes.flags
+        if flags:
+            judge.notes = Notes()
+        return flags
 
     def _error(self, message: Message) -> Message | Reading | None:
         """A CALLERROR or CALLRESULTERROR, which has no schema."""
