@@ -21,19 +21,19 @@ from gateway.ocpp.times import seconds
 Record = dict[str, Any]
 
 _FRAME: Final = re.compile(r"\s*(?:\(([\w ]+)\))?\s*(\[.*)", re.DOTALL)
-_NOTE_ENDED: Final = re.compile(r"transaction (\d+) (?:has )?(?:ended|was stopped|stopped)")
-_NOTE_OPEN: Final = re.compile(r"transaction (\d+) is open(?: on connector (\d+))?")
-_NOTE_NEVER: Final = re.compile(
-    r"no (?:StartTransaction|transaction|start)[\w ]*? (\d+)|(\d+) was never (?:started|issued)"
-)
-_NOTE_REGISTER: Final = re.compile(
-    r"(?:last|previous) (?:energy )?(?:register|reading|value)[^:]*: *([\d.]+) *(k?Wh)"
-)
-_NOTE_LIMIT: Final = re.compile(r"limit(?: of)? ([\d.]+) A\b")
-_NOTE_LIST: Final = re.compile(r"list version (\d+)")
-_NOTE_NO_BOOT: Final = re.compile(
-    r"no BootNotification|without (?:a )?BootNotification|reconnect", re.IGNORECASE
-)
+_NOTES: Final = {
+    "ended": re.compile(r"transaction (\d+)\b[^.;]{0,30}?\b(?:ended|stopped|closed|over)\b"),
+    "open": re.compile(r"transaction (\d+)\b[^.;]{0,20}?\b(?:open|running|active)\b(?:.*?connector (\d+))?"),
+    "never": re.compile(r"no (?:StartTransaction|transaction|start)\b[^\d]{0,30}(\d+)"),
+    "register": re.compile(r"(?:register|reading|value)\b[^\d]{0,40}([\d.]+) *(k?Wh)"),
+    "limit": re.compile(r"limit\b[^\d]{0,20}([\d.]+) ?A\b"),
+    "list": re.compile(r"list version\b[^\d]{0,10}(\d+)"),
+    "sequence": re.compile(r"seqNo\b.{0,60}\b(\d+)\D*$"),
+    "no_boot": re.compile(r"\b(?:no|without)(?: a)? BootNotification", re.IGNORECASE),
+}
+"""Facts in words, as people write them beside a frame."""
+
+_TRANSACTION: Final = re.compile(r'"transactionId"\s*:\s*"([^"]*)"')
 _CONNECTOR: Final = re.compile(r'"connectorId"\s*:\s*"?(\d+)')
 
 
@@ -122,23 +122,25 @@ class _Scene:
     def fact(self, text: str) -> None:
         """A fact in words, as far as the gateway would know it."""
         history = self.reader.history
-        if (m := _NOTE_ENDED.search(text)) is not None:
+        raw = self.data.decode("utf-8", "replace")
+        found = {name: match for name, note in _NOTES.items() if (match := note.search(text)) is not None}
+        if m := found.get("ended"):
             history.transactions[int(m[1])] = Transaction(State.ENDED_BEFORE)
-        if (m := _NOTE_OPEN.search(text)) is not None:
-            connector = int(m[2]) if m[2] else None
-            history.transactions[int(m[1])] = Transaction(State.OPEN, connector)
-        if (m := _NOTE_NEVER.search(text)) is not None:
-            history.transactions[int(m[1] or m[2])] = Transaction(State.NEVER_STARTED)
-        if (m := _NOTE_REGISTER.search(text)) is not None:
+        elif m := found.get("open"):
+            history.transactions[int(m[1])] = Transaction(State.OPEN, int(m[2]) if m[2] else None)
+        if m := found.get("never"):
+            history.transactions[int(m[1])] = Transaction(State.NEVER_STARTED)
+        if m := found.get("register"):
             energy = float(m[1]) * (1000.0 if m[2] == "kWh" else 1.0)
-            found = _CONNECTOR.search(self.data.decode("utf-8", "replace"))
-            history.registers[int(found[1]) if found else 1] = Register(energy, None, UNSET)
-        if (m := _NOTE_LIMIT.search(text)) is not None:
+            connector = _CONNECTOR.search(raw)
+            history.registers[int(connector[1]) if connector else 1] = Register(energy, None, UNSET)
+        if m := found.get("limit"):
             history.limit_a = float(m[1])
-        if _NOTE_NO_BOOT.search(text) is not None:
-            history.awaits_boot = True
-        if (m := _NOTE_LIST.search(text)) is not None:
+        if m := found.get("list"):
             history.list_version = int(m[1])
+        if (m := found.get("sequence")) and (named := _TRANSACTION.search(raw)) is not None:
+            history.transactions[named[1]] = Transaction(State.OPEN, sequence=int(m[1]))
+        history.awaits_boot = history.awaits_boot or "no_boot" in found
 
     def read(self) -> tuple[Outcome, list[Message], list[Flag]]:
         """The record's own frame."""

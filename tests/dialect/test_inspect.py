@@ -1,0 +1,72 @@
+"""Facts in words and frames that came before, as `inspect` takes them."""
+
+import base64
+import json
+
+import pytest
+
+from gateway.dialect.inspect import inspect
+
+METER = '[2,"m","MeterValues",{"connectorId":1%s,"meterValue":[{"timestamp":"2026-03-02T10:15:30Z",' \
+    '"sampledValue":[{"value":"%s"}]}]}]'  # fmt: skip
+AVAILABLE = '[2,"s","StatusNotification",{"connectorId":1,"errorCode":"NoError","status":"Available"}]'
+EVENT = (
+    '[2,"e","TransactionEvent",{"eventType":"Updated","timestamp":"2026-03-02T10:15:30Z",'
+    '"triggerReason":"MeterValuePeriodic","seqNo":7,"transactionInfo":{"transactionId":"tx-1"}}]'
+)
+
+
+def codes(raw: str, *given: str, **more: object) -> list[str]:
+    return [flag["code"] for flag in inspect({"raw": raw, "given": list(given)} | more)["flags"]]
+
+
+@pytest.mark.parametrize(
+    ("raw", "given", "expected"),
+    [
+        (
+            METER % (',"transactionId":3', 1),
+            "transaction 3 was stopped before the reconnect",
+            ["stale-transaction"],
+        ),
+        (METER % ("", 1), "transaction 3 is still open on connector 1", ["meter-without-transaction"]),
+        (METER % ("", 1), "transaction 3 is open on connector 2", []),
+        (METER % ("", 1), "the last register reading was 18.25 kWh", ["meter-reset"]),
+        (METER % ("", "16777216000"), "last register value on this connector: 18250 Wh", ["meter-glitch"]),
+        (AVAILABLE, "transaction 3 is running on connector 1", ["available-before-stop"]),
+        (AVAILABLE, "no BootNotification on this connection", ["before-boot"]),
+        (AVAILABLE, "it rained", []),
+    ],
+)
+def test_a_fact_in_words_counts(raw, given, expected):
+    assert codes(raw, given) == expected
+
+
+def test_a_sequence_number_counts():
+    assert codes(EVENT, "last seqNo of tx-1 was 4", version="2.0.1") == ["sequence-gap"]
+    assert codes(EVENT, "last seqNo of tx-1 was 6", version="2.0.1") == []
+
+
+def test_frames_before_are_read_in_order():
+    start = '{"connectorId":1,"idTag":"A1","meterStart":1,"timestamp":"2026-03-02T10:00:00Z"}'
+    call = f'[2,"t","StartTransaction",{start}]'
+    answer = '[3,"t",{"transactionId":7,"idTagInfo":{"status":"Accepted"}}]'
+    assert codes(AVAILABLE, call, answer) == ["available-before-stop"]
+    assert codes(call, call) == ["id-reused"]
+    assert codes(call.replace('"t"', '"u"'), call) == ["duplicate"]
+    assert codes('[3,"t",{"status":"Accepted"}]') == ["answer-unknown"]
+
+
+def test_a_record_may_hold_any_bytes():
+    raw = base64.b64encode(b'[2,"1","Heartbeat",{}]\x00\x00').decode()
+    report = inspect({"id": 5, "raw": raw, "encoding": "base64", "ws_opcode": 2})
+    assert (report["id"], report["outcome"], report["frames"]) == (5, "repaired", ['[2,"1","Heartbeat",{}]'])
+    assert [flag["code"] for flag in report["flags"]] == ["binary-frame", "nul-after-frame"]
+    json.dumps(report)
+
+
+@pytest.mark.parametrize(
+    "record", [{}, {"raw": 1}, {"raw": "%%", "encoding": "base64"}, {"raw": "", "version": "9"}]
+)
+def test_what_is_no_record_is_refused(record):
+    with pytest.raises(ValueError):
+        inspect(record)
