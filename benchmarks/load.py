@@ -169,6 +169,13 @@ class Crowd:
         await until(lambda: StubBackend.links >= links, patience_s)
         return perf_counter() - start
 
+    async def gone(self) -> None:
+        """Wait until every charger has lost its connection, then begin with none."""
+        await until(lambda: all(charger.transport is None for charger in self.chargers), 30)
+        await until(lambda: StubBackend.links == 0, 30)
+        self.chargers.clear()
+        self.lost = 0
+
     async def call_once_each(self) -> None:
         """One round trip on every charger, so that idle ones have been used once."""
         for at in range(0, len(self.chargers), 100):

@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import median, quantiles
+from time import perf_counter
 from typing import Any
 
 import uvloop
@@ -23,6 +24,7 @@ RESULTS = Path(__file__).parent / "results" / "relay.json"
 WARM_UP = 20
 IDLE = [200, 2000, 9000]
 MEMORY_BUDGET_KIB = 45
+BACK_BUDGET_S = 60
 BUDGET_FACTORS = {"haproxy": 1.8, "aiohttp": 1.0}
 Figures = dict[str, float]
 
@@ -136,10 +138,29 @@ async def crowding(name: str, folder: Path, sizes: list[int]) -> dict[str, Any]:
             spent_s += await crowd.grow(size)
             await crowd.call_once_each()
             kib_per_charger[str(size)] = (relay.resident_bytes() - empty) / size / 1024
+        back_s = await restarted(relay, crowd, folder / f"{name}-again.log")
     finally:
         await relay.stop()
     rate = max(sizes) / spent_s
-    return {"kib_per_charger": kib_per_charger, "connects_per_s": rate, "empty_mib": empty / 2**20}
+    return {
+        "kib_per_charger": kib_per_charger,
+        "connects_per_s": rate,
+        "empty_mib": empty / 2**20,
+        "back_s": back_s,
+    }
+
+
+async def restarted(relay: Relay, crowd: Crowd, log: Path) -> float:
+    """Kill the relay under all its chargers and start it anew; seconds until all are back with their links."""
+    size = len(crowd.chargers)
+    assert relay.process is not None
+    relay.process.kill()
+    relay.process.wait()
+    await crowd.gone()
+    start = perf_counter()
+    await relay.start(log)
+    await crowd.grow(size)
+    return perf_counter() - start
 
 
 COLUMNS: tuple[tuple[str, str, str, str], ...] = (
@@ -155,12 +176,21 @@ COLUMNS: tuple[tuple[str, str, str, str], ...] = (
 
 def table(results: dict[str, Any], sizes: list[int]) -> str:
     """The results as a table, one relay per line."""
-    lines = [["relay", *(head for head, *_ in COLUMNS), *(f"KiB at {size}" for size in sizes), "connects/s"]]
+    lines = [
+        [
+            "relay",
+            *(head for head, *_ in COLUMNS),
+            *(f"KiB at {size}" for size in sizes),
+            "connects/s",
+            "s to be back",
+        ]
+    ]
     for name, result in results.items():
         idle = result.get("idle")
         line = [name, *(format(result[load][key], form) for _, load, key, form in COLUMNS)]
         line += [f"{idle['kib_per_charger'][str(size)]:.1f}" if idle else "-" for size in sizes]
-        lines.append([*line, f"{idle['connects_per_s']:.0f}" if idle else "-"])
+        line += [f"{idle[key]:.0f}" if idle else "-" for key in ("connects_per_s", "back_s")]
+        lines.append(line)
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join("  ".join(map(str.rjust, line, widths)) for line in lines)
 
@@ -182,6 +212,8 @@ def verdicts(results: dict[str, Any]) -> list[str]:
         checks.append(
             (worst <= MEMORY_BUDGET_KIB, f"idle: {worst:.1f} KiB per charger of {MEMORY_BUDGET_KIB}")
         )
+        back_s = own["idle"]["back_s"]
+        checks.append((back_s <= BACK_BUDGET_S, f"restart: all back in {back_s:.1f} s of {BACK_BUDGET_S}"))
     return [f"{'held  ' if held else 'BROKEN'} {text}" for held, text in checks]
 
 

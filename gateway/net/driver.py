@@ -78,7 +78,8 @@ class Driver:
         except Exception as error:
             self._failed(error)
             return
-        self._perform(effects)
+        for effect in effects:
+            _PERFORM[type(effect)](self, effect)
 
     def charger_frame(self, epoch: int, data: bytes, binary: bool) -> None:
         """Give the session a message of the charger."""
@@ -87,7 +88,11 @@ class Driver:
         except Exception as error:
             self._failed(error, Sender.CHARGER, data)
             return
-        self._perform(effects)
+        for effect in effects:
+            if type(effect) is SendToBackend and self.backend is not None:
+                self.backend.send(effect.data)
+            else:
+                _PERFORM[type(effect)](self, effect)
 
     def backend_frame(self, epoch: int, data: bytes, binary: bool) -> None:
         """Give the session a message of the backend."""
@@ -96,19 +101,11 @@ class Driver:
         except Exception as error:
             self._failed(error, Sender.BACKEND, data)
             return
-        self._perform(effects)
-
-    def _perform(self, effects: list[ef.Effect]) -> None:
         for effect in effects:
-            kind = type(effect)
-            if kind is SendToBackend:
-                if self.backend is not None:
-                    self.backend.send(effect.data)  # type: ignore[union-attr]  # the kind was just checked
-            elif kind is SendToCharger:
-                if self.charger is not None:
-                    self.charger.send(effect.data)  # type: ignore[union-attr]
+            if type(effect) is SendToCharger and self.charger is not None:
+                self.charger.send(effect.data)
             else:
-                _PERFORM[kind](self, effect)
+                _PERFORM[type(effect)](self, effect)
 
     def _failed(self, error: Exception, sender: Sender = Sender.CHARGER, data: bytes = b"") -> None:
         """An error of ours: this charger's links end, its message is kept, nobody else is touched."""
@@ -164,6 +161,14 @@ class Driver:
     def _link(self, end: Sender) -> Link | None:
         return self.charger if end is Sender.CHARGER else self.backend
 
+    def _send_to_charger(self, effect: SendToCharger) -> None:
+        if self.charger is not None:
+            self.charger.send(effect.data)
+
+    def _send_to_backend(self, effect: SendToBackend) -> None:
+        if self.backend is not None:
+            self.backend.send(effect.data)
+
     def _ping(self, effect: ef.Ping) -> None:
         if (link := self._link(effect.to)) is not None:
             link.ping()
@@ -194,6 +199,8 @@ class Driver:
 
 
 _PERFORM: dict[type, Callable[[Driver, Any], None]] = {
+    SendToCharger: Driver._send_to_charger,
+    SendToBackend: Driver._send_to_backend,
     ef.Ping: Driver._ping,
     ef.Close: Driver._close,
     ef.StopReading: Driver._stop_reading,

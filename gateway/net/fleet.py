@@ -28,6 +28,8 @@ from gateway.session.session import ChargerSession, SessionSettings
 from gateway.session.tally import Tally
 
 SWEEP_S = 0.25
+FINISH_S = 5.0
+LOOK_AGAIN_S = 0.02
 RESERVED_FILES = 256
 REPLACED = 1008
 SERVICE_RESTART = 1012
@@ -237,8 +239,12 @@ class Fleet:
         self._sweeper = loop.call_later(SWEEP_S, self._sweep)
 
     async def close(self, within_s: float = 20.0) -> None:
-        """Let every charger go: their sockets close, spread out so that backends are not run over."""
+        """Let every charger go: CALLs under way may be answered, then sockets close, spread out in time."""
         self.is_closing = True
+        for _ in range(round(FINISH_S / LOOK_AGAIN_S)):
+            if not any(driver.session.to_backend.out for driver in self.drivers.values()):
+                break
+            await asyncio.sleep(LOOK_AGAIN_S)
         drivers = list(self.drivers.values())
         pause = min(within_s / max(len(drivers), 1), 0.005)
         for driver in drivers:

@@ -17,6 +17,7 @@ from typing import Any
 
 from msgspec import Struct, structs
 
+from gateway.dialect.empty import is_clean_when_empty
 from gateway.dialect.reader import Outcome, Reader, Reading
 from gateway.dialect.station import Station, station_of
 from gateway.ocpp import actions, errors, frame
@@ -202,12 +203,13 @@ class ChargerSession:
             return []
         leg.heard_at = now
         leg.received += 1
-        onward, back = self.to_backend, self.to_charger
-        got = self.reader.read(data, CHARGER, back.action_of, now + self.wall_offset_s)
-        if type(got) is Message and not binary:
-            effects = self._relay(got, onward, back, now, got.action)
+        got = self.reader.read(data, CHARGER, self.to_charger.action_of, now + self.wall_offset_s)
+        if type(got) is not Message or binary:
+            effects = self._judge(got, data, binary, self.to_backend, self.to_charger, now)
+        elif got.type is CALL:
+            effects = self._ask(got, self.to_backend, self.to_charger, now, got.action)
         else:
-            effects = self._judge(got, data, binary, onward, back, now)
+            effects = self._relay(got, self.to_backend, self.to_charger, now, got.action)
         earliest = self._earliest_next
         self._earliest_next = earliest = (earliest if earliest > now else now) + self.settings.message_cost_s
         if earliest - now > self.settings.burst_s:
@@ -222,10 +224,22 @@ class ChargerSession:
         leg.heard_at = now
         leg.received += 1
         onward, back = self.to_charger, self.to_backend
+        call = back.out
+        if call is not None and len(data) == len(call.id) + 9 and self._is_plain(data, call) and not binary:
+            return self._hand_back(call, CALLRESULT, data, back, now)
         got = self.reader.read(data, BACKEND, back.action_of, now + self.wall_offset_s)
         if type(got) is Message and not binary:
             return self._relay(got, onward, back, now, got.action)
         return self._judge(got, data, binary, onward, back, now)
+
+    def _is_plain(self, data: bytes, call: Call) -> bool:
+        """Whether a frame is, to the letter, the empty answer to `call`: there is nothing in it to read."""
+        return (
+            data == b'[3,"%b",{}]' % call.id.encode()
+            and call.answer_id is None
+            and not call.retry
+            and is_clean_when_empty(self.version, call.action)
+        )
 
     def _charger_frame(self, event: ev.ChargerFrame, now: float) -> list[Effect]:
         return self.charger_frame(event.epoch, event.data, event.binary, now)
@@ -241,11 +255,18 @@ class ChargerSession:
         `label` is the action as it may be counted.
         """
         type_ = message.type
+        if type_ is CALL:
+            return self._ask(message, onward, back, now, label, doubt)
         if type_ is CALLRESULT or type_ is CALLERROR:
             return self._answer(message, back, now)
         self.tally.messages[back.kinds[type_], label, self.version] += 1
-        if type_ is not CALL:
-            return [onward.send(message.frame)]
+        return [onward.send(message.frame)]
+
+    def _ask(
+        self, message: Message, onward: Calls, back: Calls, now: float, label: str, doubt: Doubt | None = None
+    ) -> list[Effect]:
+        """A CALL goes on, or waits for its turn."""
+        self.tally.messages[back.kinds[CALL], label, self.version] += 1
         self.last_action = action = message.action
         billing = action in actions.NEVER_LOST
         call = Call(message.id, action, label, message.frame, now, billing, message.id_literal, now, doubt)
@@ -305,30 +326,39 @@ class ChargerSession:
         call = calls.out
         if call is None or call.id != message.id:
             return self._stray(message, calls)
+        data = message.frame if call.answer_id is None else frame.renamed(message, call.answer_id)
+        if call.retry:
+            calls.out = None
+            return [_retried(call, message), *self._next(calls, now)]
+        if call.doubt is not None and message.type is CALLERROR and call.billing:
+            calls.out = None
+            return [*self._refused(call, call.doubt, message, data), *self._next(calls, now)]
+        return self._hand_back(call, message.type, data, calls, now)
+
+    def _hand_back(
+        self, call: Call, type_: MessageType, data: bytes, calls: Calls, now: float
+    ) -> list[Effect]:
+        """The answer to the CALL that is out goes to its sender; the next one's turn has come."""
         calls.out = None
         label = call.label
-        self.tally.messages[calls.kinds[message.type], label, self.version] += 1
-        data = message.frame if call.answer_id is None else frame.renamed(message, call.answer_id)
+        self.tally.messages[calls.kinds[type_], label, self.version] += 1
         effects: list[Effect]
         if calls is self.to_charger:
             effects = [SendToBackend(data)]
-        elif call.retry:
-            effects = [_retried(call, message)]
         else:
             self.tally.latency[self.settings.backend_name, label].add(now - call.sent_at)
-            if call.billing and message.type is CALLRESULT:
+            if call.billing and type_ is CALLRESULT:
                 call.answer = data
                 self._last_billing = call
             effects = [SendToCharger(data)]
-            if call.doubt is not None and message.type is CALLERROR:
-                effects = self._refused(call, call.doubt, message, data)
         if calls.line:
             effects += self._next(calls, now)
         return effects
 
     def _refused(self, call: Call, doubt: Doubt, answer: Message, data: bytes) -> list[Effect]:
         """The backend refuses what could not be repaired: billing data stays with us, confirmed."""
-        if not call.billing or doubt.confirmation is None:
+        self.tally.messages[self.to_backend.kinds[CALLERROR], call.label, self.version] += 1
+        if doubt.confirmation is None:
             return [SendToCharger(data)]
         flag = Flag(FlagCode.REFUSED_BY_BACKEND, after=answer.error_code)
         return [self._keep_then_answer("call", call.action, call.frame, [flag], doubt.confirmation)]
