@@ -179,6 +179,13 @@ class Gateway:
     admin: str
     process: asyncio.subprocess.Process
     output: list[str] = field(default_factory=list)
+    was_killed: bool = False
+
+    async def kill(self) -> None:
+        """End it as a power cut would."""
+        self.was_killed = True
+        self.process.kill()
+        await self.process.wait()
 
     async def get(self, path: str) -> str:
         """The text of a page of the admin plane."""
@@ -251,7 +258,8 @@ async def gateway(
 async def command(*arguments: str) -> AsyncIterator[Gateway]:
     """The gateway, started with these arguments.
 
-    At the end it is stopped with SIGTERM: it must end well and must have had no unexpected exception.
+    At the end it is stopped with SIGTERM, unless it was killed: it must end well and must have had no
+    unexpected exception.
     """
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "gateway.cli", *arguments),
@@ -266,6 +274,8 @@ async def command(*arguments: str) -> AsyncIterator[Gateway]:
         running = Gateway(urls["ws"], urls["http"], process, output)
         await until(running.is_ready, "/readyz")
         yield running
+        if running.was_killed:
+            return
         assert process.returncode is None, f"the gateway ended on its own:\n{''.join(output)}"
         process.send_signal(signal.SIGTERM)
         await asyncio.wait_for(process.wait(), PATIENCE_S)
