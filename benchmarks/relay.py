@@ -151,7 +151,7 @@ async def crowding(name: str, folder: Path, sizes: list[int]) -> dict[str, Any]:
 
 
 async def restarted(relay: Relay, crowd: Crowd, log: Path) -> float:
-    """Kill the relay under all its chargers and start it anew; seconds until all are back with their links."""
+    """Kill the relay under all its chargers and start it anew; seconds until all are back, links too."""
     size = len(crowd.chargers)
     assert relay.process is not None
     relay.process.kill()

@@ -59,7 +59,8 @@ class Listen(Table, frozen=True, kw_only=True):
     charger_ids: Annotated[
         Globs,
         about(
-            "Ids that are let in, with `*`, `?` and `[…]` as in file names; case does not matter.",
+            "Ids that are let in, with `*`, `?` and `[…]` as in file names; case does not matter, and an id "
+            "written out is passed on as written here.",
             reload=True,
         ),
     ] = ("*",)
@@ -90,6 +91,11 @@ class Listen(Table, frozen=True, kw_only=True):
     def allows(self, charger_id: str) -> bool:
         """Whether a charger of this id is let in."""
         return matches(charger_id, self.charger_ids)
+
+    def spelling(self, charger_id: str) -> str:
+        """The id as `charger_ids` spells it where it is written out there, else as the charger does."""
+        lower = charger_id.lower()
+        return next((known for known in self.charger_ids if known.lower() == lower), charger_id)
 
 
 class Backend(Table, frozen=True, kw_only=True):

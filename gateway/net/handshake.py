@@ -203,7 +203,10 @@ def _charger_id(target: str, listen: Listen, flags: list[FlagCode]) -> str:
                 flags.append(FlagCode.IDENTITY_APPENDED)
             if len(charger_id) > ID_LENGTH or not _PLAIN_ID.issuperset(charger_id):
                 flags.append(FlagCode.ID_UNUSUAL)
-            return charger_id
+            spelling = listen.spelling(charger_id)
+            if spelling != charger_id:
+                flags.append(FlagCode.ID_CASE)
+            return spelling
     if not candidates[0]:
         raise Refusal(
             400, "id-not-allowed", f"the charger id must be 1 to {MAX_ID_LENGTH} printable characters"

@@ -611,7 +611,9 @@ FLAGS: Final[dict[FlagCode, FlagFacts]] = {
         _WARNING, _DELIVERED, "The sub-protocol was misspelt and is certain."
     ),
     FlagCode.PATH_SLASHES: FlagFacts(_INFO, _DELIVERED, "The path has slashes too many."),
-    FlagCode.ID_CASE: FlagFacts(_INFO, _DELIVERED, "The charger's id came in other letter case."),
+    FlagCode.ID_CASE: FlagFacts(
+        _INFO, _DELIVERED, "The charger's id came in other letter case than it is configured in."
+    ),
     FlagCode.ID_UNUSUAL: FlagFacts(_INFO, _DELIVERED, "The charger's id has unusual characters."),
     FlagCode.PATH_TAIL: FlagFacts(_INFO, _DELIVERED, "Something follows the charger's id in the path."),
     FlagCode.PATH_PROTOCOL_WORD: FlagFacts(_INFO, _DELIVERED, "A part of the path is a protocol's name."),
