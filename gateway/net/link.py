@@ -99,7 +99,8 @@ class Link(WSListener):
         type_ = frame.msg_type
         if transport.is_close_frame_sent and type_ is not _CLOSE:
             return  # picows reads on for a moment after it has closed for a broken frame
-        if type_ is _TEXT and frame.fin and self._assembler is None and not frame.rsv1:
+        reserved = frame.rsv1 or frame.rsv2 or frame.rsv3
+        if type_ is _TEXT and frame.fin and self._assembler is None and not reserved:
             self._received(self.epoch, frame.get_payload_as_bytes(), False)
         else:
             self._other_frame(transport, frame)
@@ -115,6 +116,8 @@ class Link(WSListener):
 
     def _other_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         try:
+            if frame.rsv2 or frame.rsv3 or (frame.rsv1 and frame.msg_type.value > BINARY):
+                raise Violation(1002, "reserved bits without an extension")
             match frame.msg_type:
                 case WSMsgType.PING:
                     self._answer_ping(transport, frame.get_payload_as_bytes())
@@ -129,8 +132,6 @@ class Link(WSListener):
 
     def _assemble(self, frame: WSFrame) -> None:
         assert self._loop is not None
-        if frame.rsv2 or frame.rsv3:
-            raise Violation(1002, "reserved bits without an extension")
         if self._close_code:
             return
         assembler = self._assembler or Assembler(self.limits, self.deflates)
@@ -157,6 +158,8 @@ class Link(WSListener):
     def _answer_close(self, transport: WSTransport, frame: WSFrame) -> None:
         if not self._close_code:
             received: int = frame.get_close_code().value
+            if _sendable(received).value != received and frame.payload_size:
+                raise Violation(1002, "a close code that must not be sent")
             self._close_code = received or 1005
             transport.send_close(_sendable(received))
         transport.disconnect()

@@ -1,4 +1,4 @@
-"""What cannot be repaired goes on as it came; what is kept instead is on disk before the charger hears of it."""
+"""What cannot be repaired goes on as it came; what is kept is on disk before the charger hears of it."""
 
 import pytest
 from script import (

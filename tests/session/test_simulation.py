@@ -1,4 +1,4 @@
-"""By chance and by the hundred: the session keeps its promises, and the simulation would see if it did not."""
+"""Hundreds of lives by chance: the session keeps its promises, and it would be seen if it did not."""
 
 import json
 
