@@ -18,7 +18,7 @@ from typing import Any
 from msgspec import Struct, structs
 
 from gateway.dialect.empty import is_clean_when_empty
-from gateway.dialect.reader import Outcome, Reader, Reading
+from gateway.dialect.reader import Mode, Outcome, Reader, Reading
 from gateway.dialect.station import Station, station_of
 from gateway.ocpp import actions, errors, frame
 from gateway.ocpp.flags import FLAGS, Flag, FlagCode
@@ -413,8 +413,8 @@ class ChargerSession:
             reading.flags.append(Flag(FlagCode.BINARY_FRAME))
         messages = [message for message in reading.messages if _is_text(message.frame)]
         doubt = None
-        if not messages and reading.original is not None and _is_text(reading.original.frame):
-            messages = [reading.original]
+        if not messages and (original := self._worth_a_try(reading)) is not None:
+            messages = [original]
             doubt = Doubt(tuple(reading.flags), reading.reply)
         effects: list[Effect] = []
         for message in messages:
@@ -427,13 +427,25 @@ class ChargerSession:
             read = reading.original
             kind, action = (KIND[read.type], read.action) if read is not None else ("", "")
             verdict = _VERDICT[reading.outcome]
-            if reading.reply is not None and sender is CHARGER and reading.reply.startswith(b"[3"):
+            is_kept = verdict is Verdict.QUARANTINED and sender is CHARGER
+            if is_kept and reading.reply is not None and reading.reply.startswith(b"[3"):
                 return [self._keep_then_answer(kind, action, data, reading.flags, reading.reply)]
             if reading.reply is not None:
                 effects.append(back.send(reading.reply))
         if reading.flags:
             effects.append(self._flagged(sender, kind, action, data, reading.flags, verdict))
         return effects
+
+    def _worth_a_try(self, reading: Reading) -> Message | None:
+        """A message that could not be repaired but may go on as it came: the other end may understand it.
+
+        In strict mode what can be refused is refused.
+        """
+        message = reading.original
+        refuses = self.reader.mode is Mode.STRICT and reading.reply is not None
+        if message is None or refuses or reading.outcome is not Outcome.QUARANTINED:
+            return None
+        return message if _is_text(message.frame) else None
 
     def _flagged(
         self, sender: Sender, kind: str, action: str, raw: bytes, flags: Iterable[Flag], verdict: Verdict
