@@ -121,7 +121,8 @@ def test_an_appended_serial_number_does_not_hide_the_id_that_is_let_in():
 
 
 def test_ids_that_differ_in_case_are_let_in_alike_and_keep_their_spelling():
-    got = offer(head("/cp1"), charger_ids=("CP1",))
+    assert offer(head("/cp1"), charger_ids=("CP1",)).charger_id == "CP1"  # W08
+    got = offer(head("/cp1"))
     assert got.charger_id == "cp1"
     assert got.registry_key == offer(head("/CP1")).registry_key
     assert registry_key("Ａ") != registry_key("A")

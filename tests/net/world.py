@@ -184,7 +184,7 @@ class Wire:
         return await self.text()
 
     def hang_up(self) -> None:
-        self.writer.transport.abort()
+        cut_off(self.writer)
 
 
 def request(path: str = "/CP1", **changes: str | None) -> bytes:
@@ -205,10 +205,23 @@ async def shake(port: int, raw: bytes, tls: ssl.SSLContext | None = None) -> Wir
 _writers: list[asyncio.StreamWriter] = []
 
 
+def cut_off(writer: asyncio.StreamWriter) -> None:
+    """Drop a connection without a word."""
+    writer.close()
+    writer.transport.abort()
+
+
 def hang_up() -> None:
     """End every socket that a test has left open."""
     while _writers:
-        _writers.pop().transport.abort()
+        cut_off(_writers.pop())
+
+
+async def knock(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection to the gateway on which nothing has been said yet."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    _writers.append(writer)
+    return reader, writer
 
 
 async def answered(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Wire:
@@ -229,7 +242,8 @@ async def answered(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
 class Stub:
     """A backend: its links by charger id, what came on each, and how it behaves.
 
-    It answers every CALL (see `ANSWERS`), unless it is `mute`; every handshake is answered with the HTTP `status` when there is one.
+    It answers every CALL (see `ANSWERS`) unless it is `mute`, and every handshake with the HTTP `status`
+    when there is one.
     """
 
     port: int = 0
