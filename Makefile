@@ -67,9 +67,13 @@ docs: $(VENV)/.runtime ## write the reference pages that come from code
 bench: $(VENV)/.test ## measure, and compare with the budgets
 	@$(BIN)/python -m benchmarks
 
+FUZZ ?= 10
 .PHONY: fuzz
-fuzz: $(VENV)/.test ## feed the readers damaged frames for a minute
-	@$(BIN)/python -m benchmarks.fuzz
+fuzz: $(VENV)/.test ## feed the readers a million damaged frames, or FUZZ=N times 100,000
+	@for part in $$(seq $(FUZZ)); do \
+	  echo "part $$part of $(FUZZ)"; \
+	  $(BIN)/python -m tests.dialect.fuzz --inputs 100000; \
+	done
 
 .PHONY: clean
 clean: ## remove what was made here, except data
