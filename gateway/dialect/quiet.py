@@ -4,9 +4,10 @@ It looks for what `meaning_16` and `hidden` look for, in one pass and without co
 means that they would find nothing; False means no more than that they must look.
 """
 
+from datetime import datetime
 from typing import Any, Final
 
-from msgspec import UNSET
+from msgspec import UNSET, Struct
 
 from gateway.dialect.history import History, Register, State, keep
 from gateway.dialect.meters import trait
@@ -19,9 +20,20 @@ _GLITCH_WH: Final = 1_000_000.0
 _SENTINEL: Final = 2**63 - 1
 _SUSPECT: Final = 500.0
 
-_OTHER, _ENERGY, _POWER, _ODD = range(4)
+from_iso = datetime.fromisoformat
 
-_kinds: dict[tuple[object, object, object], tuple[int, float]] = {}
+
+class _Kind(Struct, frozen=True, gc=False):
+    """An energy register or a power, and the factor to Wh or W."""
+
+    factor: float
+    is_power: bool = False
+
+
+_OTHER, _ODD = _Kind(0.0), _Kind(0.0)
+"""What is neither, and what must be looked at closely."""
+
+_kinds: dict[tuple[object, object, object], _Kind] = {}
 _MAX_KINDS: Final = 4096
 
 _STARTS: Final = frozenset("-0123456789")
@@ -41,60 +53,72 @@ def meter_values(history: History, p: Any, now: float) -> bool:  # noqa: PLR0911
     ):
         return False
     for value in p.meterValue:
-        moment = plain(value.timestamp)
-        if moment is None:
+        stamp = value.timestamp
+        if stamp[4:20:3] != "--T::Z" and plain(stamp) is None:
             return False
-        when = moment.timestamp()
+        try:
+            when = from_iso(stamp).timestamp()
+        except ValueError:
+            return False
         if not -_DAY_S <= when - now <= _AHEAD_S:
             return False
         energy = power = None
         for sample in value.sampledValue:
             text = sample.value
-            if not text or text[0] not in _STARTS or text[-1] not in _ENDS or sample.format == "SignedData":
+            kind = _kinds.get((sample.measurand, sample.unit, sample.phase)) or _kind(sample)
+            if kind is _OTHER and text.isdecimal() and text.isascii():
+                continue
+            if kind is _ODD or sample.format == "SignedData":
+                return False
+            if not text or text[0] not in _STARTS or text[-1] not in _ENDS or "_" in text:
                 return False
             try:
                 number = float(text)
             except ValueError:
                 return False
-            kind, factor = _kinds.get((sample.measurand, sample.unit, sample.phase)) or _kind(sample)
-            if kind == _ODD:
-                return False
-            if kind == _ENERGY and sample.context != "Transaction.Begin":
-                energy = number * factor
-            elif kind == _POWER:
-                power = number * factor
-        if energy is not None and not _follows(history, connector, Register(energy, when, id_), power):
+            if kind is _OTHER:
+                continue
+            if kind.is_power:
+                power = number * kind.factor
+            elif sample.context != "Transaction.Begin":
+                energy = number * kind.factor
+        if energy is not None and not _follows(history, connector, energy, when, id_, power):
             return False
     return True
 
 
-def _follows(history: History, connector: int, reading: Register, power: float | None) -> bool:
+def _follows(
+    history: History, connector: int, energy_wh: float, when: float, id_: object, power_w: float | None
+) -> bool:
     """Whether a reading follows from the last one; if so it becomes the last one."""
     last = history.registers.get(connector)
     if last is None:
-        keep(history.registers, connector, reading)
+        keep(history.registers, connector, Register(energy_wh, when, id_))
         return True
-    gained, before, after = reading.energy_wh - last.energy_wh, last.moment_s, reading.moment_s
-    if before is not None and after is not None and after <= before:
+    before = last.moment_s
+    if before is None:
+        return False
+    if when <= before:
         return True
-    if not 0 <= gained <= _GLITCH_WH or before is None or after is None:
+    gained = energy_wh - last.energy_wh
+    if not 0 <= gained <= _GLITCH_WH:
         return False
-    if power is not None and 0 < gained * _SUSPECT < power * (after - before) / 3600:
+    if power_w is not None and 0 < gained * _SUSPECT < power_w * (when - before) / 3600:
         return False
-    history.registers[connector] = reading
+    history.registers[connector] = Register(energy_wh, when, id_)
     return True
 
 
-def _kind(sample: Any) -> tuple[int, float]:
-    """What a combination of measurand, unit and phase is to us, and the factor to Wh or W."""
+def _kind(sample: Any) -> _Kind:
+    """What a combination of measurand, unit and phase is to us."""
     measurand, unit, phase = key = (sample.measurand, sample.unit, sample.phase)
-    kind = (_OTHER, 1.0)
+    kind = _OTHER
     if trait(measurand, unit, phase):
-        kind = (_ODD, 1.0)
+        kind = _ODD
     elif phase is UNSET and (measurand is UNSET or measurand == units.DEFAULT_MEASURAND):
-        kind = (_ENERGY, units.WATT_HOURS.get("Wh" if unit is UNSET else unit, 1.0))
+        kind = _Kind(units.WATT_HOURS.get("Wh" if unit is UNSET else unit, 1.0))
     elif phase is UNSET and measurand == "Power.Active.Import":
-        kind = (_POWER, units.WATTS.get("W" if unit is UNSET else unit, 0.0))
+        kind = _Kind(units.WATTS.get("W" if unit is UNSET else unit, 0.0), is_power=True)
     if len(_kinds) < _MAX_KINDS:
         _kinds[key] = kind
     return kind

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from datetime import tzinfo
 from typing import Any, Final
 
+import msgspec
 from msgspec import Struct
 
 from gateway.dialect import quiet, replies
@@ -25,9 +26,9 @@ from gateway.dialect.times import Clock
 from gateway.ocpp import errors, frame
 from gateway.ocpp.actions import may_send
 from gateway.ocpp.flags import Flag, FlagCode
-from gateway.ocpp.frame import split
+from gateway.ocpp.frame import MAX_ID_LENGTH, split
 from gateway.ocpp.message import Message, MessageType, Sender, Version
-from gateway.ocpp.schema import deviations, wrong_of
+from gateway.ocpp.schema import decoder, deviations, wrong_of
 from gateway.ocpp.values import dumps, path_text
 
 __all__ = ["Mode", "Outcome", "Reader", "Reading"]
@@ -40,8 +41,10 @@ _CHARGER: Final = Sender.CHARGER
 
 
 class _Kind(Struct, frozen=True, gc=False):
-    """What a clean message of one kind is looked at with."""
+    """What a clean message of one kind is looked at with; `decode` takes the whole frame of a CALL apart."""
 
+    action: str
+    decode: Callable[[bytes], tuple[int, str, str, Any]]
     check: Check
     look: Look | None
     is_request: bool
@@ -49,7 +52,8 @@ class _Kind(Struct, frozen=True, gc=False):
     is_meter_values: bool
 
 
-_Kinds = dict[str, _Kind]
+_Kinds = dict[str | bytes, _Kind]
+"""By action, as text and as bytes."""
 
 _tables: Final[dict[Version, tuple[_Kinds, _Kinds, _Kinds]]] = {version: ({}, {}, {}) for version in Version}
 """Per version: what chargers may ask, what backends may ask, and the answers. Filled at first use."""
@@ -69,8 +73,17 @@ def _learned(
         return None
     is_16 = version is Version.V16
     is_meter_values = is_16 and is_request and action == "MeterValues"
-    kinds[action] = _Kind(check, look_for(version, action, type_), is_request, is_16, is_meter_values)
-    return kinds[action]
+    look = look_for(version, action, type_)
+    kind = _Kind(action, _whole_frame(version, action), check, look, is_request, is_16, is_meter_values)
+    kinds[action.encode()] = kinds[action] = kind
+    return kind
+
+
+def _whole_frame(version: Version, action: str) -> Callable[[bytes], tuple[int, str, str, Any]]:
+    """Decodes a CALL of the action, envelope and payload in one go."""
+    payload = decoder(version, action, True)
+    assert payload is not None
+    return msgspec.json.Decoder(tuple[int, str, str, payload.type]).decode  # type: ignore[name-defined]
 
 
 class Reader:
@@ -113,11 +126,18 @@ class Reader:
         all CALLs that await their answer from `sender`. An answer whose CALL is not known comes back with
         action "", for the session to judge.
         """
+        kinds = self._from_charger if sender is _CHARGER else self._from_backend
+        parts = data.split(b'"', 4)
+        kind = kinds.get(parts[3]) if len(parts) == 5 else None
+        if kind is not None:
+            read = self._in_one_go(kind, data, sender, now)
+            if read is not None:
+                return read
         message = split(data)
         if message is not None:
-            reading = self._quickly(message, sender, action_of, now)
-            if reading is not None:
-                return reading
+            read = self._quickly(message, sender, action_of, now)
+            if read is not None:
+                return read
         if self.mode is Mode.STRICT:
             return self._refused(data, message, sender)
         context = Context(self.version, sender, action_of, awaited)
@@ -125,7 +145,18 @@ class Reader:
         reading = Work(data, context, clock, lambda m, payload: self.judged(m, payload, sender, now)).run()
         return reading if self.mode is Mode.REPAIR else untouched(reading, data)
 
-    def _quickly(  # noqa: PLR0911
+    def _in_one_go(self, kind: _Kind, data: bytes, sender: Sender, now: float) -> Message | Reading | None:
+        """A CALL of a kind met before, if it is clean; its payload is left in the frame."""
+        try:
+            decoded = kind.decode(data)
+        except (ValueError, RecursionError):
+            return None
+        type_, id_, _, payload = decoded
+        if type_ != _CALL or not 0 < len(id_) <= MAX_ID_LENGTH or not whole(kind.check, data, decoded):
+            return None
+        return self._meant(kind, Message(_CALL, id_, kind.action, b"", data), payload, sender, now)
+
+    def _quickly(
         self, message: Message, sender: Sender, action_of: Callable[[str], str | None], now: float
     ) -> Message | Reading | None:
         """The message if it is clean, or clean but doubtful; None when there is something to repair."""
@@ -142,18 +173,24 @@ class Reader:
             kind = self._answers.get(action) or _learned(self._answers, self.version, None, action, type_)
         if kind is None:
             return None
-        check = kind.check
         try:
-            payload = check.decode(message.payload)
+            payload = kind.check.decode(message.payload)
         except (ValueError, RecursionError):
             return None
-        if not whole(check, message.payload, payload):
+        if not whole(kind.check, message.payload, payload):
             return None
+        return self._meant(kind, message, payload, sender, now)
+
+    def _meant(
+        self, kind: _Kind, message: Message, payload: Any, sender: Sender, now: float
+    ) -> Message | Reading | None:
+        """A message that fits its schema goes on, flagged or not, unless something is hidden in it."""
         if kind.is_meter_values and quiet.meter_values(self.history, payload, now):
             return message
-        if check.look is not None and not check.look(payload):
+        look = kind.check.look
+        if look is not None and not look(payload):
             return None
-        if kind.may_hide and self.mode is not Mode.STRICT and hidden(action, kind.is_request, payload):
+        if kind.may_hide and self.mode is not Mode.STRICT and hidden(kind.action, kind.is_request, payload):
             return None
         if kind.look is None and not self.history.awaits_boot:
             return message

@@ -24,8 +24,8 @@ _FIELDS_2 = ("vendorName", "model", "firmwareVersion", "serialNumber")
 def station_of(boot: Message) -> Station:
     """The station that a BootNotification CALL describes (OCPP 1.6 §4.2, 2.0.1 B01)."""
     try:
-        payload = msgspec.json.decode(boot.payload)
-    except (msgspec.DecodeError, RecursionError, ValueError):
+        payload = msgspec.json.decode(boot.frame)[3]
+    except (msgspec.DecodeError, RecursionError, ValueError, IndexError):
         return Station()
     if not isinstance(payload, dict):
         return Station()

@@ -46,10 +46,10 @@ class Message(Struct, gc=False):
     """One frame that can be relayed: its envelope taken apart, its payload still JSON text.
 
     `action` is the CALL's own; for an answer it is the action of the CALL it answers, or "" while that
-    is not known. `payload` is the JSON text of the payload; for a CALLERROR or CALLRESULTERROR of the
-    errorDetails. `frame` is the whole message, ready to be sent: the very bytes that came in unless a
-    repair was made. `id_literal` is the JSON text of the id when the peer did not write it as a string
-    (a number, say), so that the answer can repeat it; else None.
+    is not known. `payload` is the JSON text of the payload, for a CALLERROR or CALLRESULTERROR of the
+    errorDetails; b"" where nobody needed it taken out of the frame. `frame` is the whole message, ready to
+    be sent: the very bytes that came in unless a repair was made. `id_literal` is the JSON text of the id
+    when the peer did not write it as a string (a number, say), so that the answer can repeat it; else None.
     """
 
     type: MessageType
