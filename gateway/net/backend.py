@@ -4,11 +4,11 @@ import asyncio
 import logging
 import random
 import ssl
+from base64 import b64encode
 from time import monotonic
 from typing import Any
 from urllib.parse import urlsplit
 
-from aiohttp import BasicAuth
 from picows import WSError, WSHandshakeError, ws_connect
 from python_socks.async_.asyncio import Proxy
 
@@ -141,7 +141,7 @@ class Backend:
         if self.config.password is None:
             return offer.authorization
         user = self.config.username or offer.charger_id
-        return BasicAuth(user, self.config.password.reveal(), "utf-8").encode()
+        return "Basic " + b64encode(f"{user}:{self.config.password.reveal()}".encode()).decode()
 
     def _agreed(self, named: str, offer: Offer) -> tuple[Version, str]:
         """The version the backend took; one that names none is taken to speak the charger's first."""

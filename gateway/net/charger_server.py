@@ -158,6 +158,9 @@ class Handshake(asyncio.Protocol):
             refusal.charger_id = offer.charger_id
             self._refuse(refusal)
             return
+        except Exception:
+            self._transport.abort()  # an error of ours: the charger may come again at once
+            raise
         backend = admission.driver.backend
         if backend is None:
             self._refuse(Refusal(503, "backend-away", "the backend closed the link at once", 1))
