@@ -245,6 +245,40 @@ def test_after_a_broken_frame_nothing_more_is_relayed():
     run(test)
 
 
+def test_what_comes_after_a_close_that_was_wrong_is_not_relayed():
+    async def test():
+        async with world() as (stub, node):
+            wire = await node.charger()
+            assert b"hb" in await wire.heartbeat()
+            wire.send(close(999))
+            assert (await wire.closed()).code == 1002
+            wire.send(text(b'[2,"after","Heartbeat",{}]'), close(1002))
+            await node.gone("CP1")
+            await until(lambda: stub.links["CP1"][0].close_code, "the link is closed")
+            assert stub.received["CP1"] == [HEARTBEAT]
+
+    run(test)
+
+
+@pytest.mark.parametrize(
+    ("ending", "code"), [(frame(CLOSE), "1005"), (close(3001), "3001"), (frame(15), "1002"), (b"", "1006")]
+)
+def test_the_session_is_told_how_the_charger_ended(ending, code, monkeypatch):
+    async def test():
+        async with world() as (_, node):
+            noted = []
+            monkeypatch.setattr(node.fleet, "noted", lambda driver, it: noted.append((it.name, it.detail)))
+            wire = await node.charger()
+            wire.send(ending)
+            if ending:
+                await wire.closed()
+            wire.hang_up()
+            await node.gone("CP1")
+            assert ("charger-disconnected", code) in noted
+
+    run(test)
+
+
 def test_frames_leave_whole_unmasked_and_as_text():
     async def test():
         async with world() as (stub, node):

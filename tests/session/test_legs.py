@@ -75,6 +75,15 @@ def test_calls_die_with_their_connection():
     s.charger_sends(heartbeat("m1")).then(SendToBackend(heartbeat("m1")))
 
 
+def test_expired_ids_are_forgotten_with_their_connection():
+    s = Script(call_timeout_s=30)
+    s.charger_sends(heartbeat("m1")).after(30)
+    s.happens(ev.ChargerClosed(1, 1006), ev.BackendClosed(1, 1006))
+    s.happens(ev.BackendOpened(2), ev.ChargerOpened(2, Version.V16))
+    s.effects.clear()
+    s.charger_sends(heartbeat("m1")).then(SendToBackend(heartbeat("m1")))
+
+
 def test_the_memory_of_billing_data_dies_with_the_connection():
     s = Script()
     s.charger_sends(start("m1")).backend_sends(start_result("m1"))
