@@ -195,6 +195,18 @@ def test_a_charger_that_vanishes_takes_its_link_along():
     run(test)
 
 
+def test_the_backend_is_told_which_link_has_closed_so_that_it_is_not_dialled_at_once(monkeypatch):
+    async def test():
+        async with world() as (_, here):
+            closed = []
+            monkeypatch.setattr(here.fleet.backend, "closed", closed.append)
+            (await here.charger("/CP1")).hang_up()
+            await here.gone("CP1")
+            assert closed == ["cp1"]
+
+    run(test)
+
+
 def test_a_backend_that_vanishes_takes_the_charger_along():
     async def test():
         async with world() as (stub, here):
