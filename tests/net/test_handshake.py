@@ -237,6 +237,7 @@ REFUSED = {
     "no key": (head(Sec_WebSocket_Key=None), 400, "bad-request"),
     "a short key": (head(Sec_WebSocket_Key="c2hvcnQ="), 400, "bad-request"),
     "a long key": (head(Sec_WebSocket_Key="QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFB"), 400, "bad-request"),
+    "a stray character in the key": (head(Sec_WebSocket_Key=KEY[:5] + "!" + KEY[5:]), 400, "bad-request"),
     "no base64": (head(Sec_WebSocket_Key="!" * 24), 400, "bad-request"),
     "a key not in ASCII": (head(Sec_WebSocket_Key="é" * 24), 400, "bad-request"),
 }
