@@ -93,14 +93,25 @@ debian-packages:
 	echo "installing$$missing (apt-get)"; \
 	apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null
 
-# The first Python that is new enough and can make an environment (Debian packs venv separately).
+# The first Python that is new enough and can make an environment. The distribution's own comes first, since it
+# is built with all optimisations; Debian packs venv separately, so it is installed when that is all that lacks.
+PYTHONS = $(or $(PYTHON),/usr/bin/python3 python3.13 python3.12 python3.11 python3)
+
 $(BIN)/python:
-	@for candidate in $(or $(PYTHON),python3.13 python3.12 python3.11 python3); do \
-	  if "$$candidate" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
-	    echo "making $(VENV) with $$candidate"; \
-	    exec "$$candidate" -m venv $(VENV); \
-	  fi; \
-	done; \
+	@make_venv() { \
+	  for candidate in $(PYTHONS); do \
+	    if "$$candidate" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	      echo "making $(VENV) with $$candidate"; "$$candidate" -m venv $(VENV); return; \
+	    fi; \
+	  done; \
+	  return 1; \
+	}; \
+	if make_venv; then exit 0; fi; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "installing python3-venv (apt-get)"; \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq python3-venv >/dev/null; \
+	  if make_venv; then exit 0; fi; \
+	fi; \
 	echo "no Python 3.11 or newer that can make an environment was found;" \
 	  "on Debian or Ubuntu: sudo apt-get install python3 python3-venv; or name one: make PYTHON=/path/to/python3" >&2; \
 	exit 1

@@ -125,6 +125,10 @@ class Calls:
         """The action of the CALL that an answer with this id would be for."""
         return self.out.action if self.out is not None and self.out.id == id_ else None
 
+    def ids(self) -> list[str]:
+        """The ids an answer may come for now."""
+        return [self.out.id] if self.out is not None else []
+
     def expired(self) -> Call:
         """The CALL that is out will not be answered in time; its id is remembered."""
         call = self.out

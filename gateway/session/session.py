@@ -81,6 +81,8 @@ class ChargerSession:
     """
 
     __slots__ = (
+        "_asked_of_charger",
+        "_awaited",
         "_earliest_next",
         "_flooding_since",
         "_last_billing",
@@ -120,6 +122,8 @@ class ChargerSession:
         self.backend = Leg(BACKEND)
         self.to_backend = Calls(self.backend)
         self.to_charger = Calls(self.charger)
+        self._asked_of_charger = self.to_charger.action_of
+        self._awaited = self.to_charger.ids
         self.due = NEVER
         self.last_action = ""
         self._earliest_next = 0.0
@@ -203,7 +207,7 @@ class ChargerSession:
             return []
         leg.heard_at = now
         leg.received += 1
-        got = self.reader.read(data, CHARGER, self.to_charger.action_of, now + self.wall_offset_s)
+        got = self.reader.read(data, CHARGER, self._asked_of_charger, now + self.wall_offset_s, self._awaited)
         if type(got) is not Message or binary:
             effects = self._judge(got, data, binary, self.to_backend, self.to_charger, now)
         elif got.type is CALL:
@@ -227,7 +231,7 @@ class ChargerSession:
         call = back.out
         if call is not None and len(data) == len(call.id) + 9 and self._is_plain(data, call) and not binary:
             return self._hand_back(call, CALLRESULT, data, back, now)
-        got = self.reader.read(data, BACKEND, back.action_of, now + self.wall_offset_s)
+        got = self.reader.read(data, BACKEND, back.action_of, now + self.wall_offset_s, back.ids)
         if type(got) is Message and not binary:
             return self._relay(got, onward, back, now, got.action)
         return self._judge(got, data, binary, onward, back, now)
@@ -277,7 +281,9 @@ class ChargerSession:
         if onward.late or billing:
             return self._send(call, onward, now)
         onward.out = call
-        self.due = min(self.due, now + self.settings.call_timeout_s)
+        limit = now + self.settings.call_timeout_s
+        if limit < self.due:
+            self.due = limit
         return [onward.send(message.frame)]
 
     def _send(self, call: Call, calls: Calls, now: float) -> list[Effect]:
@@ -289,7 +295,8 @@ class ChargerSession:
         calls.out = call
         settings = self.settings
         limit = now + (settings.answer_deadline_s if call.billing else settings.call_timeout_s)
-        self.due = min(self.due, limit)
+        if limit < self.due:
+            self.due = limit
         if calls.late and call.id in calls.late and calls.rename(call):
             return [Noted("id-renamed", call.label), calls.send(call.frame)]
         return [calls.send(call.frame)]
