@@ -87,6 +87,14 @@ class History:
         self.limit_a: float | None = None
         self.last_keys: dict[tuple[object, ...], str] = {}
 
+    def reconnected(self) -> None:
+        """A new connection of the same charger begins: what was under way on the old one is over."""
+        for pending in (self.starting, self.authorizing, self.booting, self.last_keys):
+            pending.clear()
+        for transaction in self.transactions.values():
+            if transaction.state is State.ENDED:
+                transaction.state = State.ENDED_BEFORE
+
     def open_on(self, connector: int) -> int | str | None:
         """The open transaction of a connector, None when there is none."""
         for id_, transaction in self.transactions.items():

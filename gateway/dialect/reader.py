@@ -89,7 +89,8 @@ def _whole_frame(version: Version, action: str) -> Callable[[bytes], tuple[int, 
 class Reader:
     """Reads one charger's frames, from both of its sides.
 
-    `timezone` is the zone of timestamps that name none, where the time of receipt does not tell it.
+    `timezone` is the zone of timestamps that name none, where the time of receipt does not tell it;
+    `history` is what is known of the charger from earlier connections.
     """
 
     __slots__ = (
@@ -103,11 +104,21 @@ class Reader:
         "version",
     )
 
-    def __init__(self, version: Version, mode: Mode = Mode.REPAIR, timezone: tzinfo | None = None) -> None:
-        self.version = version
+    def __init__(
+        self,
+        version: Version,
+        mode: Mode = Mode.REPAIR,
+        timezone: tzinfo | None = None,
+        history: History | None = None,
+    ) -> None:
         self.mode = mode
         self.timezone = timezone
-        self.history = History()
+        self.history = history or History()
+        self.speak(version)
+
+    def speak(self, version: Version) -> None:
+        """From now on frames are of this version."""
+        self.version = version
         self._judge = Judge(self.history, version)
         self._from_charger, self._from_backend, self._answers = _tables[version]
 

@@ -13,7 +13,9 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct
 
 from gateway.config import Config
+from gateway.dialect.history import History
 from gateway.dialect.reader import Reader
+from gateway.dialect.station import Station
 from gateway.net.backend import Backend, BackendAway, BackendRefused
 from gateway.net.driver import Driver
 from gateway.net.duplicates import Duplicates, digest
@@ -44,6 +46,13 @@ class Keeper(Protocol):
         """`done(durable)` is called later, once, when it is given and the message is quarantined."""
 
 
+class _Known(Struct):
+    """What is known of a charger that is not connected: chargers do not boot again when they reconnect."""
+
+    history: History
+    station: Station
+
+
 class Admission(Struct):
     """A charger that may come in: its driver with an open backend link, its token for the agreed version."""
 
@@ -67,6 +76,7 @@ class Fleet:
         self.is_closing = False
         self._keeper = keeper
         self._clock = clock  # seconds since 1970
+        self._known: dict[str, _Known] = {}
         self._epochs = 0
         self._numbers = 0
         self._retries: dict[int, asyncio.Future[dict[str, Any]]] = {}
@@ -144,14 +154,17 @@ class Fleet:
 
     def _new_driver(self, offer: Offer, address: str) -> Driver:
         mode, zone = self.config.dialect.of(offer.charger_id)
+        known = self._known.pop(offer.registry_key, None) or _Known(History(), Station())
+        known.history.reconnected()
         wall_offset_s = self._clock() - monotonic()
         session = ChargerSession(
             offer.charger_id,
             self.session_settings,
             self.tally,
-            Reader(offer.versions[0][0], mode, ZoneInfo(zone) if zone else None),
+            Reader(offer.versions[0][0], mode, ZoneInfo(zone) if zone else None, known.history),
             wall_offset_s,
         )
+        session.station = known.station
         return Driver(offer.charger_id, address, digest(offer.authorization), session, self)
 
     def _check_room(self) -> None:
@@ -219,9 +232,16 @@ class Fleet:
             return
         self.backend.closed(key)
         del self.drivers[key]
+        self._remember(key, driver.session)
         self.addresses -= Counter({driver.address: 1})
         if (event := self._ended.pop(key, None)) is not None:
             event.set()
+
+    def _remember(self, key: str, session: ChargerSession) -> None:
+        """Keep what is known of a charger that left; those that left longest ago make room."""
+        self._known[key] = _Known(session.reader.history, session.station)
+        if len(self._known) > self.config.limits.chargers:
+            del self._known[next(iter(self._known))]
 
     # Time
 

@@ -146,7 +146,8 @@ class ChargerSession:
     def _charger_opened(self, event: ev.ChargerOpened, now: float) -> list[Effect]:
         forgotten = self._forget() if self.charger.is_open else []
         self.charger.open(event.epoch, now)
-        self.version = self.reader.version = event.version
+        self.version = event.version
+        self.reader.speak(event.version)
         self._set_due(now)
         return [*forgotten, Noted("charger-connected", event.version.value)]
 
