@@ -163,9 +163,12 @@ class Reader:
         except (ValueError, RecursionError):
             return None
         type_, id_, _, payload = decoded
-        if type_ != _CALL or not 0 < len(id_) <= MAX_ID_LENGTH or not whole(kind.check, data, decoded):
+        if type_ != 2 or not 0 < len(id_) <= MAX_ID_LENGTH or not whole(kind.check, data, decoded):
             return None
-        return self._meant(kind, Message(_CALL, id_, kind.action, b"", data), payload, sender, now)
+        message = Message(_CALL, id_, kind.action, b"", data)
+        if kind.is_meter_values and quiet.meter_values(self.history, payload, now):
+            return message
+        return self._meant(kind, message, payload, sender, now)
 
     def _quickly(
         self, message: Message, sender: Sender, action_of: Callable[[str], str | None], now: float
@@ -196,8 +199,6 @@ class Reader:
         self, kind: _Kind, message: Message, payload: Any, sender: Sender, now: float
     ) -> Message | Reading | None:
         """A message that fits its schema goes on, flagged or not, unless something is hidden in it."""
-        if kind.is_meter_values and quiet.meter_values(self.history, payload, now):
-            return message
         look = kind.check.look
         if look is not None and not look(payload):
             return None

@@ -69,14 +69,16 @@ class Calls:
     """The CALLs towards one peer, over `leg`. At most one is `out`; the others stand in `line` as they came.
 
     `late` are the ids of those that expired, whose answers may still come. Both are None until needed.
-    `kinds` names what comes from that peer, by message type; `send` is the effect that sends it something.
+    `kinds` names what comes from that peer, by message type, and `asks` its CALLs; `send` is the effect that
+    sends it something.
     """
 
-    __slots__ = ("_renamed", "kinds", "late", "leg", "line", "out", "send")
+    __slots__ = ("_renamed", "asks", "kinds", "late", "leg", "line", "out", "send")
 
     def __init__(self, leg: Leg) -> None:
         self.leg = leg
         self.kinds = KINDS[leg.end]
+        self.asks = self.kinds[MessageType.CALL]
         self.send = SEND_TO[leg.end]
         self.out: Call | None = None
         self.line: deque[Call] | None = None

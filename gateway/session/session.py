@@ -230,21 +230,18 @@ class ChargerSession:
         leg.received += 1
         onward, back = self.to_charger, self.to_backend
         call = back.out
-        if call is not None and len(data) == len(call.id) + 9 and self._is_plain(data, call) and not binary:
+        if (  # the empty answer, to the letter: there is nothing in it to read
+            call is not None
+            and len(data) == len(call.id) + 9
+            and data == b'[3,"%b",{}]' % call.id.encode()
+            and is_clean_when_empty(self.version, call.action)
+            and not (binary or call.answer_id or call.retry)
+        ):
             return self._hand_back(call, CALLRESULT, data, back, now)
         got = self.reader.read(data, BACKEND, back.action_of, now + self.wall_offset_s, back.ids)
         if type(got) is Message and not binary:
             return self._relay(got, onward, back, now, got.action)
         return self._judge(got, data, binary, onward, back, now)
-
-    def _is_plain(self, data: bytes, call: Call) -> bool:
-        """Whether a frame is, to the letter, the empty answer to `call`: there is nothing in it to read."""
-        return (
-            data == b'[3,"%b",{}]' % call.id.encode()
-            and call.answer_id is None
-            and not call.retry
-            and is_clean_when_empty(self.version, call.action)
-        )
 
     def _charger_frame(self, event: ev.ChargerFrame, now: float) -> list[Effect]:
         return self.charger_frame(event.epoch, event.data, event.binary, now)
@@ -271,7 +268,7 @@ class ChargerSession:
         self, message: Message, onward: Calls, back: Calls, now: float, label: str, doubt: Doubt | None = None
     ) -> list[Effect]:
         """A CALL goes on, or waits for its turn."""
-        self.tally.messages[back.kinds[CALL], label, self.version] += 1
+        self.tally.messages[back.asks, label, self.version] += 1
         self.last_action = action = message.action
         billing = action in actions.NEVER_LOST
         call = Call(message.id, action, label, message.frame, now, billing, message.id_literal, now, doubt)
@@ -279,18 +276,12 @@ class ChargerSession:
             self.station = station_of(message)
         if onward.out is not None or onward.line or not onward.leg.is_open:
             return self._wait(call, onward, now)
-        if onward.late or billing:
-            return self._send(call, onward, now)
-        onward.out = call
-        limit = now + self.settings.call_timeout_s
-        if limit < self.due:
-            self.due = limit
-        return [onward.send(message.frame)]
+        return self._send(call, onward, now)
 
     def _send(self, call: Call, calls: Calls, now: float) -> list[Effect]:
         """A CALL's turn has come: it leaves, unless it is a repetition that was answered already."""
         last = self._last_billing
-        if last is not None and call.id == last.id and call.frame == last.frame and calls is self.to_backend:
+        if call.billing and last is not None and call.id == last.id and call.frame == last.frame:
             return [Noted("answer-repeated", call.label), SendToCharger(last.answer), *self._next(calls, now)]
         call.sent_at = now
         calls.out = call
