@@ -189,6 +189,14 @@ class Limits(Table, frozen=True, kw_only=True):
     ] = 32
     messages_per_s: Annotated[Rate, about("Messages from one charger in the long run.", reload=True)] = 20
     message_burst: Annotated[Count, about("Messages from one charger at once.", reload=True)] = 100
+    malformed_per_s: Annotated[
+        Rate,
+        about(
+            "Malformed messages read per second while the node is busy, of all chargers together; their "
+            "senders wait, so that others need not.",
+            reload=True,
+        ),
+    ] = 200
     pings_per_s: Annotated[Rate, about("WebSocket pings from one peer.", reload=True)] = 10
     handshake_s: Annotated[
         Seconds, about("Time for a charger's TLS and WebSocket handshake.", reload=True)

@@ -6,7 +6,7 @@ import resource
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
-from time import monotonic
+from time import monotonic, process_time
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
@@ -17,6 +17,7 @@ from gateway.dialect.history import History
 from gateway.dialect.reader import Reader
 from gateway.dialect.station import Station
 from gateway.net.backend import Backend, BackendAway, BackendRefused
+from gateway.net.busy import MalformedShare
 from gateway.net.driver import Driver
 from gateway.net.duplicates import Duplicates, digest
 from gateway.net.handshake import Offer, Refusal, registry_key
@@ -81,6 +82,7 @@ class Fleet:
         self._numbers = 0
         self._retries: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._duplicates = Duplicates(self)
+        self._malformed = MalformedShare(config.limits.malformed_per_s)
         self._ended: dict[str, asyncio.Event] = {}
         self._sweeper: asyncio.TimerHandle | None = None
         self.apply(config)
@@ -88,6 +90,7 @@ class Fleet:
     def apply(self, config: Config) -> None:
         """Take what a reload can change; sockets stay open."""
         self.config = config
+        self._malformed.per_s = config.limits.malformed_per_s
         limits, listen, backend = config.limits, config.listen, config.backend
         self.charger_limits = LinkLimits(
             limits.charger_message_bytes,
@@ -204,6 +207,8 @@ class Fleet:
             ),
             verdict=flagged.verdict.value,
         )
+        if flagged.sender is Sender.CHARGER and (wait_s := self._malformed.wait_after_one(monotonic())):
+            driver.tell(ev.RestWanted(wait_s))
         done = partial(_kept, driver, flagged.number) if flagged.number else None
         self._keeper.keep(driver.charger_id, driver.session, flagged, done)
 
@@ -255,6 +260,7 @@ class Fleet:
         for driver in [driver for driver in self.drivers.values() if driver.session.due <= now]:
             driver.tell(ev.TimePassed())
         self.backend.sweep(now)
+        self._malformed.look(now, process_time())
         self._duplicates.sweep(now)
         self._sweeper = loop.call_later(SWEEP_S, self._sweep)
 

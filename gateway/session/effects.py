@@ -117,7 +117,7 @@ EVENTS = {
     "charger-connected": "A charger connected.",
     "charger-disconnected": "A charger's socket closed.",
     "charger-flooding": "A charger sent far more than its rate for a minute and was disconnected.",
-    "charger-paused": "A charger sent more than may wait or than its rate allows; its messages wait in TCP.",
+    "charger-paused": "A charger sent more than may wait, than its rate or a busy node allows; it waits.",
     "charger-silent": "A charger did not answer a ping and sent nothing; its socket was closed.",
     "charger-slow-reader": "A charger did not read for 30 s; its socket was closed.",
     "id-renamed": "A CALL's id could be confused with an older one; it went on under another.",

@@ -107,6 +107,12 @@ class RetryWanted(Struct, frozen=True, gc=False):
     raw: bytes
 
 
+class RestWanted(Struct, frozen=True, gc=False):
+    """The node is busy, and this charger costs it much: read it no more for so many seconds."""
+
+    seconds: float
+
+
 class ProbeWanted(Struct, frozen=True, gc=False):
     """A second connection of the same charger has come: is the present one alive?"""
 
@@ -127,5 +133,6 @@ Event = (
     | TimePassed
     | Kept
     | RetryWanted
+    | RestWanted
     | ProbeWanted
 )

@@ -12,6 +12,7 @@ class Hold(IntFlag):
     LINE_FULL = 1
     RATE = 2
     OTHER_END_BLOCKED = 4
+    NODE_BUSY = 8
 
 
 class Leg:

@@ -87,6 +87,7 @@ class ChargerSession:
         "_flooding_since",
         "_last_billing",
         "_numbers",
+        "_rests_until",
         "_unkept",
         "backend",
         "charger",
@@ -128,6 +129,7 @@ class ChargerSession:
         self.last_action = ""
         self._earliest_next = 0.0
         self._flooding_since = 0.0
+        self._rests_until = 0.0
         self._last_billing: Call | None = None
         self._numbers = 0
         self._unkept: dict[int, bytes] | None = None
@@ -469,6 +471,13 @@ class ChargerSession:
         self.due = min(self.due, self._calm_at())
         return self._hold(self.charger, Hold.RATE)
 
+    def _rest_wanted(self, event: ev.RestWanted, now: float) -> list[Effect]:
+        if not self.charger.is_open:
+            return []
+        self._rests_until = now + event.seconds
+        self.due = min(self.due, self._rests_until)
+        return self._hold(self.charger, Hold.NODE_BUSY)
+
     def _calm_at(self) -> float:
         """When half of the burst is free again."""
         return self._earliest_next - self.settings.burst_s / 2
@@ -531,6 +540,8 @@ class ChargerSession:
                 *self._ping(self.charger, self.settings.charger_ping_s, now),
                 *self._ping(self.backend, self.settings.backend_ping_s, now),
             ]
+            if self.charger.held & Hold.NODE_BUSY and now >= self._rests_until:
+                effects += self._release(self.charger, Hold.NODE_BUSY)
             if self.charger.held & Hold.RATE and now >= self._calm_at():
                 effects += self._release(self.charger, Hold.RATE)
             if now >= self._earliest_next:
@@ -617,6 +628,8 @@ class ChargerSession:
         times += [call.came_at + settings.answer_deadline_s for call in self.to_backend if call.billing][:1]
         if self.charger.held & Hold.RATE:
             times.append(self._calm_at())
+        if self.charger.held & Hold.NODE_BUSY:
+            times.append(self._rests_until)
         if self._flooding_since:
             times.append(self._earliest_next)
         self.due = min(times)
@@ -665,5 +678,6 @@ _HANDLERS: dict[type, Callable[[ChargerSession, Any, float], list[Effect]]] = {
     ev.TimePassed: ChargerSession._time_passed,
     ev.Kept: ChargerSession._kept,
     ev.RetryWanted: ChargerSession._retry_wanted,
+    ev.RestWanted: ChargerSession._rest_wanted,
     ev.ProbeWanted: ChargerSession._probe_wanted,
 }

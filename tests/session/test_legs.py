@@ -363,3 +363,12 @@ def test_received_messages_are_counted_per_connection():
     assert (s.session.charger.received, s.session.backend.received) == (2, 1)
     s.happens(ev.ChargerOpened(2, Version.V16))
     assert s.session.charger.received == 0
+
+
+def test_a_charger_rests_as_long_as_the_busy_node_wants():
+    s = Script()
+    s.happens(ev.RestWanted(2.0)).then(Noted("charger-paused", "NODE_BUSY"), StopReading(CHARGER))
+    s.after(1.5).then()
+    s.happens(ev.RestWanted(1.0)).then()
+    s.after(0.9).then()
+    s.after(0.2).then(ReadOn(CHARGER))
