@@ -102,6 +102,7 @@ def test_every_command_explains_itself(command, capsys):
         (["demo", "--log-level", "loud"], '--log-level: log.level: "loud" does not fit'),
         (["check", "none.toml"], "none.toml: cannot be read"),
         (["inspect", "none.txt"], "none.txt: cannot be read: No such file or directory"),
+        (["inspect", "[2]"], "[2]: cannot be read: No such file or directory; a frame itself goes to"),
     ],
 )
 def test_a_mistake_is_told_and_ends_with_2(arguments, message, capsys, started):
@@ -216,6 +217,15 @@ def test_a_file_of_json_lines_keeps_what_each_says_of_itself(inspected, tmp_path
     assert [(record["id"], record["version"]) for record in inspected.records] == [("a", "2.1"), ("2", "1.6")]
     assert inspected.records[0]["given"] == [FRAME]
     assert inspected.records[0]["direction"] == "charger_to_backend"
+
+
+def test_an_answer_to_nothing_known_is_explained(inspected, paste, capsys):
+    unknown = {"code": "answer-unknown", "severity": "info", "path": "", "before": "", "after": ""}
+    inspected.answer = {"outcome": "ignored", "flags": [unknown]}
+    paste(b'[3,"1",{}]')
+    assert ends("inspect") == 0 and "--action ACTION" in capsys.readouterr().out
+    paste(b'[3,"1",{}]')
+    assert ends("inspect", "--action", "Heartbeat") == 0 and "--action" not in capsys.readouterr().out
 
 
 def test_bytes_that_are_no_text_are_inspected_as_they_are(inspected, paste, capsys):

@@ -9,13 +9,14 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 from importlib import import_module
 
 from gateway import __version__
 
 COMMANDS = {
     "run": "connect chargers to a backend",
-    "demo": "try the gateway with a small backend of its own",
+    "demo": "try the gateway with a small backend and chargers of its own",
     "check": "say what is wrong with a configuration file, or what is unsafe about it",
     "inspect": "show what the gateway makes of a pasted frame or of a file of frames",
     "flags": "look up what was wrong with messages",
@@ -62,7 +63,7 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
         prog="ocpp-gateway",
         description="A tolerant OCPP gateway between chargers and backends.",
         epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=partial(argparse.RawDescriptionHelpFormatter, max_help_position=30),
     )
     parser.add_argument("--version", action="version", version=f"ocpp-gateway {__version__}")
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)

@@ -14,7 +14,7 @@ def add(subparsers: "_SubParsersAction[Any]") -> None:
         description="Read a configuration file and report every mistake in it, or what it amounts to and "
         "what is unsafe about it. The exit status is 0 when the gateway would start with it, else 2.",
     )
-    parser.add_argument("file", metavar="gateway.toml")
+    parser.add_argument("file", metavar="gateway.toml", help="the configuration file")
     parser.set_defaults(run=run)
 
 

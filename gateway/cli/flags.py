@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from gateway.cli import Mistake
-from gateway.cli.lookup import Lookup, add_source, shown, source, table
+from gateway.cli.lookup import Lookup, Table, add_source, change, shown, source
 
 FOLLOW_S = 1.0
 PAGE = 1000
@@ -32,9 +32,13 @@ def add(subparsers: "argparse._SubParsersAction[Any]") -> None:
     parser.add_argument("--brand", default="", help="the charger's vendor as it names itself")
     parser.add_argument("--firmware", default="", help="the charger's firmware version")
     parser.add_argument("--charger", default="", metavar="ID", help="the charger's id")
-    parser.add_argument("--severity", default="", choices=("info", "warning", "error"), help="how bad it is")
+    parser.add_argument(
+        "--severity", default="", choices=("info", "warning", "error"), help="only flags this grave"
+    )
     parser.add_argument("--since", default="", metavar="TIME", help="2h, 30m, 7d, or 2026-11-21T07:00:00Z")
-    parser.add_argument("--until", default="", metavar="TIME", help="the same; what was before it")
+    parser.add_argument(
+        "--until", default="", metavar="TIME", help="only flags before that; given as for --since"
+    )
     parser.add_argument("--limit", type=int, default=100, metavar="N", help="how many at most (100)")
     parser.add_argument("--follow", action="store_true", help="go on showing new ones until Ctrl-C")
     parser.add_argument("--json", action="store_true", help="one JSON object per line")
@@ -48,13 +52,14 @@ def run(arguments: argparse.Namespace) -> int:
     query |= {"since": moment(arguments.since, now), "until": moment(arguments.until, now)}
     with source(arguments) as lookup:
         found = newest(lookup, query, arguments.limit)
-        show(found, arguments.json, with_head=True)
+        table = None if arguments.json else Table(COLUMNS, WIDEST)
+        show(found, table)
         if not found and not arguments.json:
             print("no flags", file=sys.stderr)
         if arguments.follow:
             after = found[-1]["number"] if found else 0
             for more in follow(lookup, query, after, time.sleep):
-                show(more, arguments.json, with_head=False)
+                show(more, table)
                 sys.stdout.flush()
     return 0
 
@@ -85,13 +90,13 @@ def follow(
             pause(FOLLOW_S)
 
 
-def show(flags: list[dict[str, Any]], as_json: bool, with_head: bool) -> None:
-    if as_json:
+def show(flags: list[dict[str, Any]], table: Table | None) -> None:
+    """As further rows of the table, or without one as JSON."""
+    if table is None:
         for flag in flags:
             print(json.dumps(flag, ensure_ascii=False))
     elif flags:
-        rows = [_row(flag) for flag in flags]
-        print("\n".join(table(COLUMNS if with_head else None, rows, WIDEST)))
+        print("\n".join(table.lines([_row(flag) for flag in flags])))
 
 
 def moment(text: str, now: float) -> float | None:
@@ -110,11 +115,8 @@ def moment(text: str, now: float) -> float | None:
 
 
 def _row(flag: dict[str, Any]) -> tuple[str, ...]:
-    change = " → ".join(
-        flag[end] or "(nothing)" for end in ("before", "after") if flag["before"] or flag["after"]
-    )
     return (
         datetime.fromtimestamp(flag["time"], UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         *(shown(flag[name]) for name in ("severity", "charger", "code", "action", "path")),
-        shown(change),
+        shown(change(flag["before"], flag["after"])),
     )

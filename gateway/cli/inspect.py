@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.cli import Mistake
+from gateway.cli.lookup import change
 
 DIRECTIONS = {"charger": "charger_to_backend", "backend": "backend_to_charger"}
 
@@ -81,7 +82,8 @@ def _read(name: str) -> bytes:
     try:
         return Path(name).read_bytes()
     except OSError as error:
-        raise Mistake(f"{name}: cannot be read: {error.strerror}") from None
+        hint = "; a frame itself goes to standard input" if name.lstrip().startswith(("[", "{")) else ""
+        raise Mistake(f"{name}: cannot be read: {error.strerror}{hint}") from None
 
 
 def _record(line: bytes) -> dict[str, Any] | None:
@@ -114,12 +116,10 @@ def _lines(record: dict[str, Any], report: dict[str, Any]) -> Iterator[str]:
     if not report["frames"]:
         yield "  after    nothing is forwarded"
     for flag in report["flags"]:
-        change = " → ".join(
-            _safe(flag[end]) or "(nothing)" for end in ("before", "after") if flag["before"] or flag["after"]
-        )
-        yield f"  {flag['severity']:<8} " + "  ".join(
-            filter(None, (flag["code"], _safe(flag["path"]), change))
-        )
+        told = (flag["code"], _safe(flag["path"]), _safe(change(flag["before"], flag["after"])))
+        yield f"  {flag['severity']:<8} " + "  ".join(filter(None, told))
+    if "action" not in record and any(flag["code"] == "answer-unknown" for flag in report["flags"]):
+        yield "  hint     to judge an answer, say what it answers: --action ACTION"
 
 
 def _readable(record: dict[str, Any]) -> str:

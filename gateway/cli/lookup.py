@@ -88,16 +88,32 @@ def shown(text: str, most: int = 200) -> str:
     return safe if len(safe) <= most else safe[: most - 1] + "…"
 
 
-def table(head: Sequence[str] | None, rows: Sequence[Sequence[str]], widest: Sequence[int]) -> Iterator[str]:
-    """Lines with aligned columns; what is longer than its column may be is cut."""
-    all_rows = [[_cut(cell, most) for cell, most in zip(row, widest, strict=True)] for row in rows]
-    if head is not None:
-        all_rows.insert(0, list(head))
-        widths = [max(len(row[n]) for row in all_rows) for n in range(len(widest))]
-    else:
-        widths = list(widest)
-    for row in all_rows:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+def change(before: str, after: str) -> str:
+    """`before → after`; what was only noted, or left out, stands alone."""
+    return f"{before} → {after}".lstrip() if after else before
+
+
+class Table:
+    """Lines with aligned columns; what is longer than its column may be is cut.
+
+    Columns are as wide as what has been shown so far, so that more rows line up with those before.
+    """
+
+    def __init__(self, head: Sequence[str], widest: Sequence[int]) -> None:
+        self._head: list[Sequence[str]] = [head]
+        self._widest = widest
+        self._widths = [0] * len(widest)
+
+    def lines(self, rows: Sequence[Sequence[str]]) -> Iterator[str]:
+        """One or more rows; before the first ones, the head."""
+        cut = [[_cut(cell, most) for cell, most in zip(row, self._widest, strict=True)] for row in rows]
+        shown, self._head = [*self._head, *cut], []
+        columns = zip(*shown, strict=True)
+        self._widths = [
+            max(width, *map(len, cells)) for width, cells in zip(self._widths, columns, strict=True)
+        ]
+        for row in shown:
+            yield "  ".join(cell.ljust(width) for cell, width in zip(row, self._widths, strict=True)).rstrip()
 
 
 def _cut(text: str, most: int) -> str:
@@ -171,3 +187,5 @@ def _opened(directory: Path) -> "sqlite3.Connection":
         return sqlite_file.open_read_only(directory)
     except StoreError as error:
         raise Mistake(str(error)) from None
+    except OSError as error:
+        raise Mistake(f"{directory}: cannot be read: {error.strerror}") from None

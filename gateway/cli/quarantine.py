@@ -10,11 +10,18 @@ from functools import partial
 from typing import Any
 
 from gateway.cli import Mistake
-from gateway.cli.lookup import Lookup, add_source, client, declined, shown, source, table
+from gateway.cli.lookup import Lookup, Table, add_source, client, declined, shown, source
 
 PAGE = 100
 COLUMNS = ("ID", "TIME", "STATE", "REVENUE", "CHARGER", "ACTION", "FLAGS", "BYTES")
 WIDEST = (16, 20, 9, 7, 24, 28, 60, 8)
+VERBS = {
+    "list": "show what there is, the newest last",
+    "show": "show one message with its bytes",
+    "retry": "send messages through the running gateway once more",
+    "discard": "say that nobody needs these messages",
+    "export": "write messages as JSON lines that `inspect` reads",
+}
 STATES = ("open", "retried", "discarded", "delivered")
 
 
@@ -26,18 +33,17 @@ def add(subparsers: "argparse._SubParsersAction[Any]") -> None:
         epilog="example: ocpp-gateway quarantine export --charger CP-17 | ocpp-gateway inspect -",
     )
     verbs = parser.add_subparsers(title="what to do", metavar="VERB", required=True)
-    listing = verbs.add_parser("list", help="show what there is, the newest last")
-    showing = verbs.add_parser("show", help="show one message with its bytes")
-    retrying = verbs.add_parser("retry", help="send messages through the running gateway once more")
-    discarding = verbs.add_parser("discard", help="say that nobody needs these messages")
-    exporting = verbs.add_parser("export", help="write messages as JSON lines that `inspect` reads")
+    listing, showing, retrying, discarding, exporting = (
+        verbs.add_parser(name, help=summary, description=summary.capitalize() + ".")
+        for name, summary in VERBS.items()
+    )
     for verb in (listing, exporting):
         verb.add_argument("--state", default="", choices=STATES, help="only those that are in this state")
         verb.add_argument("--charger", default="", metavar="ID", help="only those of this charger")
     listing.add_argument("--limit", type=int, default=100, metavar="N", help="how many at most (100)")
-    showing.add_argument("id", metavar="ID")
+    showing.add_argument("id", metavar="ID", help="as `quarantine list` shows it")
     for verb in (retrying, discarding):
-        verb.add_argument("ids", nargs="+", metavar="ID")
+        verb.add_argument("ids", nargs="+", metavar="ID", help="as `quarantine list` shows them")
     discarding.add_argument("--reason", default="", metavar="TEXT", help="why; it is kept with the message")
     for verb, run in (
         (listing, run_list),
@@ -58,7 +64,7 @@ def run_list(arguments: argparse.Namespace) -> int:
     if arguments.json:
         _print_json(found)
     elif found:
-        print("\n".join(table(COLUMNS, [_row(entry) for entry in found], WIDEST)))
+        print("\n".join(Table(COLUMNS, WIDEST).lines([_row(entry) for entry in found])))
     else:
         print("nothing is in quarantine", file=sys.stderr)
     return 0

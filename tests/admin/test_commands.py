@@ -137,7 +137,7 @@ def test_flags_as_a_table_for_people(said, where):
     ]
     assert [line.split()[0] for line in lines[1:]] == [f"2027-01-15T08:00:0{n}Z" for n in range(6)]
     assert '"1,5" → "1.5"' in lines[1]
-    assert "CP\\x1b[31m2" in lines[-1] and "x\\ny → (nothing)" in lines[-1]
+    assert "CP\\x1b[31m2" in lines[-1] and lines[-1].endswith("  x\\ny")
 
 
 def test_flags_as_json_lines_and_filtered(said, where):
@@ -171,6 +171,29 @@ def test_following_shows_what_comes_in(gateway, monkeypatch):
         pages = flags.follow(found, {"charger": "CP1"}, 4, come_in)
         seen = [next(pages) for _ in range(3)]
     assert [[one["path"] for one in page] for page in seen] == [["p4"], ["p10", "p11"], ["p12"]]
+
+
+def test_rows_that_come_later_line_up_with_those_before():
+    table = lookup.Table(("A", "B"), (5, 5))
+    assert list(table.lines([("123", "x")])) == ["A    B", "123  x"]
+    assert list(table.lines([("1", "y")])) == ["1    y"]
+    assert list(table.lines([("123456", "z"), ("1", "z")])) == ["1234…  z", "1      z"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"), [("1", "2", "1 → 2"), ("1", "", "1"), ("", "2", "→ 2"), ("", "", "")]
+)
+def test_what_was_only_noted_is_not_shown_as_changed(before, after, told):
+    assert lookup.change(before, after) == told
+
+
+def test_a_data_directory_that_may_not_be_read_is_said(said, tmp_path, monkeypatch):
+    def forbidden(_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("gateway.store.sqlite_file.open_read_only", forbidden)
+    status, _, err = said("flags", "--data", tmp_path)
+    assert (status, err) == (2, f"{tmp_path}: cannot be read: Permission denied\n")
 
 
 @pytest.mark.parametrize(
