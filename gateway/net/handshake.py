@@ -23,6 +23,7 @@ MAX_LINE_BYTES = 8_192
 MAX_HEADERS = 64
 ID_LENGTH = 48  # OCPP 2.0.1 part 4 §3.1.1 (identifierString)
 MAX_ID_LENGTH = 64
+MAX_QUOTED = 80
 
 _ONCE = ("host", "upgrade", "sec-websocket-key", "sec-websocket-version", "content-length", "authorization")
 _BROWSER = ("sec-fetch-mode", "sec-fetch-site", "sec-fetch-dest", "cookie")
@@ -136,7 +137,11 @@ def judge(head: Head, listen: Listen) -> Offer:
         raise Refusal(403, "not-a-charger", "browsers are not served here")
     _check_upgrade(head, flags)
     charger_id = _charger_id(head.target, listen, flags)
-    versions = _versions(head, listen, flags)
+    try:
+        versions = _versions(head, listen, flags)
+    except Refusal as refusal:
+        refusal.charger_id = charger_id
+        raise
     if strict and flags:
         raise _bad(f"the handshake is not to the letter ({flags[0].value}) and listen.handshake is strict")
     offered = any(version in listen.compression for version, _ in versions)
@@ -188,7 +193,9 @@ def _charger_id(target: str, listen: Listen, flags: list[FlagCode]) -> str:
     segments = [segment for segment in path.split("/") if segment]
     prefix = [segment for segment in listen.path.split("/") if segment]
     if segments[: len(prefix)] != prefix:
-        raise Refusal(404, "path-unknown", f"unknown path: the URL must begin with {listen.path}")
+        raise Refusal(
+            404, "path-unknown", f"unknown path {_quoted(path)}: the URL must begin with {listen.path}"
+        )
     segments = segments[len(prefix) :]
     if segments and segments[-1].lower() in ("ocpp1.6", "ocpp1.6j", "socpp1.6", "ocpp2.0.1", "ocpp2.1"):
         flags.append(FlagCode.PATH_PROTOCOL_WORD)
@@ -209,9 +216,12 @@ def _charger_id(target: str, listen: Listen, flags: list[FlagCode]) -> str:
             return spelling
     if not candidates[0]:
         raise Refusal(
-            400, "id-not-allowed", f"the charger id must be 1 to {MAX_ID_LENGTH} printable characters"
+            400,
+            "id-not-allowed",
+            f"the charger id in {_quoted(path)} must be 1 to {MAX_ID_LENGTH} printable characters "
+            f"other than {' '.join(sorted(_NEVER_IN_ID))}",
         )
-    raise Refusal(404, "id-not-allowed", "this charger id is not in listen.charger_ids")
+    raise Refusal(404, "id-not-allowed", f"the charger id {candidates[0]} is not in listen.charger_ids")
 
 
 def _decoded(segment: str) -> str:
@@ -243,7 +253,10 @@ def _versions(head: Head, listen: Listen, flags: list[FlagCode]) -> tuple[tuple[
             known.append((version, token))
     if not known:
         spoken = ", ".join(version.subprotocol for version in listen.versions)
-        raise Refusal(400, "no-common-subprotocol", f"no common sub-protocol: {spoken} is spoken here")
+        line = (
+            f"no common sub-protocol: the charger offers {_quoted(', '.join(tokens))}; spoken here: {spoken}"
+        )
+        raise Refusal(400, "no-common-subprotocol", line)
     if any(token not in _REGISTERED for _, token in known):
         flags.append(FlagCode.SUBPROTOCOL_SPELLING)
     return tuple(known)
@@ -253,6 +266,11 @@ def _spelt(token: str) -> Version | None:
     """The version an unregistered token clearly means: other case, without dots, with 1.6's popular J."""
     plain = "".join(character for character in token.lower() if character.isalnum())
     return _SPELLINGS.get(plain.removesuffix("j") if plain == "ocpp16j" else plain)
+
+
+def _quoted(text: str) -> str:
+    """What a charger sent, for a line of text: printable ASCII, and not much of it."""
+    return "".join(c if c.isascii() and c.isprintable() else "?" for c in text[:MAX_QUOTED])
 
 
 def _is_token(name: bytes) -> bool:

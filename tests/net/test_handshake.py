@@ -176,6 +176,7 @@ def test_without_an_id_it_says_what_the_url_must_look_like():
 def test_an_id_that_is_not_on_the_list_is_refused():
     refused = refusal(head("/CP9"), charger_ids=("CP[1-5]",))
     assert (refused.status, refused.reason) == (404, "id-not-allowed")
+    assert refused.line == "the charger id CP9 is not in listen.charger_ids"
 
 
 # Versions
@@ -209,6 +210,14 @@ def test_no_common_version_is_refused_with_those_that_are_spoken(named):
     refused = refusal(head(Sec_WebSocket_Protocol=named))
     assert (refused.status, refused.reason) == (400, "no-common-subprotocol")
     assert "ocpp1.6, ocpp2.0.1, ocpp2.1" in refused.line
+    assert f"offers {named};" in refused.line and refused.charger_id == "CP1"
+
+
+def test_what_a_refusal_quotes_is_short_and_plain():
+    line = refusal(head(Sec_WebSocket_Protocol="\xe9" + "x" * 500)).line
+    assert "offers ?xxx" in line and len(line) < 200
+    assert "unknown path /steve/CP1: " in refusal(head("/steve/CP1"), path="/ocpp").line
+    assert "CP%2F1 must be " in refusal(head("/CP%2F1")).line
 
 
 def test_only_configured_versions_are_spoken():
