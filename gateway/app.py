@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import gc
+import os
 import signal
 import sys
 import time
@@ -74,6 +75,7 @@ class _Node:
             await self._start()
             await stop.wait()
             log.event("info", "stopping")
+        log.event("info", "stopped")
 
     async def _start(self) -> None:
         self._closing.push_async_callback(cancel_all)
@@ -130,7 +132,9 @@ class _Node:
         """Say what listens where, what is unsafe, and what to point a charger at."""
         config = self._config
         scheme = "wss" if config.listen.tls_certificate else "ws"
-        chargers = f"{scheme}://{_with_port(config.listen.address, port)}{config.listen.path.rstrip('/')}/"
+        path = config.listen.path.rstrip("/") + "/"
+        chargers = f"{scheme}://{_with_port(config.listen.address, port)}{path}"
+        host = _reachable(config.listen.address)
         plane = f"http://{_with_port(config.admin.address, admin_port)}"
         lines = [
             f"ocpp-gateway {__version__}",
@@ -141,7 +145,8 @@ class _Node:
         ]
         lines += [f"  unsafe     {finding}" for finding in unsafe(config)]
         lines.append(
-            f"Point a charger at {chargers} - it adds its own id - and watch it in {plane}/api/v1/chargers"
+            f"Point a charger at {scheme}://{_with_port(host, port)}{path} - it adds its own id - "
+            f"and watch it in {plane}/api/v1/chargers"
         )
         print("\n".join(lines), flush=True)
 
@@ -155,12 +160,15 @@ class _Node:
         try:
             new = self._reread()
         except ConfigError as error:
-            log.event("error", "not-reloaded", reason=str(error))
+            log.event("error", "not-reloaded", reason="; ".join(str(error).splitlines()))
             return
         changed, restart = diff(self._config, new)
         new = reloaded(self._config, new)
         log.event(
-            "info", "reloaded", changed=", ".join(changed) or "nothing", needs_restart=", ".join(restart)
+            "warning" if restart else "info",
+            "reloaded",
+            changed=", ".join(changed) or "nothing",
+            needs_restart=", ".join(restart) or "nothing",
         )
         self._config = new
         self._fleet.apply(new)
@@ -178,8 +186,13 @@ async def _listening(start: Coroutine[Any, Any, T], key: str, address: Address) 
     try:
         return await start
     except OSError as error:
-        reason = error.strerror or str(error)
+        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)
         raise StartError(f"{key}: cannot listen on {address}: {reason}; choose another address") from None
+
+
+def _reachable(address: Address) -> Address:
+    """The address as a charger may use it: one that stands for every interface has no name to offer."""
+    return Address("THIS-HOST", address.port) if address.host in ("0.0.0.0", "::") else address
 
 
 def _with_port(address: Address, port: int) -> str:

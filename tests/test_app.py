@@ -119,7 +119,7 @@ def test_an_address_that_is_taken_is_said_in_one_line(tmp_path):
             assert line.startswith(
                 f"ocpp-gateway cannot start: listen.address: cannot listen on 127.0.0.1:{port}"
             )
-            assert line.endswith("choose another address")
+            assert line.endswith(f"127.0.0.1:{port}: Address already in use; choose another address")
             assert "Traceback" not in node.said()
 
 
@@ -133,7 +133,7 @@ def test_a_reload_says_what_changed_and_what_needs_a_restart(tmp_path):
         told = node.says(r"reloaded[^\n]*\n")[0]
         assert "listen.charger_ids" in told and "backend.answer_deadline_s" in told
         assert re.search(r"needs_restart=\W*backend\.name", told)
-        assert node.handshake(port, "OTHER") == "this charger id is not in listen.charger_ids"
+        assert node.handshake(port, "OTHER") == "the charger id OTHER is not in listen.charger_ids"
 
 
 def test_a_reload_of_a_broken_file_changes_nothing(tmp_path):
