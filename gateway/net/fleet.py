@@ -191,8 +191,13 @@ class Fleet:
 
     def noted(self, driver: Driver, noted: ef.Noted) -> None:
         self.tally.events[noted.name] += 1
-        fields = {"detail": noted.detail} if noted.detail else {}
-        log.event(_LEVELS.get(noted.name, "debug"), noted.name, charger=driver.charger_id, **fields)
+        fields = {_DETAILS.get(noted.name, "detail"): noted.detail} if noted.detail else {}
+        if noted.name == "charger-connected":
+            fields["address"] = driver.address
+        level = _LEVELS.get(noted.name, "debug")
+        if noted.name == "backend-link-closed" and driver.charger is not None:
+            level = "info"  # it is why the charger's connection closes next
+        log.event(level, noted.name, charger=driver.charger_id, **fields)
 
     def flagged(self, driver: Driver, flagged: ef.Flagged) -> None:
         worst = max((FLAGS[flag.code].severity for flag in flagged.flags), key=_SEVERITY_ORDER.index)
@@ -298,6 +303,7 @@ class Fleet:
 
 
 _SEVERITY_ORDER = ["info", "warning", "error"]
+_DETAILS = {"charger-connected": "version", "charger-disconnected": "code", "backend-link-closed": "code"}
 _LEVELS = {
     "charger-connected": "info",
     "charger-disconnected": "info",
@@ -315,6 +321,14 @@ _LEVELS = {
 }
 
 
+_LIKELY = {
+    400: "perhaps it does not speak the charger's OCPP version",
+    401: "a wrong or missing password",
+    403: "the charger may not connect",
+    404: "it does not know the id, or backend.url has a wrong path",
+}
+
+
 def _kept(driver: Driver, number: int, durable: bool) -> None:
     driver.tell(ev.Kept(number, durable))
 
@@ -327,8 +341,8 @@ def _refusal(error: BaseException) -> BaseException:
             return Refusal(503, "backend-away", line, max(1, round(error.retry_after_s)))
         case BackendRefused():
             status = error.status if error.status in (401, 403, 404) else 502
-            return Refusal(
-                status, "backend-refused", f"the backend refused this charger (HTTP {error.status})"
-            )
+            hint = _LIKELY.get(error.status, "its log may say why")
+            line = f"the backend refused this charger with HTTP {error.status}: {hint}"
+            return Refusal(status, "backend-refused", line)
         case _:
             return error

@@ -26,7 +26,7 @@ from world import (
     world,
 )
 
-from gateway.net import charger_server
+from gateway.net import charger_server, fleet
 from gateway.net.handshake import Refusal
 from gateway.net.tasks import spawn
 
@@ -53,6 +53,28 @@ def alive(wire: Wire) -> list[bytes]:
 
     spawn(answer(), "charger that is alive")
     return texts
+
+
+@pytest.mark.parametrize("first", ["charger", "backend"])
+def test_the_log_says_which_end_left_first(first, monkeypatch):
+    lines = []
+    monkeypatch.setattr(fleet.log, "event", lambda level, name, **fields: lines.append((level, name, fields)))
+
+    async def test():
+        async with world() as (stub, here):
+            wire = await here.charger()
+            if first == "charger":
+                wire.hang_up()
+            else:
+                (await stub.link("CP1")).transport.abort()
+            await here.gone("CP1")
+
+    run(test)
+    seen = [(name, fields) for level, name, fields in lines if level == "info"]
+    assert ("charger-connected", {"charger": "CP1", "version": "1.6", "address": "127.0.0.1"}) in seen
+    names = [name for name, _ in seen if name != "charger-connected"]
+    assert names == ["backend-link-closed"] * (first == "backend") + ["charger-disconnected"]
+    assert seen[-1][1] == {"charger": "CP1", "code": "1006"}
 
 
 def test_a_charger_is_back_though_its_old_connection_looks_open():  # T09, T11
