@@ -5,6 +5,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from gateway.dialect import names
 from gateway.dialect.lenient import Broken, parse
 from gateway.dialect.notes import Notes
 from gateway.ocpp import errors
@@ -116,7 +117,7 @@ def _id(raw: object, notes: Notes) -> tuple[str, bytes | None]:
         return raw.text, raw.text.encode()
     if not isinstance(raw, str) or raw == "":
         return "", None
-    if len(raw) > MAX_ALIASED_ID_LENGTH:
+    if len(raw) > MAX_ALIASED_ID_LENGTH or (notes.replaced and "\ufffd" in raw):
         return "", None
     if len(raw) > MAX_ID_LENGTH:
         notes.add(FlagCode.ID_TOO_LONG, before=quote(raw), after=quote(raw[:MAX_ID_LENGTH]))
@@ -227,13 +228,22 @@ def _error(
 
 def _code(raw: object, version: Version, notes: Notes) -> str:
     text = raw.strip() if isinstance(raw, str) else ""
-    code = errors.respelled(version, text)
+    code = errors.respelled(version, text) or _misspelt_code(text, version)
     if code is None:
         code = errors.code(version, errors.Wrong.GENERIC)
         notes.add(FlagCode.ERROR_CODE_UNKNOWN, before=quote(text), after=quote(code))
     elif code != raw:
         notes.add(FlagCode.ERROR_CODE_SPELLING, before=quote(text), after=quote(code))
     return code
+
+
+def _misspelt_code(text: str, version: Version) -> str | None:
+    """This version's spelling of the one error code that a misspelt one can only be."""
+    every = frozenset().union(*map(errors.codes, Version))
+    found = {
+        errors.respelled(version, code) for code in every if names.squeezed(code) == names.squeezed(text)
+    }
+    return found.pop() if len(found) == 1 else None
 
 
 def _description(raw: object) -> str:
@@ -248,7 +258,7 @@ def _details(raw: object, notes: Notes) -> dict[str, object]:
     if raw is MISSING:
         return {}
     notes.add(FlagCode.ERROR_DETAILS_NOT_OBJECT)
-    return {} if raw is None else {"details": _plain(raw)}
+    return {} if raw is None or raw in ("", []) else {"details": _plain(raw)}
 
 
 def object_of(payload: object, version: Version, action: str, is_request: bool, notes: Notes) -> object:

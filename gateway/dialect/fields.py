@@ -18,6 +18,8 @@ from gateway.ocpp.times import seconds
 from gateway.ocpp.values import Number, Path, dumps
 
 _CLOCK_UNSET: Final = 946_684_800.0  # the year 2000
+_DUMMIES: Final = ("", "0", Number("0"))
+_NEVER_EMPTY: Final = frozenset({"integer", "number", "boolean"})
 _NO_TRANSACTION: Final = frozenset({str(2**63 - 1), str(2**64 - 1)})
 
 
@@ -67,6 +69,8 @@ class Fields(Leaves):
         named = self.named(node, value, path)
         if is_sample:
             named = samples.restyled(self, node, named, path)
+        if self.action == "StatusNotification" and not path:
+            named = self.without_empty_error_code(named)
         done: dict[str, object] = {}
         for name, member in named.items():
             self.member(node, name, member, (*path, name), done)
@@ -109,9 +113,17 @@ class Fields(Leaves):
                 raise
             self.notes.set_aside(before, path)
 
+    def without_empty_error_code(self, named: dict[str, object]) -> dict[str, object]:
+        """A status without its empty error code: `absent` knows which one is meant, unless it is Faulted."""
+        status = named.get("status")
+        faulted = not isinstance(status, str) or names.squeezed(status) == "faulted"
+        if faulted or named.get("errorCode", "NoError") not in (None, ""):
+            return named
+        return {key: member for key, member in named.items() if key != "errorCode"}
+
     def left_out(self, node: Node, name: str, member: object, path: Path) -> bool:
-        """Whether an optional member says nothing: '' for a fixed word or time, 2^63-1 for no transaction."""
-        if member == "" and node.enum:
+        """Whether an optional member says nothing: '' for anything but text, 2^63-1 for no transaction."""
+        if member == "" and (node.enum or node.type in _NEVER_EMPTY):
             self.notes.at(FlagCode.EMPTY_OPTIONAL, path, "")
         elif member == "" and node.date_time:
             self.notes.at(FlagCode.TIME_EMPTY, path, "")
@@ -127,10 +139,13 @@ class Fields(Leaves):
 
     def means_none(self, name: str, member: object) -> bool:
         """Whether a transaction id is the largest integer there is, which stands for none."""
-        return name == "transactionId" and isinstance(member, Number) and member.text in _NO_TRANSACTION
+        text = member.text if isinstance(member, Number) else member
+        return name == "transactionId" and isinstance(text, str) and text in _NO_TRANSACTION
 
     def unset(self, value: object) -> bool:
         """Whether a timestamp is from before the year 2000: a clock that was never set."""
+        if value == "0" or (isinstance(value, Number) and value.text == "0"):
+            return True
         moment = seconds(repaired(value, self.clock)[0]) if isinstance(value, str) else None
         return moment is not None and moment < _CLOCK_UNSET
 
@@ -155,13 +170,18 @@ class Fields(Leaves):
             optional = [
                 k for k in value if k in node.properties and k not in node.required and k != "statusInfo"
             ]
+            unknown = [k for k in value if not self.has_name(node, k, value[k])]
             dummies = [
                 k for k in optional if value[k] is not None and not self.fine(node.properties[k], value[k])
-            ]
+            ] + [k for k in unknown if value[k] in _DUMMIES]
             if dummies:
                 self.notes.add(FlagCode.RESULT_DUMMIES, before=dumps(dummies))
-                return {key: member for key, member in value.items() if key not in optional}
+                return {key: member for key, member in value.items() if key not in optional + unknown}
         return value
+
+    def has_name(self, node: Node, key: str, member: object) -> bool:
+        """Whether the schema has a name for a key, perhaps another one."""
+        return key in node.properties or node.open or self.name_for(node, key, member)[0] is not None
 
     def fine(self, node: Node, value: object) -> bool:
         """Whether a value needs no repair."""

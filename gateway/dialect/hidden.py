@@ -6,6 +6,7 @@ from typing import Any, Final
 from msgspec import UNSET
 
 from gateway.dialect.judge import CLOCK_UNSET_S, moment
+from gateway.ocpp.message import Message, Version
 
 _SENTINEL: Final = 2**63 - 1
 _PLAIN_NUMBER: Final = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?", re.ASCII)
@@ -34,6 +35,13 @@ def hidden(action: str, is_request: bool, p: Any) -> bool:  # noqa: PLR0911
             return not p.idTag.isprintable()
         case _:
             return False
+
+
+def names_16_schema(version: Version, error: Message) -> bool:
+    """Whether a 2.x charger complains of a field that only 1.6 has: it checks with the wrong schema."""
+    if version is Version.V16:
+        return False
+    return "csChargingProfiles" in error.error_description or b"csChargingProfiles" in bytes(error.payload)
 
 
 def _hidden_in_answer(action: str, p: Any) -> bool:

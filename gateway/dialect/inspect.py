@@ -23,17 +23,34 @@ Record = dict[str, Any]
 _FRAME: Final = re.compile(r"\s*(?:\(([\w ]+)\))?\s*(\[.*)", re.DOTALL)
 _NOTES: Final = {
     "ended": re.compile(r"transaction (\d+)\b[^.;]{0,30}?\b(?:ended|stopped|closed|over)\b"),
-    "open": re.compile(r"transaction (\d+)\b[^.;]{0,20}?\b(?:open|running|active)\b(?:.*?connector (\d+))?"),
+    "open": re.compile(
+        r"(?:transaction (\d+)\b[^.;]{0,20}?\b(?:open|running|active|started|accepted)\b"
+        r"|\b(?:open|running|active) transaction (\d+))(?:.*?connector (\d+))?",
+        re.IGNORECASE,
+    ),
     "never": re.compile(r"no (?:StartTransaction|transaction|start)\b[^\d]{0,30}(\d+)"),
-    "register": re.compile(r"(?:register|reading|value)\b[^\d]{0,40}([\d.]+) *(k?Wh)"),
+    "register": re.compile(r"(?:register|reading|value)\b.{0,60}?([\d.]+) *(k?Wh)"),
     "limit": re.compile(r"limit\b[^\d]{0,20}([\d.]+) ?A\b"),
     "list": re.compile(r"list version\b[^\d]{0,10}(\d+)"),
     "sequence": re.compile(r"seqNo\b.{0,60}\b(\d+)\D*$"),
-    "no_boot": re.compile(r"\b(?:no|without)(?: a)? BootNotification", re.IGNORECASE),
+    "no_boot": re.compile(
+        r"\b(?:no|not|without)\b.{0,30}\bBoot(?:Notification)?\b"
+        r"|\bBoot(?:Notification)?\b.{0,40}\b(?:not|previous|earlier)\b",
+        re.IGNORECASE,
+    ),
+    "status": re.compile(r"\b(?:status )?(Available|Preparing|Charging|SuspendedEV(?:SE)?|Finishing)\b"),
+    "same": re.compile(r"\b(?:same|this) transaction\b|\btransaction (\d+)"),
+    "twice": re.compile(
+        r"\b(?:old|older|previous|first|other|second|two|duplicate)\b.{0,40}\b(?:socket|connection)s?\b.{0,40}"
+        r"\bopen\b|\b(?:second|two|duplicate)\b.{0,10}\b(?:socket|connection)s?\b",
+        re.IGNORECASE,
+    ),
 }
 """Facts in words, as people write them beside a frame."""
 
 _TRANSACTION: Final = re.compile(r'"transactionId"\s*:\s*"([^"]*)"')
+_READING: Final = re.compile(r"\d *k?Wh\b")
+_TRANSACTION_16: Final = re.compile(r'"transactionId"\s*:\s*(\d+)')
 _CONNECTOR: Final = re.compile(r'"connectorId"\s*:\s*"?(\d+)')
 
 
@@ -82,6 +99,10 @@ class _Scene:
         self.pending: dict[Sender, dict[str, str]] = {Sender.CHARGER: {}, Sender.BACKEND: {}}
         self.answered: set[str] = set()
         self.seen: set[str] = set()
+        self.second_connection = False
+        session = record.get("session")
+        for name, value in session.items() if isinstance(session, dict) else ():
+            self.session_fact(str(name), value)
 
     def before(self, item: str) -> None:
         """One thing that happened before: a frame, or a fact in words."""
@@ -123,24 +144,40 @@ class _Scene:
         """A fact in words, as far as the gateway would know it."""
         history = self.reader.history
         raw = self.data.decode("utf-8", "replace")
+        connector = int(named[1]) if (named := _CONNECTOR.search(raw)) is not None else 1
         found = {name: match for name, note in _NOTES.items() if (match := note.search(text)) is not None}
         if m := found.get("ended"):
             history.transactions[int(m[1])] = Transaction(State.ENDED_BEFORE)
         elif m := found.get("open"):
-            history.transactions[int(m[1])] = Transaction(State.OPEN, int(m[2]) if m[2] else None)
+            history.transactions[int(m[1] or m[2])] = Transaction(State.OPEN, int(m[3]) if m[3] else None)
         if m := found.get("never"):
             history.transactions[int(m[1])] = Transaction(State.NEVER_STARTED)
         if m := found.get("register"):
             energy = float(m[1]) * (1000.0 if m[2] == "kWh" else 1.0)
-            connector = _CONNECTOR.search(raw)
-            history.registers[int(connector[1]) if connector else 1] = Register(energy, None, UNSET)
+            mine = _TRANSACTION_16.search(raw)
+            same = "same" in found and mine is not None and found["same"][1] in (None, mine[1])
+            between = len(_READING.findall(text)) > 1
+            of = int(mine[1]) if mine is not None and (same or between) else UNSET
+            history.registers[connector] = Register(energy, None, of)
         if m := found.get("limit"):
             history.limit_a = float(m[1])
         if m := found.get("list"):
             history.list_version = int(m[1])
         if (m := found.get("sequence")) and (named := _TRANSACTION.search(raw)) is not None:
             history.transactions[named[1]] = Transaction(State.OPEN, sequence=int(m[1]))
+        if m := found.get("status"):
+            history.statuses[connector] = m[1]
         history.awaits_boot = history.awaits_boot or "no_boot" in found
+        self.second_connection = self.second_connection or "twice" in found
+
+    def session_fact(self, name: str, value: object) -> None:
+        """A fact about the connection: whether a boot was seen on it, whether the charger has another one."""
+        if "boot" in name.lower() and not value:
+            self.reader.history.awaits_boot = True
+        if re.search(r"socket|connection|duplicate", name.lower()) and (
+            value is True or (isinstance(value, int) and value > 1) or "open" in str(value)
+        ):
+            self.second_connection = True
 
     def read(self) -> tuple[Outcome, list[Message], list[Flag]]:
         """The record's own frame."""
@@ -151,6 +188,8 @@ class _Scene:
         if isinstance(reading, Message):
             reading = Reading(Outcome.CLEAN, [reading], [])
         outcome, messages, flags = reading.outcome, reading.messages, list(reading.flags)
+        if self.second_connection:
+            flags.insert(0, Flag(FlagCode.CONNECTION_DUPLICATE))
         if self.binary:
             flags.insert(0, Flag(FlagCode.BINARY_FRAME))
         for message in messages:

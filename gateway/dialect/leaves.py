@@ -12,7 +12,7 @@ from gateway.ocpp.message import Sender, Version
 from gateway.ocpp.schema import Node, is_tenth
 from gateway.ocpp.values import Number, Path, dumps
 
-_INTEGER: Final = re.compile(r"\s*(-?(?:0|[1-9]\d{0,18}))(?:\.0+)?\s*", re.ASCII)
+_INTEGER: Final = re.compile(r"\s*(-?\d{1,19})(?:\.0+)?\s*", re.ASCII)
 _DECIMAL: Final = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?", re.ASCII)
 _BOOLEANS: Final = {"true": True, "false": False, "1": True, "0": False}
 _CONTROLS: Final = "".join(map(chr, range(1, 32)))
@@ -80,8 +80,8 @@ class Leaves:
             self.free(value, path)
             self.notes.at(FlagCode.DATA_STRUCTURED, path)
             return dumps(value)
-        if isinstance(value, dict) and len(value) == 1 and name in names.TAGS:
-            inner = next(iter(value.values()))
+        if isinstance(value, dict) and name in names.TAGS:
+            inner = value.get("idToken") if len(value) != 1 else next(iter(value.values()))
             if isinstance(inner, str):
                 self.notes.at(FlagCode.NESTED_VALUE, path, value, inner)
                 return inner
@@ -146,7 +146,7 @@ class Leaves:
             if name == "errorCode":
                 self.replaced_error_code = value
             return catch_all
-        if self.action == "StatusNotification" and value == "Occupied":
+        if self.action == "StatusNotification" and names.squeezed(value) == "occupied":
             raise self.wrong(FlagCode.STATUS_AMBIGUOUS, path, value)
         raise self.wrong(FlagCode.ENUM_UNKNOWN, path, value)
 
@@ -154,8 +154,8 @@ class Leaves:
         """What a word that is not in the list can only mean."""
         if (word := names.meant(value, node.enum)) is not None:
             return word, FlagCode.UNIT_SPELLING if name == "unit" else FlagCode.ENUM_SPELLING
-        if names.OLD_WORDS.get(value) in node.enum:
-            return names.OLD_WORDS[value], FlagCode.FIELD_OLD_NAME
+        if (old := names.OLD_WORDS.get(names.squeezed(value))) is not None and old in node.enum:
+            return old, FlagCode.FIELD_OLD_NAME
         if "Occupied" in node.enum:
             status = names.meant(value, tuple(sorted(names.STATUSES_16)))
             if status in names.OCCUPIED:
@@ -165,12 +165,11 @@ class Leaves:
     def integer(self, node: Node, value: object, path: Path) -> Number:
         """A whole number."""
         if isinstance(value, str) and (match := _INTEGER.fullmatch(value)) is not None:
-            self.notes.at(FlagCode.TEXT_AS_NUMBER, path, value, Number(match[1]))
-            value = Number(match[1])
+            whole = Number(str(int(match[1])))
+            self.notes.at(FlagCode.TEXT_AS_NUMBER, path, value, whole)
+            value = whole
         if not isinstance(value, Number):
-            is_text = isinstance(value, str)
-            code = FlagCode.TEXT_NOT_NUMBER if is_text else FlagCode.SCHEMA_VIOLATION
-            raise self.wrong(code, path, shown(value))
+            raise self.wrong(_not_number(value), path, shown(value))
         if not value.fits:
             raise self.wrong(FlagCode.FRAME_TOO_COMPLEX, path, value)
         if not value.is_whole:
@@ -194,9 +193,7 @@ class Leaves:
                 self.notes.at(FlagCode.TEXT_AS_NUMBER, path, value, Number(text))
                 value = Number(text)
         if not isinstance(value, Number):
-            is_text = isinstance(value, str)
-            code = FlagCode.TEXT_NOT_NUMBER if is_text else FlagCode.SCHEMA_VIOLATION
-            raise self.wrong(code, path, shown(value))
+            raise self.wrong(_not_number(value), path, shown(value))
         if not value.fits:
             raise self.wrong(FlagCode.FRAME_TOO_COMPLEX, path, value)
         return self.bounded(node, value, path)
@@ -221,6 +218,15 @@ class Leaves:
             self.notes.at(FlagCode.BOOLEAN_AS_TEXT, path, value, _BOOLEANS[word])
             return _BOOLEANS[word]
         raise self.wrong(FlagCode.SCHEMA_VIOLATION, path, shown(value))
+
+
+def _not_number(value: object) -> FlagCode:
+    """What is wrong with a value that should be a number and cannot be read as one that fits."""
+    if not isinstance(value, str):
+        return FlagCode.SCHEMA_VIOLATION
+    if not value.strip():
+        return FlagCode.REQUIRED_EMPTY
+    return FlagCode.INTEGER_WITH_FRACTION if _DECIMAL.fullmatch(value.strip()) else FlagCode.TEXT_NOT_NUMBER
 
 
 def fatal_of(broken: Broken) -> FlagCode:

@@ -46,6 +46,7 @@ _SPACE: Final = re.compile(r"[ \t\r\n]*")
 _CHUNK: Final = {'"': re.compile(r'[^"\\\x00-\x1f]+'), "'": re.compile(r"[^'\\\x00-\x1f]+")}
 _SIMPLE: Final = {'"': '"', "\\": "\\", "/": "/", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 _HEX4: Final = re.compile(r"[0-9a-fA-F]{4}")
+_HEX_NUMBER: Final = re.compile(r"[-+]?0[xX][0-9a-fA-F]+")
 _WORDS: Final = {"true": True, "false": False, "null": None}
 _PYTHON: Final = {"True": True, "False": False, "None": None}
 _NOT_NUMBERS: Final = {"nan", "inf", "infinity"}
@@ -269,8 +270,9 @@ class Parser:
             return Broken(FlagCode.NOT_A_NUMBER, dumps(word))
         if self.pos >= len(self.text) and self.depth:
             raise NotJsonError(FlagCode.TRUNCATED)
-        if any(char.isdigit() for char in word) and not any(
-            char.isalpha() and char not in "eE" for char in word
+        if _HEX_NUMBER.fullmatch(word) or (
+            any(char.isdigit() for char in word)
+            and not any(char.isalpha() and char not in "eE" for char in word)
         ):
             self.notes.add(FlagCode.BAD_NUMBER, before=dumps(word))
             return Broken(FlagCode.BAD_NUMBER, dumps(word))
@@ -304,8 +306,8 @@ class Parser:
 
     def escape(self, quote: str) -> str:
         """What a backslash and the characters after it stand for."""
-        char = self.text[self.pos + 1 : self.pos + 2]
-        if char == "":
+        char, rest = self.text[self.pos + 1 : self.pos + 2], self.text[self.pos : self.pos + 6]
+        if char == "" or (char == "u" and len(rest) < 6 and quote not in rest):
             raise NotJsonError(FlagCode.TRUNCATED)
         if char in _SIMPLE:
             self.pos += 2

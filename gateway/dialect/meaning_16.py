@@ -18,8 +18,7 @@ _STRUCTURE: Final = frozenset("{[;,")
 
 
 def _authorize(judge: Judge, p: Any) -> None:
-    if p.idTag:
-        check_tag(judge, p.idTag, "idTag")
+    check_tag(judge, p.idTag, "idTag")
     keep(judge.history.authorizing, judge.id, p.idTag)
 
 

@@ -17,8 +17,8 @@ OLD_FIELDS: Final = {
 OTHER_FIELDS: Final = {("StopTransaction", "disconnectReason"): "reason"}
 """(action, a name no version has) → the field that is meant."""
 
-OLD_WORDS: Final = {"EVDetected": "EVConnected"}
-"""A word of OCPP 2.0 → that of 2.0.1."""
+OLD_WORDS: Final = {"evdetected": "EVConnected"}
+"""A word of OCPP 2.0, squeezed → that of 2.0.1."""
 
 OCCUPIED: Final = frozenset({"Preparing", "Charging", "SuspendedEV", "SuspendedEVSE", "Finishing"})
 """Connector statuses of 1.6 that 2.x calls Occupied."""

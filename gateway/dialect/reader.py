@@ -14,7 +14,7 @@ from msgspec import Struct
 from gateway.dialect import quiet, replies
 from gateway.dialect.clean import Check, check_for, intact, whole
 from gateway.dialect.envelope import Context
-from gateway.dialect.hidden import hidden
+from gateway.dialect.hidden import hidden, names_16_schema
 from gateway.dialect.history import History
 from gateway.dialect.judge import Judge, Look
 from gateway.dialect.lenient import NotJsonError, parse
@@ -185,7 +185,7 @@ class Reader:
             if not action:
                 return message
             kind = self._answers.get(action) or _learned(self._answers, self.version, None, action, type_)
-        if kind is None:
+        if kind is None or (type_ is _SEND and self.version is not Version.V21):
             return None
         try:
             payload = kind.check.decode(message.payload)
@@ -234,7 +234,7 @@ class Reader:
         details = bytes(message.payload)
         if message.error_code not in errors.codes(self.version) or details[:1] != b"{" or not intact(details):
             return None
-        if self.version is not Version.V16 and "csChargingProfiles" in message.error_description:
+        if names_16_schema(self.version, message):
             flag = Flag(FlagCode.WRONG_SCHEMA, before=dumps(message.error_description))
             return Reading(Outcome.REPAIRED, [message], [flag])
         return message

@@ -19,6 +19,27 @@ _WITH_UNIT: Final = re.compile(r"(-?\d+(?:[.,]\d+)?)\s*([A-Za-z%°]+)", re.ASCII
 _NOT_NUMBERS: Final = frozenset({"nan", "inf", "infinity", "-inf", "-infinity", "+inf"})
 _THOUSANDS: Final = 3
 
+_UNITS_2X: Final = frozenset(
+    (
+        "A",
+        "V",
+        "W",
+        "kW",
+        "Wh",
+        "kWh",
+        "var",
+        "kvar",
+        "varh",
+        "kvarh",
+        "VA",
+        "kVA",
+        "Hertz",
+        "Celsius",
+        "Percent",
+    )
+)
+_GROUPED: Final = re.compile(r"-?\d{1,3}(?:(?:,\d{3})+\.\d+|(?:\.\d{3})+,\d+|(?:,\d{3}){2,})", re.ASCII)
+
 # Every unit that OCPP 1.6 has: StopTransaction's schema lacks one of them.
 _UNITS_16: Final = frozenset({"Hertz", "Celsius", "Celcius"})
 
@@ -29,6 +50,8 @@ def restyled(fields: "Fields", node: Node, value: dict[str, object], path: Path)
     if done.get("format") == "SignedData":
         return done
     if "unitOfMeasure" in node.properties:
+        if isinstance(done.get("value"), str):
+            _value_2x(fields, done, path)
         _phase(fields, node, done, path)
         return done
     if isinstance(done.get("value"), str):
@@ -61,9 +84,30 @@ def _value(fields: "Fields", node: Node, done: dict[str, object], path: Path) ->
         fields.notes.at(FlagCode.DECIMAL_COMMA, place, raw, point)
         if len(match[1]) != _THOUSANDS:
             done["value"] = point
+    elif _GROUPED.fullmatch(text):
+        fields.notes.at(FlagCode.DECIMAL_COMMA, place, raw, text)
     elif text != raw and _NUMBER.fullmatch(text):
         fields.notes.at(FlagCode.VALUE_PADDED, place, raw, text)
         done["value"] = text
+
+
+def _value_2x(fields: "Fields", done: dict[str, object], path: Path) -> None:
+    """The text of a value where 2.x has a number: nothing, no number, or a unit behind it."""
+    raw = str(done["value"])
+    place, text = (*path, "value"), raw.strip()
+    if text == "":
+        raise fields.wrong(FlagCode.SAMPLE_EMPTY, place, raw)
+    if text.lower() in _NOT_NUMBERS:
+        raise fields.wrong(FlagCode.NOT_A_NUMBER, place, raw)
+    match = _WITH_UNIT.fullmatch(text)
+    if match is None or match[2] not in _UNITS_2X:
+        return
+    measure = done.get("unitOfMeasure", {})
+    if not isinstance(measure, dict) or measure.get("unit", match[2]) != match[2]:
+        raise fields.wrong(FlagCode.UNIT_IN_VALUE, place, raw)
+    fields.notes.at(FlagCode.UNIT_IN_VALUE, place, raw, match[1])
+    done["value"] = match[1]
+    done["unitOfMeasure"] = measure | {"unit": match[2]}
 
 
 def _known_unit(node: Node, text: str) -> str | None:

@@ -7,6 +7,7 @@ from gateway.dialect import replies
 from gateway.dialect.clean import Check, check_for, clean
 from gateway.dialect.envelope import Context, Envelope, opened
 from gateway.dialect.fields import Fields
+from gateway.dialect.hidden import names_16_schema
 from gateway.dialect.lenient import NotJsonError, parse
 from gateway.dialect.notes import Notes
 from gateway.dialect.reading import Outcome, Reading
@@ -17,6 +18,7 @@ from gateway.ocpp.actions import may_send
 from gateway.ocpp.flags import Flag, FlagCode, Severity, gravest
 from gateway.ocpp.frame import split
 from gateway.ocpp.message import Message, MessageType, Version
+from gateway.ocpp.schema import schema
 from gateway.ocpp.values import dumps
 
 
@@ -119,9 +121,16 @@ class Work:
     def other_version(self, envelope: Envelope, payload: dict[str, object]) -> Version | None:
         """The version whose schema a payload fits that cannot be repaired in this one."""
         is_request = envelope.type in _CALLS
+        here = schema(self.version, envelope.action, is_request)
+        if (
+            here is None
+            or not payload
+            or (len(payload) == 1 and not payload.keys().isdisjoint(here.properties))
+        ):
+            return None
         for version in Version:
             check = check_for(version, envelope.action, is_request) if version is not self.version else None
-            if check is not None and len(payload) > 1 and _fits(check, payload):
+            if check is not None and _fits(check, payload):
                 return version
         return None
 
@@ -130,6 +139,8 @@ class Work:
         message = _message(envelope, payload)
         if message is None:
             return self.kept(envelope)
+        if envelope.type in _ERRORS and names_16_schema(self.version, message):
+            self.notes.add(FlagCode.WRONG_SCHEMA, before=dumps(message.error_description))
         flags = self.notes.flags
         if envelope.action and envelope.type not in _ERRORS:
             check = check_for(self.version, envelope.action, envelope.type in _CALLS)

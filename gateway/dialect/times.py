@@ -10,7 +10,8 @@ from gateway.ocpp.times import is_date_time
 
 _ISO: Final = re.compile(
     r"(?P<year>\d{4})(?P<dash>[-/.]?)(?P<month>\d{1,2})(?P=dash)(?P<day>\d{1,2})"
-    r"(?P<sep>[Tt]| +)(?P<hour>\d{1,2})(?P<colon>:?)(?P<minute>\d\d)(?:(?P=colon)(?P<second>\d\d))?"
+    r"(?P<sep>[Tt]| +|(?<=\d{8}))(?P<hour>\d{1,2})(?P<colon>:?)(?P<minute>\d\d)"
+    r"(?:(?P=colon)(?P<second>\d\d))?"
     r"(?P<point>[.,])?(?P<fraction>(?<=[.,])\d{1,18})? *(?P<zone>[Zz]|UTC|GMT|[+-]\d\d(?::?\d\d)?)?"
     r"(?P<java>\[[\w/+:-]*\])?",
     re.ASCII,
@@ -96,8 +97,10 @@ def _from_day_first(text: str, match: re.Match[str], clock: Clock) -> tuple[str,
 def _from_iso(match: re.Match[str], clock: Clock) -> tuple[str | None, list[FlagCode]]:
     codes: list[FlagCode] = []
     part = match.groupdict(default="")
-    if (part["point"] and not part["fraction"]) or (
-        not part["dash"] and len(part["month"] + part["day"]) != 4
+    if (
+        (part["point"] and not part["fraction"])
+        or (not part["dash"] and len(part["month"] + part["day"]) != 4)
+        or (not part["sep"] and not (len(part["hour"]) == 2 and part["second"] and not part["colon"]))
     ):
         return None, codes
     if part["sep"] == "t" or part["dash"] != "-" or not part["colon"] or not part["second"]:

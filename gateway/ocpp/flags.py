@@ -34,6 +34,7 @@ class FlagCode(StrEnum):
     FRAME_TOO_COMPLEX = "frame-too-complex"
     FRAME_EMPTY = "frame-empty"
     NOT_OCPP = "not-ocpp"
+    CONNECTION_DUPLICATE = "connection-duplicate"
     BINARY_FRAME = "binary-frame"
     BYTE_ORDER_MARK = "byte-order-mark"
     BAD_UTF8 = "bad-utf8"
@@ -248,6 +249,9 @@ FLAGS: Final[dict[FlagCode, FlagFacts]] = {
         _WARNING,
         _IGNORED,
         "Text that is no OCPP frame, such as a modem's chatter; it is ignored and never answered.",
+    ),
+    FlagCode.CONNECTION_DUPLICATE: FlagFacts(
+        _WARNING, _DELIVERED, "The charger has another connection open; the newest one counts."
     ),
     FlagCode.BINARY_FRAME: FlagFacts(
         _WARNING, _DELIVERED, "The frame came as a binary WebSocket message; it is read as text."

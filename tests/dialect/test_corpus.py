@@ -11,7 +11,12 @@ from gateway.dialect.notes import Notes
 from gateway.ocpp.flags import FlagCode
 from gateway.ocpp.values import dumps
 
-ROWS = [json.loads(line) for line in (Path(__file__).parent / "corpus.jsonl").read_text("utf-8").splitlines()]
+FILES = ("corpus.jsonl", "second_corpus.jsonl")  # frames from the field; more of the same kind
+ROWS = [
+    json.loads(line)
+    for name in FILES
+    for line in (Path(__file__).parent / name).read_text("utf-8").splitlines()
+]
 
 SEVERITIES = ["info", "warning", "error"]
 
@@ -21,6 +26,7 @@ CODES = {
     "frame-too-complex": [],
     "frame-empty": ["WS_EMPTY_FRAME"],
     "not-ocpp": ["WS_NOT_OCPP"],
+    "connection-duplicate": ["WS_DUPLICATE_SOCKET"],
     "binary-frame": ["WS_BINARY"],
     "byte-order-mark": ["JSON_BOM"],
     "bad-utf8": ["JSON_BAD_UTF8"],
