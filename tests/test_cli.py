@@ -292,11 +292,12 @@ def test_people_see_before_after_and_flags(inspected, paste, capsys):
     ]
 
 
-def test_a_frame_that_goes_nowhere_is_said_to(inspected, paste, capsys):
-    inspected.answer = {"outcome": "quarantined", "frames": [], "flags": []}
+@pytest.mark.parametrize(("outcome", "after"), [("quarantined", "no certain repair"), ("ignored", "nothing")])
+def test_a_frame_that_goes_nowhere_is_said_to(outcome, after, inspected, paste, capsys):
+    inspected.answer = {"outcome": outcome, "frames": [], "flags": []}
     paste(FRAME.encode())
     assert ends("inspect") == 0
-    assert "after    nothing is forwarded" in capsys.readouterr().out
+    assert capsys.readouterr().out.endswith(f"  after    {after}\n")
 
 
 def test_a_frame_cannot_steer_the_terminal(inspected, paste, capsys):

@@ -114,7 +114,7 @@ def _lines(record: dict[str, Any], report: dict[str, Any]) -> Iterator[str]:
     for frame in report["frames"]:
         yield f"  after    {_safe(frame)}"
     if not report["frames"]:
-        yield "  after    nothing is forwarded"
+        yield "  after    no certain repair" if report["outcome"] == "quarantined" else "  after    nothing"
     for flag in report["flags"]:
         told = (flag["code"], _safe(flag["path"]), _safe(change(flag["before"], flag["after"])))
         yield f"  {flag['severity']:<8} " + "  ".join(filter(None, told))

@@ -18,7 +18,7 @@ file to start from is [deploy/gateway.example.toml](../deploy/gateway.example.to
 
 - `ocpp-gateway check gateway.toml` reports every mistake at once, each with its key and the cure, and what is
   unsafe about a file that is right. An unknown key is a mistake.
-- **Command line**: {options} go before the file.
+- **Command line**: {options}. What they say holds instead of what the file says.
 - **Units** end the name: `_s` seconds, `_bytes`, `_per_s` times per second, `_days`.
 - **Secrets** are written as `{{ env = "NAME" }}` (an environment variable) or `{{ file = "path" }}`. A plain
   text works too and is reported as unsafe. No log shows a secret.
