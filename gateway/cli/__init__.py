@@ -9,7 +9,6 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from functools import partial
 from importlib import import_module
 
 from gateway import __version__
@@ -63,7 +62,7 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
         prog="ocpp-gateway",
         description="A tolerant OCPP gateway between chargers and backends.",
         epilog=EXAMPLES,
-        formatter_class=partial(argparse.RawDescriptionHelpFormatter, max_help_position=30),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"ocpp-gateway {__version__}")
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
