@@ -6,6 +6,7 @@ the flags. Frames given as context are read first, so that order and memory coun
 
 import base64
 import binascii
+import json
 import re
 from collections.abc import Iterable
 from typing import Any, Final
@@ -34,11 +35,12 @@ _NOTES: Final = {
     "list": re.compile(r"list version\b[^\d]{0,10}(\d+)"),
     "sequence": re.compile(r"seqNo\b.{0,60}\b(\d+)\D*$"),
     "no_boot": re.compile(
-        r"\b(?:no|not|without)\b.{0,30}\bBoot(?:Notification)?\b"
-        r"|\bBoot(?:Notification)?\b.{0,40}\b(?:not|previous|earlier)\b",
+        r"\b(?:no|without)\b.{0,30}\bBoot(?:Notification)?\b"
+        r"|\bBoot(?:Notification)?\b.{0,40}\b(?:not (?:sent|seen|repeated)|previous|earlier)\b"
+        r"|\bafter (?:a |the )?re-?connect",
         re.IGNORECASE,
     ),
-    "status": re.compile(r"\b(?:status )?(Available|Preparing|Charging|SuspendedEV(?:SE)?|Finishing)\b"),
+    "status": re.compile(r"\b(Available|Preparing|Charging|SuspendedEV(?:SE)?|Finishing)\b"),
     "same": re.compile(r"\b(?:same|this) transaction\b|\btransaction (\d+)"),
     "twice": re.compile(
         r"\b(?:old|older|previous|first|other|second|two|duplicate)\b.{0,40}\b(?:socket|connection)s?\b.{0,40}"
@@ -94,7 +96,7 @@ class _Scene:
         self.now = (seconds(received) if isinstance(received, str) else received) or 0.0
         self.action = str(record.get("action") or "")
         given = record.get("given") or []
-        self.given: list[str] = [str(item) for item in ([given] if isinstance(given, str) else given)]
+        self.given = [_told(item) for item in (given if isinstance(given, list) else [given])]
         self.reader = Reader(self.version)
         self.pending: dict[Sender, dict[str, str]] = {Sender.CHARGER: {}, Sender.BACKEND: {}}
         self.answered: set[str] = set()
@@ -216,9 +218,27 @@ class _Scene:
 
 def _version(record: Record) -> Version:
     session = record.get("session")
-    negotiated = session.get("negotiated", "") if isinstance(session, dict) else ""
-    text = str(negotiated or record.get("version") or "1.6").removeprefix("ocpp")
-    return Version(text)
+    negotiated = session.get("negotiated") if isinstance(session, dict) else None
+    if (version := _version_named(negotiated)) is not None:
+        return version
+    written = record.get("version") or Version.V16.value
+    version = _version_named(written)
+    if version is None:
+        raise ValueError(f"{written!r} is not a version of OCPP; known: {', '.join(Version)}")
+    return version
+
+
+def _version_named(text: object) -> Version | None:
+    """The version a record or a sub-protocol names: `1.6`, `ocpp2.0.1`, `OCPP1.6J`."""
+    plain = str(text).strip().lower().removeprefix("ocpp").removesuffix("j").strip()
+    return next((version for version in Version if version.value == plain), None)
+
+
+def _told(item: object) -> str:
+    """One thing that came before, as text: a frame may also stand there as the JSON it is, or as a record."""
+    if isinstance(item, dict) and isinstance(item.get("raw"), str):
+        return f"({item['direction']}) {item['raw']}" if item.get("direction") else item["raw"]
+    return item if isinstance(item, str) else json.dumps(item)
 
 
 def _sender(direction: str) -> Sender:

@@ -48,7 +48,7 @@ _SIMPLE: Final = {'"': '"', "\\": "\\", "/": "/", "b": "\b", "f": "\f", "n": "\n
 _HEX4: Final = re.compile(r"[0-9a-fA-F]{4}")
 _HEX_NUMBER: Final = re.compile(r"[-+]?0[xX][0-9a-fA-F]+")
 _WORDS: Final = {"true": True, "false": False, "null": None}
-_PYTHON: Final = {"True": True, "False": False, "None": None}
+_PYTHON: Final = {"True": True, "False": False, "None": None, "undefined": None}
 _NOT_NUMBERS: Final = {"nan", "inf", "infinity"}
 _MAX_LAYERS: Final = 3
 

@@ -62,7 +62,7 @@ class Work:
         stripped = text.strip()
         if not stripped:
             return self.ignored(FlagCode.FRAME_EMPTY)
-        if stripped[0] in "[{\"'" or stripped in {"null", "None"} or stripped.lstrip("-").isdecimal():
+        if stripped[0] in "[{\"'" or stripped in _WORDS or stripped.lstrip("-").isdecimal():
             return None
         return self.ignored(FlagCode.NOT_OCPP, stripped)
 
@@ -177,6 +177,7 @@ class Work:
 
 
 _SPACE = b" \t\r\n"
+_WORDS = frozenset({"null", "None", "true", "false"})
 _CALLS = (MessageType.CALL, MessageType.SEND)
 _ERRORS = (MessageType.CALLERROR, MessageType.CALLRESULTERROR)
 

@@ -21,7 +21,7 @@ _DAY_FIRST: Final = re.compile(
     r" *([Zz]|UTC|GMT|[+-]\d\d:?\d\d)?",
     re.ASCII,
 )
-_EPOCH: Final = re.compile(r"\d{10}|\d{13}", re.ASCII)
+_EPOCH: Final = re.compile(r"\d{10}(?:\.\d{1,9})?|\d{13}", re.ASCII)
 
 _MAX_LENGTH: Final = 64
 
@@ -70,7 +70,7 @@ def repaired(text: str, clock: Clock) -> tuple[str, list[FlagCode]]:  # noqa: PL
 def _from_epoch(digits: str) -> str:
     moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=int(digits[:10]))
     text = moment.strftime("%Y-%m-%dT%H:%M:%S")
-    return f"{text}.{digits[10:]}Z" if len(digits) > 10 else f"{text}Z"
+    return f"{text}.{digits[10:].removeprefix('.')}Z" if len(digits) > 10 else f"{text}Z"
 
 
 def _from_http(text: str) -> str | None:

@@ -56,6 +56,33 @@ def test_frames_before_are_read_in_order():
     assert codes('[3,"t",{"status":"Accepted"}]') == ["answer-unknown"]
 
 
+def test_a_frame_before_may_stand_there_as_json_or_as_a_record():
+    call = '[2,"s","Reset",{"type":"Soft"}]'
+    answer = '[3,"s",{"status":"Accepted"}]'
+    record = {"raw": call, "direction": "backend_to_charger"}
+    for before in (call, json.loads(call), record, f"(backend to charger) {call}"):
+        assert inspect({"raw": answer, "given": [before]})["outcome"] == "clean"
+    assert inspect({"raw": answer, "given": [None, 5, {"a": 1}]})["outcome"] == "ignored"
+
+
+@pytest.mark.parametrize("written", ["2.0.1", "ocpp2.0.1", "OCPP2.0.1"])
+def test_a_version_may_be_written_as_the_sub_protocol(written):
+    assert inspect({"raw": EVENT, "version": written})["outcome"] == "clean"
+    assert inspect({"raw": EVENT, "session": {"negotiated": written}})["outcome"] == "clean"
+    assert inspect({"raw": EVENT, "version": written, "session": {"negotiated": "?"}})["outcome"] == "clean"
+
+
+def test_a_second_connection_is_told():
+    for more in ({"session": {"open_sockets": 2}}, {"given": ["its old connection is still open"]}):
+        assert codes(AVAILABLE, **more) == ["connection-duplicate"]
+    assert codes(AVAILABLE, session={"open_sockets": 1, "socket": "new"}) == []
+
+
+def test_a_send_is_no_call_in_1_6_though_its_action_was_met_as_one():
+    heartbeat = '[2,"h","Heartbeat",{}]'
+    assert codes('[6,"n","Heartbeat",{}]', heartbeat) == ["message-type-newer"]
+
+
 def test_a_record_may_hold_any_bytes():
     raw = base64.b64encode(b'[2,"1","Heartbeat",{}]\x00\x00').decode()
     report = inspect({"id": 5, "raw": raw, "encoding": "base64", "ws_opcode": 2})
