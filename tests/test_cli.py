@@ -173,7 +173,7 @@ def test_check_says_what_a_file_amounts_to(capsys, tmp_path):
     assert shown.startswith(f"{path}: OK\n")
     for part in (
         "127.0.0.1:9000/",
-        "backend: ws://backend.example/ocpp/<charger id>",
+        "main: ws://backend.example/ocpp/<charger id>",
         "with a token",
         "unsafe:\n",
     ):
@@ -240,14 +240,16 @@ def test_bytes_that_are_no_text_are_inspected_as_they_are(inspected, paste, caps
     [
         ({"raw": FRAME, "version": "9"}, "frame 1: "),
         ({"raw": "%%", "encoding": "base64"}, "frame 1: "),
-        ({"raw": FRAME, "given": 5}, "line 2: is not a JSON object with"),
+        ({"raw": 5}, "frame 2: is not a JSON object with"),
     ],
 )
 def test_a_record_that_is_none_is_a_mistake(record, message, paste, capsys):
-    good = [{"raw": FRAME}] if "line" in message else []
-    paste("\n".join(json.dumps(one) for one in [*good, record]).encode())
+    good = [{"raw": FRAME}] if "frame 2" in message else []
+    paste("\n".join(json.dumps(one) for one in [*good, record, {"raw": FRAME}]).encode())
     assert ends("inspect") == 2
-    assert message in capsys.readouterr().err
+    told = capsys.readouterr()
+    assert message in told.err
+    assert told.out.count(": clean") == len(good) + 1
 
 
 def test_the_inspector_itself_answers(paste, capsys):
@@ -260,7 +262,7 @@ def test_the_inspector_itself_answers(paste, capsys):
 
 @pytest.mark.parametrize(
     ("data", "message"),
-    [(b" \n", "there is no frame"), (b'{"raw":"[]"}\n\n{"id":"2"}\n', "line 3: is not a JSON object with")],
+    [(b" \n", "there is no frame"), (b'{"raw":"[]"}\n\n{"id":"2"}\n', "frame 2: is not a JSON object with")],
 )
 def test_what_holds_no_frame_is_a_mistake(data, message, inspected, paste, capsys):
     paste(data)

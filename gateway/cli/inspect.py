@@ -44,30 +44,34 @@ def run(arguments: argparse.Namespace) -> int:
     defaults = {"version": arguments.version, "direction": DIRECTIONS[arguments.sender]}
     if arguments.action:
         defaults["action"] = arguments.action
+    status = 0
     for number, record in enumerate(records(_read(arguments.file)), 1):
-        complete = {"id": str(number)} | defaults | record
+        complete = {"id": str(number)} | defaults | (record or {})
         try:
+            if record is None:
+                raise ValueError('is not a JSON object with the frame in "raw"')
             report = inspect(complete)
         except ValueError as error:
-            raise Mistake(f"frame {number}: {error}") from None
+            print(f"frame {number}: {error}", file=sys.stderr)
+            status = 2
+            continue
         print(
             json.dumps(report, ensure_ascii=False) if arguments.json else "\n".join(_lines(complete, report))
         )
-    return 0
+    return status
 
 
-def records(data: bytes) -> Iterator[dict[str, Any]]:
-    """The frames in `data`, each an object with at least `raw`.
+def records(data: bytes) -> Iterator[dict[str, Any] | None]:
+    """The frames in `data`, each an object with at least `raw`; None for a line of JSON lines that is none.
 
-    Errors: Mistake when it is empty, or when some line of JSON lines is not such an object.
+    Errors: Mistake when it is empty.
     """
     lines = [line for line in data.splitlines() if line.strip()]
     if not lines:
         raise Mistake("there is no frame; give a file, or paste one and end with Ctrl-D")
-    if _record(lines[0]) is not None:
-        for number, line in enumerate(data.splitlines(), 1):
-            if line.strip():
-                yield _record(line) or _refuse_line(number)
+    found = [_record(line) for line in lines]
+    if any(found):
+        yield from found
     elif all(line.lstrip().startswith(b"[") for line in lines):
         yield from map(_raw, lines)
     else:
@@ -92,12 +96,7 @@ def _record(line: bytes) -> dict[str, Any] | None:
         value = json.loads(line)
     except ValueError:
         return None
-    is_one = isinstance(value, dict) and isinstance(value.get("raw"), str)
-    return value if is_one and isinstance(value.get("given", []), list | str | None) else None
-
-
-def _refuse_line(number: int) -> dict[str, Any]:
-    raise Mistake(f'line {number}: is not a JSON object with the frame in "raw"')
+    return value if isinstance(value, dict) and isinstance(value.get("raw"), str) else None
 
 
 def _raw(frame: bytes) -> dict[str, Any]:

@@ -144,7 +144,7 @@ class Leaves:
         if catch_all in node.enum and catch_all is not None:
             self.notes.at(FlagCode.ENUM_REPLACED, path, value, catch_all)
             if name == "errorCode":
-                self.replaced_error_code = value
+                self.replaced_error_code = "".join(filter(str.isprintable, value))
             return catch_all
         if self.action == "StatusNotification" and names.squeezed(value) == "occupied":
             raise self.wrong(FlagCode.STATUS_AMBIGUOUS, path, value)

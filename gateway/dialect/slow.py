@@ -14,7 +14,7 @@ from gateway.dialect.reading import Outcome, Reading
 from gateway.dialect.text import decoded
 from gateway.dialect.times import Clock
 from gateway.ocpp import frame
-from gateway.ocpp.actions import may_send
+from gateway.ocpp.actions import NEVER_LOST, may_send
 from gateway.ocpp.flags import Flag, FlagCode, Severity, gravest
 from gateway.ocpp.frame import split
 from gateway.ocpp.message import Message, MessageType, Version
@@ -64,6 +64,8 @@ class Work:
             return self.ignored(FlagCode.FRAME_EMPTY)
         if stripped[0] in "[{\"'" or stripped in _WORDS or stripped.lstrip("-").isdecimal():
             return None
+        if any(f'"{action}"' in stripped for action in NEVER_LOST):
+            return self.unreadable(text, FlagCode.FRAME_UNREADABLE)
         return self.ignored(FlagCode.NOT_OCPP, stripped)
 
     def ignored(self, code: FlagCode, before: str = "") -> Reading:
