@@ -28,6 +28,9 @@ OPTIONS = {
 DEMO_BACKEND = "ws://127.0.0.1:9180"
 """Stands in for `backend.url` in a demonstration until its own backend has a port."""
 
+DEMO_DATA = "data/demo"
+"""Where a demonstration keeps its flags, apart from those of real chargers."""
+
 
 class ConfigError(Exception):
     """What is wrong with the configuration; each error names its file, its key and the cure."""
@@ -56,6 +59,8 @@ def from_arguments(
     given = {OPTIONS[name]: value for name, value in (options or {}).items() if value not in (None, False)}
     if demo:
         given["backend.url"] = DEMO_BACKEND
+        if path is None:
+            given.setdefault("data.directory", DEMO_DATA)
     for key_path, value in given.items():
         table, _, name = key_path.partition(".")
         if isinstance(raw.setdefault(table, {}), dict):

@@ -106,7 +106,7 @@ class Backend(Table, frozen=True, kw_only=True):
     ]
     name: Annotated[
         str, Meta(pattern="^[A-Za-z0-9_.-]{1,64}$"), about("Label in metrics, logs and flags.")
-    ] = "backend"
+    ] = "main"
     username: Annotated[
         str, about("User name for HTTP Basic; empty: the charger's id.", parse=values.basic_username)
     ] = ""

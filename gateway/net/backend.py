@@ -94,6 +94,11 @@ class Backend:
         """A charger's link has closed."""
         self._closed_at[registry_key] = monotonic()
 
+    async def check(self) -> None:
+        """Ask once whether it answers, so that a wrong URL is seen before the first charger comes."""
+        if (problem := await answers(self.config, self._tls)) is not None:
+            self._gone(problem)
+
     def doubt(self, reason: str) -> None:
         """Somebody's messages are not answered: refuse everybody until a probe is."""
         self._gone(reason)

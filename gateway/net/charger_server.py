@@ -34,6 +34,7 @@ from gateway.session.tally import Tally
 BACKLOG = 4096
 MAX_ADDRESSES = 10_000
 BURST_S = 2.0
+TLS_HANDSHAKE = b"\x16"  # the first byte of a ClientHello (RFC 8446 §5.1)
 
 
 class ChargerServer:
@@ -132,6 +133,9 @@ class Handshake(asyncio.Protocol):
             self._refuse(Refusal(400, "bad-request", "data before the handshake was answered"))
             return
         self._head += data
+        if self._head[:1] == TLS_HANDSHAKE:
+            self._refuse(Refusal(400, "bad-request", "TLS came to a port that speaks plain ws://"))
+            return
         head, end, rest = self._head.partition(b"\r\n\r\n")
         try:
             if len(head) > handshake.MAX_HEAD_BYTES:

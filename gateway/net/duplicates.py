@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from gateway.net.driver import Driver
 from gateway.net.handshake import Offer, Refusal
 from gateway.observe import log
+from gateway.ocpp.flags import Flag, FlagCode
 from gateway.session import events as ev
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class Duplicates:
             self._judge_newcomer(incumbent, offer, address)
         log.event("info", "charger-replaced", charger=offer.charger_id, old=incumbent.address, new=address)
         self._fleet.tally.events["charger-replaced"] += 1
+        self._fleet.count_flag(Flag(FlagCode.CONNECTION_DUPLICATE))
         await self._fleet.end(key, incumbent)
 
     def _judge_newcomer(self, incumbent: Driver, offer: Offer, address: str) -> None:

@@ -21,13 +21,15 @@ from gateway.net.busy import MalformedShare
 from gateway.net.driver import Driver
 from gateway.net.duplicates import Duplicates, digest
 from gateway.net.handshake import Offer, Refusal, registry_key
-from gateway.net.link import Link, LinkLimits
+from gateway.net.limits import link_limits, session_settings
+from gateway.net.link import Link
+from gateway.net.tasks import spawn
 from gateway.observe import log
 from gateway.ocpp.flags import FLAGS, Flag
 from gateway.ocpp.message import Sender
 from gateway.session import effects as ef
 from gateway.session import events as ev
-from gateway.session.session import ChargerSession, SessionSettings
+from gateway.session.session import ChargerSession
 from gateway.session.tally import Tally
 
 SWEEP_S = 0.25
@@ -91,33 +93,9 @@ class Fleet:
         """Take what a reload can change; sockets stay open."""
         self.config = config
         self._malformed.per_s = config.limits.malformed_per_s
-        limits, listen, backend = config.limits, config.listen, config.backend
-        self.charger_limits = LinkLimits(
-            limits.charger_message_bytes,
-            limits.fragments,
-            limits.fragment_assembly_s,
-            limits.pings_per_s,
-            limits.write_buffer_bytes,
-        )
-        self.backend_limits = LinkLimits(
-            limits.backend_message_bytes,
-            limits.fragments,
-            limits.fragment_assembly_s,
-            limits.pings_per_s,
-            limits.write_buffer_bytes,
-        )
-        self.session_settings = SessionSettings(
-            answer_deadline_s=backend.answer_deadline_s,
-            call_timeout_s=backend.call_timeout_s,
-            waiting_calls=limits.waiting_calls,
-            message_cost_s=1.0 / limits.messages_per_s,
-            burst_s=limits.message_burst / limits.messages_per_s,
-            charger_ping_s=listen.ping_interval_s,
-            charger_pong_s=listen.pong_timeout_s,
-            backend_ping_s=backend.ping_interval_s,
-            backend_pong_s=backend.pong_timeout_s,
-            backend_name=backend.name,
-        )
+        self.charger_limits = link_limits(config.limits, config.limits.charger_message_bytes)
+        self.backend_limits = link_limits(config.limits, config.limits.backend_message_bytes)
+        self.session_settings = session_settings(config)
         for driver in self.drivers.values():
             driver.session.settings = self.session_settings
             mode, zone = config.dialect.of(driver.charger_id)
@@ -202,7 +180,7 @@ class Fleet:
     def flagged(self, driver: Driver, flagged: ef.Flagged) -> None:
         worst = max((FLAGS[flag.code].severity for flag in flagged.flags), key=_SEVERITY_ORDER.index)
         log.event(
-            "info" if worst == "info" else "warning",
+            "debug" if worst == "info" else "warning",
             "message-flagged",
             charger=driver.charger_id,
             sender=flagged.sender.value,
@@ -256,8 +234,9 @@ class Fleet:
     # Time
 
     def start(self) -> None:
-        """Begin to look after deadlines."""
+        """Begin to look after deadlines, and see whether the backend answers."""
         self._sweep()
+        spawn(self.backend.check(), "first look at the backend")
 
     def _sweep(self) -> None:
         loop = asyncio.get_running_loop()
@@ -293,12 +272,13 @@ class Fleet:
     def handshake_flags(self, offer: Offer) -> None:
         """Count and log what was odd about an accepted handshake."""
         for flag in offer.flags:
-            self._count_flag(flag)
+            self.count_flag(flag)
         if offer.flags:
             names = ", ".join(flag.code.value for flag in offer.flags)
             log.event("info", "handshake-flagged", charger=offer.charger_id, flags=names)
 
-    def _count_flag(self, flag: Flag) -> None:
+    def count_flag(self, flag: Flag) -> None:
+        """Count what was wrong with a connection, not with a message."""
         self.tally.flags[flag.code.value, FLAGS[flag.code].severity.value, ""] += 1
 
 

@@ -342,7 +342,7 @@ FLAGS: Final[dict[FlagCode, FlagFacts]] = {
     FlagCode.REFUSED_BY_BACKEND: FlagFacts(
         _ERROR,
         _QUARANTINED,
-        "Billing data beyond repair was refused by the backend; the charger heard a confirmation.",
+        "Billing data beyond repair was refused by the backend; it is kept.",
     ),
     FlagCode.ACTION_NOT_FOR_SENDER: FlagFacts(
         _ERROR, _QUARANTINED, "The action exists, but this end may not send it."

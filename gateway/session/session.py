@@ -357,12 +357,17 @@ class ChargerSession:
         return effects
 
     def _refused(self, call: Call, doubt: Doubt, answer: Message, data: bytes) -> list[Effect]:
-        """The backend refuses what could not be repaired: billing data stays with us, confirmed."""
+        """The backend refuses billing data that could not be repaired: it stays with us.
+
+        The charger hears a confirmation where there is one without the backend; a StartTransaction has none.
+        """
         self.tally.messages[self.to_backend.kinds[CALLERROR], call.label, self.version] += 1
-        if doubt.confirmation is None:
-            return [SendToCharger(data)]
-        flag = Flag(FlagCode.REFUSED_BY_BACKEND, after=answer.error_code)
-        return [self._keep_then_answer("call", call.action, call.frame, [flag], doubt.confirmation)]
+        flags = [Flag(FlagCode.REFUSED_BY_BACKEND, after=answer.error_code)]
+        confirmation = doubt.confirmation
+        if confirmation is not None and confirmation.startswith(b"[3"):
+            return [self._keep_then_answer("call", call.action, call.frame, flags, confirmation)]
+        kept = self._flagged(CHARGER, "call", call.action, call.frame, flags, Verdict.QUARANTINED)
+        return [kept, SendToCharger(data)]
 
     def _keep_then_answer(
         self, kind: str, action: str, raw: bytes, flags: list[Flag], answer: bytes

@@ -409,7 +409,7 @@ def test_a_backend_is_reached_through_a_proxy(kind):
             wire = await here.charger()
             assert wire.status == 101
             assert b"hb" in await wire.heartbeat()
-            assert proxy.asked == [f"127.0.0.1:{stub.port}"]
+            assert set(proxy.asked) == {f"127.0.0.1:{stub.port}"}
 
     run(test)
 

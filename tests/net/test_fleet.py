@@ -458,3 +458,23 @@ def test_picows_reads_the_plain_request_that_it_is_handed():
             assert link.transport.underlying_transport.get_protocol().listener is link
 
     run(test)
+
+
+def test_a_backend_that_is_not_there_is_seen_before_the_first_charger_comes():
+    async def test():
+        async with node("ws://127.0.0.1:1") as here:
+            await until(lambda: here.fleet.backend.is_away, "the backend being away")
+            assert here.fleet.backend.reason == "it refuses connections"
+
+    run(test)
+
+
+def test_tls_on_a_plain_port_is_told_so_at_once():
+    async def test():
+        async with world() as (_, here):
+            reader, writer = await asyncio.open_connection("127.0.0.1", here.port)
+            writer.write(b"\x16\x03\x01\x00\xf8")
+            assert b"TLS came to a port that speaks plain ws://" in await reader.read()
+            writer.close()
+
+    run(test)
