@@ -140,7 +140,10 @@ class Fields(Leaves):
     def means_none(self, name: str, member: object) -> bool:
         """Whether a transaction id is the largest integer there is, which stands for none."""
         text = member.text if isinstance(member, Number) else member
-        return name == "transactionId" and isinstance(text, str) and text in _NO_TRANSACTION
+        if name != "transactionId" or not isinstance(text, str):
+            return False
+        whole, _, fraction = text.strip().partition(".")
+        return whole.lstrip("0") in _NO_TRANSACTION and not fraction.strip("0")
 
     def unset(self, value: object) -> bool:
         """Whether a timestamp is from before the year 2000: a clock that was never set."""

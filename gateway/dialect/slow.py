@@ -21,6 +21,8 @@ from gateway.ocpp.message import Message, MessageType, Version
 from gateway.ocpp.schema import schema
 from gateway.ocpp.values import dumps
 
+MAX_ROUNDS = 3
+
 
 class Work:
     """The slow path for one WebSocket message."""
@@ -111,14 +113,30 @@ class Work:
         """A frame whose payload has a schema."""
         is_request = envelope.type in _CALLS
         before = len(self.notes.flags)
-        fields = Fields(self.version, envelope.action, is_request, self.sender, self.clock, self.notes)
-        fixed = fields.repair(payload)
+        fixed = self.settled(envelope, is_request, payload)
         if fixed is None:
             if (other := self.other_version(envelope, payload)) is not None:
                 del self.notes.flags[before:]
                 self.notes.add(FlagCode.VERSION_MISMATCH, after=f'"{other}"')
             return self.kept(envelope)
         return self.passed(envelope, fixed, not before and fixed == payload)
+
+    def settled(
+        self, envelope: Envelope, is_request: bool, payload: dict[str, object]
+    ) -> dict[str, object] | None:
+        """The payload repaired until there is nothing left to repair: one repair may uncover another."""
+        notes = self.notes
+        for _ in range(MAX_ROUNDS):
+            fields = Fields(self.version, envelope.action, is_request, self.sender, self.clock, notes)
+            fixed = fields.repair(payload)
+            if notes is not self.notes:
+                seen = {(flag.code, flag.path) for flag in self.notes.flags}
+                new = [flag for flag in notes.flags if (flag.code, flag.path) not in seen]
+                self.notes.flags.extend(new if fixed != payload else [])
+            if fixed is None or fixed == payload:
+                break
+            payload, notes = fixed, Notes()
+        return fixed
 
     def other_version(self, envelope: Envelope, payload: dict[str, object]) -> Version | None:
         """The version whose schema a payload fits that cannot be repaired in this one."""

@@ -1,11 +1,12 @@
 """The long form of the property tests: `python -m tests.dialect.fuzz --inputs 1000000`.
 
-Frames of the corpus and of the schemas are spoilt at random. A failure prints its input and ends the
-run with status 1; a message that takes too long to read is a failure as well.
+Frames of the corpora and of the schemas are spoilt at random. A failure prints its input and ends the
+run with status 1; a message that takes too long to read is a failure, and so is memory that grows.
 """
 
 import argparse
 import json
+import resource
 import sys
 import time
 from pathlib import Path
@@ -18,12 +19,17 @@ from gateway.ocpp.schema import Node, schema
 from tests.dialect.checks import check_any
 from tests.dialect.mutate import spoil
 
-SECONDS_PER_MESSAGE = 1.0
+SECONDS_PER_MESSAGE = 0.1
+GROWTH_MIB = 32
+STEPS = 20
 
 
 def seeds() -> list[tuple[bytes, Version, Sender, str]]:
+    here = Path(__file__).parent
     rows = [
-        json.loads(line) for line in (Path(__file__).parent / "corpus.jsonl").read_text("utf-8").splitlines()
+        json.loads(line)
+        for name in ("corpus.jsonl", "second_corpus.jsonl")
+        for line in (here / name).read_text("utf-8").splitlines()
     ]
     return [
         (
@@ -72,6 +78,10 @@ def from_schema(random: Random) -> tuple[bytes, Version, Sender, str]:
     return json.dumps([*head, value(node, random)]).encode(), version, sender, action
 
 
+def peak_mib() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--inputs", type=int, default=100_000)
@@ -79,7 +89,7 @@ def main() -> int:
     arguments = parser.parse_args()
     random, frames = Random(arguments.seed), seeds()
     print(f"seed {arguments.seed}")
-    slowest = 0.0
+    slowest, warm_mib = 0.0, 0.0
     for number in range(arguments.inputs):
         data, version, sender, action = (
             random.choice(frames) if random.random() < 0.5 else from_schema(random)
@@ -95,6 +105,12 @@ def main() -> int:
         if slowest > SECONDS_PER_MESSAGE:
             print(f"input {number} took {slowest:.2f} s: {data[:500]!r}")
             return 1
+        if number % max(arguments.inputs // STEPS, 1) == 0:
+            used = peak_mib()
+            print(f"{number} inputs, the slowest took {slowest * 1000:.1f} ms, {used:.0f} MiB", flush=True)
+            if number and used - (warm_mib := warm_mib or used) > GROWTH_MIB:
+                print("memory grows")
+                return 1
     print(f"{arguments.inputs} inputs, the slowest took {slowest * 1000:.1f} ms")
     return 0
 
