@@ -145,7 +145,7 @@ class Fleet:
             Reader(offer.versions[0][0], mode, ZoneInfo(zone) if zone else None, known.history),
             wall_offset_s,
         )
-        session.station = known.station
+        session.recall(known.station)
         return Driver(offer.charger_id, address, digest(offer.authorization), session, self)
 
     def _check_room(self) -> None:
@@ -279,7 +279,7 @@ class Fleet:
 
     def count_flag(self, flag: Flag) -> None:
         """Count what was wrong with a connection, not with a message."""
-        self.tally.flags[flag.code.value, FLAGS[flag.code].severity.value, ""] += 1
+        self.tally.flags[flag.code.value, FLAGS[flag.code].severity.value, "", ""] += 1
 
 
 _SEVERITY_ORDER = ["info", "warning", "error"]

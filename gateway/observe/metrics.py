@@ -25,7 +25,7 @@ MAX_BRANDS = 50
 OTHER = "other"
 
 T = TypeVar("T")
-Labels = tuple[str] | tuple[str, str] | tuple[str, str, str]
+Labels = tuple[str] | tuple[str, str] | tuple[str, str, str] | tuple[str, str, str, str]
 L = TypeVar("L", bound=Labels)
 
 
@@ -87,7 +87,7 @@ METRICS: dict[str, Described] = dict(
         _metric(
             "flags_total",
             "counter",
-            "code severity brand",
+            "code severity brand firmware",
             1000,
             f"Flags raised. The first {MAX_BRANDS} brands are told apart.",
         ),
@@ -223,14 +223,14 @@ def _single(values: Mapping[str, int]) -> dict[tuple[str], int]:
     return {(label,): value for label, value in values.items()}
 
 
-def _few_brands(flags: Mapping[tuple[str, str, str], int]) -> dict[tuple[str, str, str], int]:
+def _few_brands(flags: Mapping[tuple[str, str, str, str], int]) -> dict[tuple[str, str, str, str], int]:
     """The same counts with the brands after the first `MAX_BRANDS` taken together."""
     kept: dict[str, None] = {}
-    counts: dict[tuple[str, str, str], int] = {}
-    for (code, severity, brand), count in flags.items():
+    counts: dict[tuple[str, str, str, str], int] = {}
+    for (code, severity, brand, firmware), count in flags.items():
         if len(kept) < MAX_BRANDS:
             kept[brand] = None
-        labels = (code, severity, brand if brand in kept else OTHER)
+        labels = (code, severity, *((brand, firmware) if brand in kept else (OTHER, OTHER)))
         counts[labels] = counts.get(labels, 0) + count
     return counts
 

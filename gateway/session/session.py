@@ -83,6 +83,7 @@ class ChargerSession:
     __slots__ = (
         "_asked_of_charger",
         "_awaited",
+        "_counted_as",
         "_earliest_next",
         "_flooding_since",
         "_last_billing",
@@ -119,6 +120,7 @@ class ChargerSession:
         self.version = reader.version
         self.wall_offset_s = wall_offset_s
         self.station = Station()
+        self._counted_as = ("", "")
         self.charger = Leg(CHARGER)
         self.backend = Leg(BACKEND)
         self.to_backend = Calls(self.backend)
@@ -133,6 +135,11 @@ class ChargerSession:
         self._last_billing: Call | None = None
         self._numbers = 0
         self._unkept: dict[int, bytes] | None = None
+
+    def recall(self, station: Station) -> None:
+        """This is the station: by its BootNotification, or as it is known from an earlier connection."""
+        self.station = station
+        self._counted_as = self.tally.station(station.vendor, station.firmware)
 
     @property
     def is_over(self) -> bool:
@@ -275,7 +282,7 @@ class ChargerSession:
         billing = action in actions.NEVER_LOST
         call = Call(message.id, action, label, message.frame, now, billing, message.id_literal, now, doubt)
         if action == "BootNotification" and onward is self.to_backend:
-            self.station = station_of(message)
+            self.recall(station_of(message))
         if onward.out is not None or onward.line or not onward.leg.is_open:
             return self._wait(call, onward, now)
         return self._send(call, onward, now)
@@ -458,7 +465,8 @@ class ChargerSession:
     ) -> Flagged:
         told = tuple(flags)
         for flag in told:
-            self.tally.flags[flag.code.value, FLAGS[flag.code].severity.value, self.station.vendor] += 1
+            severity = FLAGS[flag.code].severity.value
+            self.tally.flags[flag.code.value, severity, *self._counted_as] += 1
         return Flagged(sender, f"{sender.value}_{kind}" if kind else "", action, raw, told, verdict)
 
     # Flow

@@ -11,10 +11,14 @@ from collections import defaultdict
 LATENCY_BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 
+MAX_STATIONS = 200
+OTHER = ("other", "other")
+
+
 class Histogram:
     """Counts per bucket of `LATENCY_BOUNDS_S` (inclusive upper bounds, one more for the rest); the sum."""
 
-    __slots__ = ("buckets", "total_s")
+    __slots__ = ("_stations", "buckets", "total_s")
 
     def __init__(self) -> None:
         self.buckets = [0] * (len(LATENCY_BOUNDS_S) + 1)
@@ -32,16 +36,29 @@ class Tally:
       `charger_result`, `charger_error`, `backend_call`, `backend_result`, `backend_error`
       (a SEND counts as a call)
     - `latency`: (backend name, action) → seconds from a CALL's first byte sent to the backend to its answer
-    - `flags`: (code, severity, brand) → times raised
+    - `flags`: (code, severity, brand, firmware) → times raised; brand and firmware as `station` names them
     - `events`: name → times; e.g. `call-timeout`, `answer-late`, `charger-replaced`, `charger-paused`
     - `refused`: reason → handshakes refused
     """
 
-    __slots__ = ("events", "flags", "latency", "messages", "refused")
+    __slots__ = ("_stations", "events", "flags", "latency", "messages", "refused")
 
     def __init__(self) -> None:
         self.messages: defaultdict[tuple[str, str, str], int] = defaultdict(int)
         self.latency: defaultdict[tuple[str, str], Histogram] = defaultdict(Histogram)
-        self.flags: defaultdict[tuple[str, str, str], int] = defaultdict(int)
+        self.flags: defaultdict[tuple[str, str, str, str], int] = defaultdict(int)
+        self._stations: dict[tuple[str, str], tuple[str, str]] = {}
         self.events: defaultdict[str, int] = defaultdict(int)
         self.refused: defaultdict[str, int] = defaultdict(int)
+
+    def station(self, brand: str, firmware: str) -> tuple[str, str]:
+        """Brand and firmware to count by: as reported for the first `MAX_STATIONS` pairs, else `other`.
+
+        Chargers say what they like, and every name costs memory for good.
+        """
+        known = self._stations.get((brand, firmware))
+        if known is None:
+            if len(self._stations) >= MAX_STATIONS:
+                return OTHER
+            known = self._stations[brand, firmware] = (brand, firmware)
+        return known

@@ -336,7 +336,7 @@ class Node:
         await until(lambda: self.driver(id_) is None, f"{id_} is gone")
 
     def flags(self) -> set[str]:
-        return {code for code, _, _ in self.tally.flags}
+        return {code for code, *_ in self.tally.flags}
 
 
 class Sink:

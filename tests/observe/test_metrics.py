@@ -39,7 +39,7 @@ def labels(**values):
 def test_what_was_counted_is_on_the_page():
     tally = Tally()
     tally.messages["charger_call", "Heartbeat", "1.6"] += 7
-    tally.flags["schema-violation", "warning", "Acme"] += 2
+    tally.flags["schema-violation", "warning", "Acme", "1.0"] += 2
     tally.events["call-timeout"] += 1
     tally.refused["unknown-path"] += 5
     page = scraped(tally)
@@ -48,7 +48,10 @@ def test_what_was_counted_is_on_the_page():
         == 7
     )
     assert (
-        page["ocpp_gateway_flags_total", labels(code="schema-violation", severity="warning", brand="Acme")]
+        page[
+            "ocpp_gateway_flags_total",
+            labels(code="schema-violation", severity="warning", brand="Acme", firmware="1.0"),
+        ]
         == 2
     )
     assert page["ocpp_gateway_events_total", labels(event="call-timeout")] == 1
@@ -81,8 +84,8 @@ def test_the_number_of_series_is_bounded_and_nothing_is_lost():
     tally = Tally()
     for n in range(5000):
         tally.messages["charger_call", f"Action{n}", "1.6"] += 1
-        tally.flags["schema-violation", "warning", f"brand {n}"] += 1
-        tally.flags["frame-unreadable", "error", f"brand {n}"] += 1
+        tally.flags["schema-violation", "warning", f"brand {n}", ""] += 1
+        tally.flags["frame-unreadable", "error", f"brand {n}", ""] += 1
         tally.events[f"event-{n}"] += 1
         tally.refused[f"reason-{n}"] += 1
         tally.latency["cpms", f"Action{n}"].add(0.01)

@@ -23,6 +23,7 @@ from gateway.dialect.reader import Mode
 from gateway.ocpp.message import Version
 from gateway.session.effects import Noted, SendToBackend, SendToCharger, Verdict
 from gateway.session.events import BackendFrame, ChargerFrame
+from gateway.session.tally import MAX_STATIONS, OTHER, Tally
 
 VERSIONS = pytest.mark.parametrize("version", list(Version))
 
@@ -239,4 +240,12 @@ def test_what_was_relayed_is_counted_by_kind_action_and_version():
     }
     latency = s.tally.latency["backend", "Heartbeat"]
     assert (sum(latency.buckets), latency.total_s) == (1, 0.5)
-    assert dict(s.tally.flags) == {("answer-unknown", "info", ""): 1}
+    assert dict(s.tally.flags) == {("answer-unknown", "info", "", ""): 1}
+
+
+def test_a_fleet_of_liars_about_its_brand_takes_a_bounded_amount_of_memory():
+    tally = Tally()
+    told = {tally.station(f"brand {number}", "1") for number in range(1000)}
+    assert len(told) == MAX_STATIONS + 1
+    assert tally.station("brand 0", "1") == ("brand 0", "1")
+    assert tally.station("brand 999", "1") == OTHER
