@@ -196,7 +196,7 @@ class Limits(Table, frozen=True, kw_only=True):
             "senders wait, so that others need not.",
             reload=True,
         ),
-    ] = 200
+    ] = 100
     pings_per_s: Annotated[Rate, about("WebSocket pings from one peer.", reload=True)] = 10
     handshake_s: Annotated[
         Seconds, about("Time for a charger's TLS and WebSocket handshake.", reload=True)
