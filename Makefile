@@ -9,8 +9,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-# Debian packages that tests need; none so far.
-DEBIAN_TEST_PACKAGES :=
+# Debian packages that tests need: openssl makes their certificates.
+DEBIAN_TEST_PACKAGES := openssl
 
 # What `make run` passes on: make run BACKEND=wss://backend.example/ocpp LISTEN=127.0.0.1:9000
 CONFIG ?=
