@@ -45,6 +45,11 @@ def run(config: Config, demo: bool, reread: Callable[[], Config] | None = None) 
     SIGHUP and raises ConfigError; None when there is no file to read.
     """
     log.configure(config.log.format, config.log.level)
+    if not sys.flags.hash_randomization:
+        print(
+            "ocpp-gateway cannot start: unset PYTHONHASHSEED=0, it lets peers slow it down", file=sys.stderr
+        )
+        return 1
     try:
         uvloop.run(_Node(config, demo, reread).run())
     except StartError as error:

@@ -147,3 +147,17 @@ def test_a_reload_of_a_broken_file_changes_nothing(tmp_path):
         node.reload()
         node.says(r"reloaded[^\n]*nothing")
         assert node.process.poll() is None
+
+
+def test_predictable_hashes_are_refused(tmp_path):
+    told = subprocess.run(
+        [sys.executable, "-m", "gateway.cli", "run", "--backend", "ws://127.0.0.1:9"],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONHASHSEED": "0", "PYTHONPATH": str(ROOT)},
+    )
+    assert told.returncode == 1
+    assert "unset PYTHONHASHSEED=0" in told.stderr

@@ -69,6 +69,7 @@ def test_what_the_file_says_is_used(read):
     assert str(config.listen.address) == "[::1]:0"
     assert config.listen.path == "/ocpp/"
     assert config.dialect.of("a1") == (Mode.STRICT, "")
+    assert config.dialect.of("a1", "Acme") == (Mode.STRICT, "")
     assert config.dialect.of("b1") == (Mode.REPAIR, "Asia/Tokyo")
 
 
@@ -90,7 +91,6 @@ def test_every_mistake_is_reported_at_once(errors):
         "listen.adress",
         "listen.ping_interval_s",
         "limits.fragments",
-        "dialect.charger[0].ids",
         "dialect.charger[0].mode",
         "log.level",
     ]
@@ -317,10 +317,20 @@ def test_what_is_commented_out_in_the_example_is_right_too(read):
     for name in ("backend-ca.pem", "gateway.pem", "gateway.key", "admin.token"):
         Path(name).write_text("x")
     config = read("\n".join(settings).replace('{ env = "BACKEND_PASSWORD" }', '{ file = "admin.token" }'))
-    assert config.dialect.of("site-b-1")[0] is Mode.OBSERVE
+    assert config.dialect.of("site-b-1", "Acme Street")[0] is Mode.OBSERVE
 
 
 def test_every_setting_has_a_description_of_its_own():
     described = paths()
     assert len(described) > 50
     assert [path for path, key in described.items() if not key.description.strip().endswith(".")] == []
+
+
+def test_a_dialect_may_be_for_a_vendor(read):
+    dialect = read(
+        BACKEND + '[[dialect.charger]]\nids = ["site-*"]\nvendors = ["acme*"]\nmode = "observe"\n'
+    ).dialect
+    assert dialect.of("SITE-1", "Acme Street")[0] is Mode.OBSERVE
+    assert dialect.of("SITE-1", "Other")[0] is Mode.REPAIR
+    assert dialect.of("SITE-1")[0] is Mode.REPAIR
+    assert dialect.of("CP1", "Acme")[0] is Mode.REPAIR

@@ -220,7 +220,11 @@ class ChargerDialect(Table, frozen=True, kw_only=True):
     ids: Annotated[
         Globs,
         about("Ids it is for, as in `listen.charger_ids`; the first entry that fits wins.", reload=True),
-    ]
+    ] = ("*",)
+    vendors: Annotated[
+        Globs,
+        about("Vendors it is for, as their BootNotification names them, written like ids.", reload=True),
+    ] = ("*",)
     mode: Annotated[Mode | None, about("As `dialect.mode`; absent: the same.", reload=True)] = None
     timezone: Annotated[
         str | None, about("As `dialect.timezone`; absent: the same.", reload=True, parse=values.time_zone)
@@ -250,10 +254,10 @@ class Dialect(Table, frozen=True, kw_only=True):
         tuple[ChargerDialect, ...], about("Exceptions, one `[[dialect.charger]]` each.", reload=True)
     ] = ()
 
-    def of(self, charger_id: str) -> tuple[Mode, str]:
-        """The mode and the time zone for one charger."""
+    def of(self, charger_id: str, vendor: str = "") -> tuple[Mode, str]:
+        """The mode and the time zone for one charger; its vendor is "" while that is not known."""
         for entry in self.charger:
-            if matches(charger_id, entry.ids):
+            if matches(charger_id, entry.ids) and matches(vendor, entry.vendors):
                 return (
                     self.mode if entry.mode is None else entry.mode,
                     self.timezone if entry.timezone is None else entry.timezone,

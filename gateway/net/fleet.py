@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from gateway.config import Config
 from gateway.dialect.history import History
-from gateway.dialect.reader import Reader
+from gateway.dialect.reader import Mode, Reader
 from gateway.dialect.station import Station
 from gateway.net.backend import Backend, BackendAway, BackendRefused
 from gateway.net.busy import MalformedShare
@@ -98,9 +98,7 @@ class Fleet:
         self.session_settings = session_settings(config)
         for driver in self.drivers.values():
             driver.session.settings = self.session_settings
-            mode, zone = config.dialect.of(driver.charger_id)
-            driver.session.reader.mode = mode
-            driver.session.reader.timezone = ZoneInfo(zone) if zone else None
+            driver.session.recall(driver.session.station)
 
     # Letting chargers in
 
@@ -134,7 +132,6 @@ class Fleet:
         return self._epochs
 
     def _new_driver(self, offer: Offer, address: str) -> Driver:
-        mode, zone = self.config.dialect.of(offer.charger_id)
         known = self._known.pop(offer.registry_key, None) or _Known(History(), Station())
         known.history.reconnected()
         wall_offset_s = self._clock() - monotonic()
@@ -142,11 +139,16 @@ class Fleet:
             offer.charger_id,
             self.session_settings,
             self.tally,
-            Reader(offer.versions[0][0], mode, ZoneInfo(zone) if zone else None, known.history),
+            Reader(offer.versions[0][0], history=known.history),
             wall_offset_s,
         )
+        session.dialect_of = partial(self._dialect_of, offer.charger_id)
         session.recall(known.station)
         return Driver(offer.charger_id, address, digest(offer.authorization), session, self)
+
+    def _dialect_of(self, charger_id: str, station: Station) -> tuple[Mode, ZoneInfo | None]:
+        mode, zone = self.config.dialect.of(charger_id, station.vendor)
+        return mode, ZoneInfo(zone) if zone else None
 
     def _check_room(self) -> None:
         limits = self.config.limits

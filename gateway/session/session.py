@@ -13,6 +13,7 @@ other one with the code it was closed with, as if the gateway were not there.
 """
 
 from collections.abc import Callable, Iterable
+from datetime import tzinfo
 from typing import Any
 
 from msgspec import Struct, structs
@@ -53,6 +54,9 @@ POLICY_VIOLATION = 1008
 TRY_AGAIN_LATER = 1013
 
 
+DialectOf = Callable[[Station], tuple[Mode, tzinfo | None]]
+
+
 class SessionSettings(Struct, frozen=True):
     """The limits and times of a session, in seconds unless the name says otherwise. 0 switches a ping off.
 
@@ -77,7 +81,8 @@ class ChargerSession:
     """Everything the gateway knows and decides about one charger.
 
     `due` is when `TimePassed` should come next; it is never too late, but may be too early.
-    `wall_offset_s` turns the session's clock into seconds since 1970.
+    `wall_offset_s` turns the session's clock into seconds since 1970. `dialect_of` says how a station's
+    messages are read, when it is known which station it is.
     """
 
     __slots__ = (
@@ -93,6 +98,7 @@ class ChargerSession:
         "backend",
         "charger",
         "charger_id",
+        "dialect_of",
         "due",
         "last_action",
         "reader",
@@ -120,6 +126,7 @@ class ChargerSession:
         self.version = reader.version
         self.wall_offset_s = wall_offset_s
         self.station = Station()
+        self.dialect_of: DialectOf | None = None
         self._counted_as = ("", "")
         self.charger = Leg(CHARGER)
         self.backend = Leg(BACKEND)
@@ -140,6 +147,8 @@ class ChargerSession:
         """This is the station: by its BootNotification, or as it is known from an earlier connection."""
         self.station = station
         self._counted_as = self.tally.station(station.vendor, station.firmware)
+        if self.dialect_of is not None:
+            self.reader.mode, self.reader.timezone = self.dialect_of(station)
 
     @property
     def is_over(self) -> bool:
