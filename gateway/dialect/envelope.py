@@ -9,7 +9,7 @@ from gateway.dialect import names
 from gateway.dialect.lenient import Broken, parse
 from gateway.dialect.notes import Notes
 from gateway.ocpp import errors
-from gateway.ocpp.actions import UNANSWERED, actions, actions_of, known_action, may_send
+from gateway.ocpp.actions import actions_of, known_action, may_send
 from gateway.ocpp.flags import FlagCode
 from gateway.ocpp.frame import MAX_ID_LENGTH
 from gateway.ocpp.message import MessageType, Sender, Version
@@ -282,13 +282,3 @@ def _unwrapped(payload: object, notes: Notes) -> object:
         return payload
     notes.add(FlagCode.PAYLOAD_AS_TEXT)
     return values[0]
-
-
-def is_answered(action: str) -> bool:
-    """Whether a CALL of the action gets an answer at all."""
-    return action not in UNANSWERED
-
-
-def versions_of(action: str) -> list[Version]:
-    """The versions that have an action."""
-    return [version for version in Version if action in actions(version)]

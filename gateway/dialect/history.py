@@ -27,7 +27,6 @@ class Transaction(Struct, gc=False):
     connector: int | None = None
     meter_start_wh: int | None = None
     started_s: float | None = None
-    ended_s: float | None = None
     sequence: int | None = None
 
 

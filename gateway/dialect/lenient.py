@@ -7,7 +7,8 @@ whether the message survives without it.
 
 import json
 import re
-from typing import Final
+from collections.abc import Callable
+from typing import Final, TypeVar
 
 from msgspec import Struct
 
@@ -15,6 +16,8 @@ from gateway.dialect.clean import MAX_DEPTH, MAX_NODES, bounded
 from gateway.dialect.notes import Notes
 from gateway.ocpp.flags import FlagCode
 from gateway.ocpp.values import Number, dumps
+
+T = TypeVar("T")
 
 
 class Broken(Struct, frozen=True, gc=False):
@@ -165,49 +168,28 @@ class Parser:
 
     def items(self) -> list[object]:
         """An array; empty slots are dropped."""
-        self.pos += 1
-        found: list[object] = []
-        due = True
-        while True:
-            self._space()
-            char = self._peek()
-            if char == "":
-                self._ends(complete=not due)
-                return found
-            if char == "]":
-                self.pos += 1
-                if due and found:
-                    self.notes.add(FlagCode.STRAY_COMMA)
-                return found
-            if char == ",":
-                self.pos += 1
-                if due:
-                    self.notes.add(FlagCode.STRAY_COMMA)
-                due = True
-                continue
-            if not due:
-                raise NotJsonError(FlagCode.FRAME_UNREADABLE)
-            found.append(self.value())
-            due = False
-            if self.unclosed:
-                return found
+        return self.series("]", self.value)
 
     def members(self) -> dict[str, object]:
         """An object; a key without a value gets a `Broken`."""
+        return merged(self.series("}", self.member), self.notes)
+
+    def series(self, closer: str, one: Callable[[], T]) -> list[T]:
+        """What stands between a bracket and its closer, with commas where they belong or too many."""
         self.pos += 1
-        found: list[tuple[str, object]] = []
+        found: list[T] = []
         due = True
         while True:
             self._space()
             char = self._peek()
             if char == "":
                 self._ends(complete=not due)
-                return merged(found, self.notes)
-            if char == "}":
+                return found
+            if char == closer:
                 self.pos += 1
                 if due and found:
                     self.notes.add(FlagCode.STRAY_COMMA)
-                return merged(found, self.notes)
+                return found
             if char == ",":
                 self.pos += 1
                 if due:
@@ -216,10 +198,10 @@ class Parser:
                 continue
             if not due:
                 raise NotJsonError(FlagCode.FRAME_UNREADABLE)
-            found.append(self.member())
+            found.append(one())
             due = False
             if self.unclosed:
-                return merged(found, self.notes)
+                return found
 
     def member(self) -> tuple[str, object]:
         """One key and its value."""

@@ -68,9 +68,9 @@ def _stop(judge: Judge, p: Any) -> None:
         _against_start(judge, begun, p.meterStop if id_ >= 0 else -1, when)
     known = history.transactions.get(id_)
     if known is not None and known.state is State.OPEN:
-        known.state, known.ended_s = State.ENDED, when
+        known.state = State.ENDED
     elif known is None and id_ > 0:
-        keep(history.transactions, id_, Transaction(State.ENDED, ended_s=when))
+        keep(history.transactions, id_, Transaction(State.ENDED))
 
 
 def _stop_id(judge: Judge, id_: int) -> None:

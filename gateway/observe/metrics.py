@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry, ProcessCollector, generate_late
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
 from gateway import __version__
+from gateway.session.effects import EVENTS
 from gateway.session.tally import LATENCY_BOUNDS_S, Histogram, Tally
 
 CONTENT_TYPE = "text/plain; version=1.0.0; charset=utf-8"
@@ -96,7 +97,7 @@ METRICS: dict[str, Described] = dict(
             "counter",
             "event",
             100,
-            "Things that happened on this node, such as `call-timeout`, `answer-late` or `charger-replaced`.",
+            "Things that happened on this node, such as `call-timed-out` or `charger-replaced`.",
         ),
         _metric(
             "handshakes_refused_total", "counter", "reason", 50, "Connections of chargers refused, by reason."
@@ -160,6 +161,7 @@ def reference() -> str:
     rows = "\n".join(
         f"| `{m.name}` | {m.type} | {_code(m.labels)} | {m.limit} | {m.meaning} |" for m in METRICS.values()
     )
+    events = "\n".join(f"| `{name}` | {meaning} |" for name, meaning in sorted(EVENTS.items()))
     return f"""# Metrics
 
 `GET /metrics` on the admin port answers in Prometheus' text format. Counters start at zero with the process.
@@ -170,6 +172,12 @@ label values are counted together as `{OTHER}`. Charger ids are never labels.
 | Name | Type | Labels | Label combinations at most | Meaning |
 |---|---|---|---|---|
 {rows}
+
+The events of a charger's session, as `{PREFIX}events_total` counts them and the log names them:
+
+| Event | Meaning |
+|---|---|
+{events}
 
 The usual `process_*` metrics (CPU, memory, open files, start time) are there too.
 

@@ -57,7 +57,6 @@ _FAMILY: Final = {
 }
 
 DEFAULT_MEASURAND: Final = "Energy.Active.Import.Register"
-DEFAULT_UNIT: Final = "Wh"
 
 WATT_HOURS: Final = {"Wh": 1.0, "kWh": 1000.0}
 WATTS: Final = {"W": 1.0, "kW": 1000.0}

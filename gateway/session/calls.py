@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from gateway.ocpp import frame
-from gateway.ocpp.flags import Flag
 from gateway.ocpp.message import MessageType, Sender
 from gateway.session.effects import SendToBackend, SendToCharger
 from gateway.session.leg import Leg
@@ -59,9 +58,8 @@ class Call(Struct, gc=False):
 
 
 class Doubt(Struct, gc=False):
-    """What is wrong with a CALL that goes on as it came, and what its sender hears if the peer refuses it."""
+    """A CALL goes on as it came; `confirmation` is what its sender may hear if the peer refuses it."""
 
-    flags: tuple[Flag, ...]
     confirmation: bytes | None
 
 

@@ -18,23 +18,12 @@ class Hold(IntFlag):
 class Leg:
     """The connection to one end. Times are the session's clock, 0.0 for never."""
 
-    __slots__ = (
-        "blocked_at",
-        "end",
-        "epoch",
-        "heard_at",
-        "held",
-        "is_open",
-        "pinged_at",
-        "received",
-        "since",
-    )
+    __slots__ = ("blocked_at", "end", "epoch", "heard_at", "held", "is_open", "pinged_at", "received")
 
     def __init__(self, end: Sender) -> None:
         self.end = end
         self.epoch = 0
         self.is_open = False
-        self.since = 0.0
         self.heard_at = 0.0
         self.pinged_at = 0.0
         self.blocked_at = 0.0
@@ -45,7 +34,7 @@ class Leg:
         """A new connection is there, as if nothing had been before."""
         self.epoch = epoch
         self.is_open = True
-        self.since = self.heard_at = now
+        self.heard_at = now
         self.pinged_at = self.blocked_at = 0.0
         self.held = Hold.NONE
         self.received = 0

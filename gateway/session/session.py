@@ -437,7 +437,7 @@ class ChargerSession:
         doubt = None
         if not messages and (original := self._worth_a_try(reading)) is not None:
             messages = [original]
-            doubt = Doubt(tuple(reading.flags), reading.reply)
+            doubt = Doubt(reading.reply)
         effects: list[Effect] = []
         for message in messages:
             label = message.action if actions.known_action(self.version, message.action) else "unknown"

@@ -1,5 +1,9 @@
 """Messages go on as the very bytes that came, answers find the CALL they are for, and nothing else passes."""
 
+import inspect
+import re
+from pathlib import Path
+
 import pytest
 from script import (
     BACKEND,
@@ -20,9 +24,11 @@ from script import (
 )
 
 from gateway.dialect.reader import Mode
+from gateway.ocpp.flags import FlagCode
 from gateway.ocpp.message import Version
-from gateway.session.effects import Noted, SendToBackend, SendToCharger, Verdict
+from gateway.session.effects import EVENTS, Noted, SendToBackend, SendToCharger, Verdict
 from gateway.session.events import BackendFrame, ChargerFrame
+from gateway.session.session import ChargerSession
 from gateway.session.tally import MAX_STATIONS, OTHER, Tally
 
 VERSIONS = pytest.mark.parametrize("version", list(Version))
@@ -257,3 +263,12 @@ def test_a_station_is_read_as_its_vendor_wants_from_its_boot_notification_on():
     boot = {"chargePointVendor": "Acme", "chargePointModel": "Street"}
     s.charger_sends(call("m1", "BootNotification", boot))
     assert s.session.reader.mode is Mode.OBSERVE
+
+
+def test_every_event_that_a_session_tells_has_its_meaning_written_down():
+    source = Path(inspect.getfile(ChargerSession)).read_text()
+    told = set(re.findall(r'(?:Noted|_give_up)\("([a-z-]+)"', source))
+    assert len(told) > 10
+    assert told | {FlagCode.ANSWER_LATE.value, FlagCode.ANSWER_UNKNOWN.value} == EVENTS.keys() - {
+        "session-failed"
+    }
