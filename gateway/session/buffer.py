@@ -156,10 +156,9 @@ class Buffer:
             statuses[answers.status_key(payload)] = call.frame.decode()
             if len(statuses) > MAX_STATUSES:
                 del statuses[next(iter(statuses))]
-        if call.action in ("BootNotification", "StatusNotification"):
-            effects.append(self.remember_owed())
-        self.look()
-        return [*effects, *self._hear(call, local.payload)]
+        else:
+            return [*effects, *self._hear(call, local.payload)]
+        return [*effects, self.remember_owed(), *self._hear(call, local.payload)]
 
     def _answer_strange(self, call: Call) -> list[Effect]:
         """There is no answer of ours to this CALL."""
