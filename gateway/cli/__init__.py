@@ -19,6 +19,8 @@ COMMANDS = {
     "check": "say what is wrong with a configuration file, or what is unsafe about it",
     "inspect": "show what the gateway makes of a pasted frame or of a file of frames",
     "flags": "look up what was wrong with messages",
+    "outbox": "see what waits for a backend that is away",
+    "outages": "see when the backend was away, and what was stored meanwhile",
     "quarantine": "look at messages that were kept instead of forwarded",
 }
 
