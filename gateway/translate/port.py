@@ -98,10 +98,11 @@ class AnswerBackend(Struct, frozen=True, gc=False):
 
 
 class Severity(StrEnum):
-    """How much a loss matters: `billing` may change what somebody pays."""
+    """How much a loss matters: `error`: it did not happen; `billing`: it may change what is paid."""
 
     INFO = "info"
     WARN = "warn"
+    ERROR = "error"
     BILLING = "billing"
 
 

@@ -1,0 +1,367 @@
+"""What translators share: calls in, orders out, and steps of an exchange that wait for answers.
+
+A handler is one function per action. It returns the answer at once, or it is a generator that yields what
+it asks (`Ask`) and is given each answer. Whatever comes in and goes out is fitted to the schema of its
+version here, so that handlers read and write payloads that are whole.
+"""
+
+from collections.abc import Callable, Generator
+from enum import StrEnum
+from typing import ClassVar
+
+from msgspec import Struct
+
+from gateway.ocpp import errors
+from gateway.ocpp.message import Sender, Version
+from gateway.translate import memory as memories
+from gateway.translate.fitting import fitted
+from gateway.translate.losses import Loss, lost
+from gateway.translate.memory import Memory
+from gateway.translate.policies import Policies
+from gateway.translate.port import (
+    Answer,
+    AnswerBackend,
+    AnswerCharger,
+    BackendCall,
+    ChargerCall,
+    Order,
+    Payload,
+    Refused,
+    Severity,
+    ToBackend,
+    ToCharger,
+)
+from gateway.translate.values import given_out, taken_in
+
+NEVER = float("inf")
+CHARGER, BACKEND = Sender
+
+
+class Ask(Struct, frozen=True, gc=False):
+    """A CALL that a handler wants made of an end, in that end's version."""
+
+    end: Sender
+    action: str
+    payload: Payload
+    live: bool = False
+
+
+class Undelivered(Struct, frozen=True, gc=False):
+    """The outcome of a charger's CALL that the backend has not processed."""
+
+    refused: Refused
+
+
+Result = Payload | Refused
+Outcome = Result | Undelivered
+Steps = Generator[Ask, Answer, Outcome]
+ChargerHandler = Callable[["Engine", ChargerCall], Outcome | Steps]
+BackendHandler = Callable[["Engine", BackendCall], Outcome | Steps]
+
+
+class How(StrEnum):
+    """What becomes of a message."""
+
+    TRANSLATED = "translated"
+    ANSWERED = "answered by the gateway"
+    TUNNELLED = "tunnelled"
+    REFUSED = "refused"
+
+
+class Rule(Struct, frozen=True):
+    """How one action is handled, for the engine and for the page that lists all of them.
+
+    `becomes` names the messages of the other version. `stateless`: nothing is remembered of it.
+    """
+
+    handler: Callable[..., Outcome | Steps]
+    how: How
+    becomes: str
+    losses: tuple[Loss, ...] = ()
+    stateless: bool = False
+
+
+class Rules:
+    """The handlers of one subject, by what came in."""
+
+    def __init__(self, *parts: "Rules") -> None:
+        self.charger_calls: dict[str, Rule] = {}
+        self.backend_calls: dict[str, Rule] = {}
+        for part in parts:
+            self.charger_calls |= part.charger_calls
+            self.backend_calls |= part.backend_calls
+
+    def charger_call(
+        self, action: str, how: How, becomes: str = "", *losses: Loss, stateless: bool = False
+    ) -> Callable[[ChargerHandler], ChargerHandler]:
+        """The function below handles this CALL of the charger."""
+
+        def registered(handler: ChargerHandler) -> ChargerHandler:
+            self.charger_calls[action] = Rule(handler, how, becomes, losses, stateless)
+            return handler
+
+        return registered
+
+    def backend_call(
+        self, action: str, how: How, becomes: str = "", *losses: Loss, stateless: bool = False
+    ) -> Callable[[BackendHandler], BackendHandler]:
+        """The function below handles this CALL of the backend."""
+
+        def registered(handler: BackendHandler) -> BackendHandler:
+            self.backend_calls[action] = Rule(handler, how, becomes, losses, stateless)
+            return handler
+
+        return registered
+
+
+class _Task(Struct):
+    steps: Steps
+    finish: Callable[[Outcome], None]
+    stateless: bool
+    asked: Ask | None = None
+
+
+class Engine:
+    """A translator made of rules. A subclass names its versions and rules and says what times and links mean.
+
+    Handlers use `memory`, `policies`, `now`, `station` (the charger's id, "" when not told), and the
+    methods below.
+    """
+
+    charger_version: ClassVar[Version]
+    backend_version: ClassVar[Version]
+    rules: ClassVar[Rules]
+
+    def __init__(self, policies: Policies, snapshot: bytes = b"", station: str = "") -> None:
+        self.policies = policies
+        self.station = station
+        self.memory = memories.decoded(snapshot) if snapshot else Memory()
+        self.changed = False
+        self.due = NEVER
+        self.now = 0.0
+        self.backend_is_there = True
+        self.delivering = 0
+        self._orders: list[Order] = []
+        self._tasks: dict[int, _Task] = {}
+        self._spawned: list[Steps] = []
+        self._tokens = 0
+
+    # The contract with the session
+
+    def charger_call(self, call: ChargerCall, now: float) -> list[Order]:
+        """The charger asks, or the outbox delivers what it asked."""
+        self.now = now
+        self.delivering += call.stored
+
+        def finish(outcome: Outcome) -> None:
+            self.delivering -= call.stored
+            delivered = not isinstance(outcome, Undelivered)
+            result = outcome.refused if isinstance(outcome, Undelivered) else outcome
+            answer = self._going_out(self.charger_version, call.action, result)
+            self._orders.append(AnswerCharger(call.id, answer, delivered))
+            self.charger_was_answered(call)
+
+        rule = self.rules.charger_calls.get(call.action)
+        payload = self._coming_in(self.charger_version, call.action, call.payload) if rule else None
+        if rule is None:
+            finish(self.refusal_of_unknown(self.charger_version, call.action))
+        elif isinstance(payload, Refused):
+            finish(payload)
+        else:
+            known = ChargerCall(
+                call.id, call.action, payload or {}, call.received_at, call.stored, call.transaction_id
+            )
+            self._begin(rule.handler(self, known), finish, rule.stateless)
+        return self._done()
+
+    def backend_call(self, call: BackendCall, now: float) -> list[Order]:
+        """The backend asks."""
+        self.now = now
+
+        def finish(outcome: Outcome) -> None:
+            result = outcome.refused if isinstance(outcome, Undelivered) else outcome
+            answer = self._going_out(self.backend_version, call.action, result)
+            self._orders.append(AnswerBackend(call.id, answer))
+
+        rule = self.rules.backend_calls.get(call.action)
+        payload = self._coming_in(self.backend_version, call.action, call.payload) if rule else None
+        if rule is None:
+            finish(self.refusal_of_unknown(self.backend_version, call.action))
+        elif isinstance(payload, Refused):
+            finish(payload)
+        else:
+            known = BackendCall(call.id, call.action, payload or {})
+            self._begin(rule.handler(self, known), finish, rule.stateless)
+        return self._done()
+
+    def backend_answered(self, token: int, answer: Answer, now: float) -> list[Order]:
+        """The backend's answer to `ToBackend`."""
+        return self._answered(token, answer, now, self.backend_version)
+
+    def charger_answered(self, token: int, answer: Answer, now: float) -> list[Order]:
+        """The charger's answer to `ToCharger`."""
+        return self._answered(token, answer, now, self.charger_version)
+
+    def charger_opened(self, now: float) -> list[Order]:
+        """The charger has connected (again)."""
+        self.now = now
+        self.when_charger_opened()
+        return self._done()
+
+    def backend_opened(self, now: float) -> list[Order]:
+        """The backend's link is there (again)."""
+        self.now = now
+        self.backend_is_there = True
+        self.when_backend_opened()
+        return self._done()
+
+    def backend_closed(self, now: float) -> list[Order]:
+        """The backend's link is gone."""
+        self.now = now
+        self.backend_is_there = False
+        self.when_backend_closed()
+        return self._done()
+
+    def time_passed(self, now: float) -> list[Order]:
+        """`due` has come."""
+        self.now = now
+        self.due = NEVER
+        self.when_time_passed()
+        return self._done()
+
+    def stores(self, action: str, payload: Payload) -> bool:
+        """Whether this CALL must reach the backend later, in its place, though no outbox would keep it."""
+        return False
+
+    def snapshot(self) -> bytes:
+        """Everything that must survive, as JSON."""
+        return memories.encoded(self.memory)
+
+    # For a subclass
+
+    def when_charger_opened(self) -> None:
+        """The charger has connected (again)."""
+
+    def when_backend_opened(self) -> None:
+        """The backend's link is there (again)."""
+
+    def when_backend_closed(self) -> None:
+        """The backend's link is gone."""
+
+    def when_time_passed(self) -> None:
+        """A moment that was asked for by `wake` has come (or an earlier one)."""
+
+    def charger_was_answered(self, call: ChargerCall) -> None:
+        """The answer to a CALL of the charger is among the orders."""
+
+    def refusal_of_unknown(self, version: Version, action: str) -> Result:
+        """The answer to a CALL that no rule is for."""
+        self.lose(Loss.NOT_SUPPORTED, action)
+        return Refused(errors.code(version, errors.Wrong.ACTION_UNKNOWN), f"{action} is not known here")
+
+    # For handlers
+
+    def lose(
+        self, code: Loss, path: str = "", value: str = "", became: str = "", severity: Severity | None = None
+    ) -> None:
+        """Report a loss."""
+        self._orders.append(lost(code, path, value, became, severity))
+
+    def tell_backend(self, action: str, payload: Payload, live: bool = True) -> None:
+        """Send a CALL whose answer changes nothing."""
+        self.spawn(_told(Ask(BACKEND, action, payload, live)), now=True)
+
+    def tell_charger(self, action: str, payload: Payload) -> None:
+        """Send a CALL whose answer changes nothing."""
+        self.spawn(_told(Ask(CHARGER, action, payload)), now=True)
+
+    def spawn(self, steps: Steps, now: bool = False) -> None:
+        """Start steps of their own: at once, or after the answer to what is being handled."""
+        if now:
+            self._begin(steps, _ignore, False)
+        else:
+            self._spawned.append(steps)
+
+    def wake(self, at: float) -> None:
+        """Let `when_time_passed` come at this time, or earlier."""
+        self.due = min(self.due, at)
+
+    # Inside
+
+    def _begin(self, produced: Outcome | Steps, finish: Callable[[Outcome], None], stateless: bool) -> None:
+        self.changed = self.changed or not stateless
+        if isinstance(produced, Generator):
+            self._advance(_Task(produced, finish, stateless), None)
+        else:
+            finish(produced)
+
+    def _advance(self, task: _Task, answer: Answer | None) -> None:
+        """Give a task its answer and send what it asks next; what cannot be made to fit is refused here."""
+        while True:
+            try:
+                ask = task.steps.send(answer)  # type: ignore[arg-type]
+            except StopIteration as stop:
+                task.finish(stop.value)
+                return
+            version = self.backend_version if ask.end is BACKEND else self.charger_version
+            payload, losses = fitted(version, ask.action, True, ask.payload)
+            self._orders += losses
+            if payload is not None:
+                break
+            answer = Refused("PropertyConstraintViolation", "it cannot be said in the other version")
+        task.asked = ask
+        self._tokens += 1
+        self._tasks[self._tokens] = task
+        if ask.end is BACKEND:
+            self._orders.append(ToBackend(self._tokens, ask.action, given_out(payload), ask.live))
+        else:
+            self._orders.append(ToCharger(self._tokens, ask.action, given_out(payload)))
+
+    def _answered(self, token: int, answer: Answer, now: float, version: Version) -> list[Order]:
+        self.now = now
+        task = self._tasks.pop(token, None)
+        if task is None:
+            return []
+        if isinstance(answer, dict):
+            assert task.asked is not None
+            answer = self._answer_in(version, task.asked.action, answer)
+        self.changed = self.changed or not task.stateless
+        self._advance(task, answer)
+        return self._done()
+
+    def _done(self) -> list[Order]:
+        while self._spawned:
+            self.spawn(self._spawned.pop(0), now=True)
+        orders, self._orders = self._orders, []
+        return orders
+
+    def _coming_in(self, version: Version, action: str, payload: Payload) -> Payload | Refused:
+        got, losses = fitted(version, action, True, taken_in(payload))
+        self._orders += losses
+        if got is not None:
+            return got
+        return Refused(errors.code(version, errors.Wrong.PROPERTY), "the payload does not fit its schema")
+
+    def _answer_in(self, version: Version, action: str, payload: Payload) -> Payload | Refused:
+        got, losses = fitted(version, action, False, taken_in(payload))
+        self._orders += losses
+        return got if got is not None else Refused("GenericError", "the answer does not fit its schema")
+
+    def _going_out(self, version: Version, action: str, result: Result) -> Result:
+        if isinstance(result, Refused):
+            code = errors.respelled(version, result.code) or "GenericError"
+            return Refused(code, result.description)
+        got, losses = fitted(version, action, False, result)
+        self._orders += losses
+        if got is None:
+            return Refused("InternalError", "the answer cannot be said in this version")
+        return given_out(got)  # type: ignore[no-any-return]
+
+
+def _told(ask: Ask) -> Steps:
+    yield ask
+    return {}
+
+
+def _ignore(outcome: Outcome) -> None:
+    pass
