@@ -129,8 +129,8 @@ class Engine:
     methods below.
     """
 
-    charger_version: ClassVar[Version]
-    backend_version: ClassVar[Version]
+    charger_version: Version
+    backend_version: Version
     rules: ClassVar[Rules]
 
     def __init__(self, policies: Policies, snapshot: bytes = b"", station: str = "") -> None:
@@ -300,10 +300,8 @@ class Engine:
 
     def trigger_taken(self, message: str, evse: int | None) -> bool:
         """Whether this message was asked for (of this EVSE or of any), and has not come since."""
-        for key in ((message, evse), (message, None)):
-            if self.triggers.pop(key, 0.0) >= self.now:
-                return True
-        return False
+        keys = ((message, evse), (message, None))
+        return any(self.triggers.pop(key, 0.0) >= self.now for key in keys)
 
     # Inside
 

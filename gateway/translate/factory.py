@@ -8,7 +8,9 @@ from gateway.translate.charger16_backend201.translator import Charger16Backend20
 from gateway.translate.policies import Policies
 from gateway.translate.port import Translator
 
-_MAKERS: Final[dict[tuple[Version, Version], Callable[[Policies, bytes, str], Translator]]] = {
+Maker = Callable[[Policies, bytes, str], Translator]
+
+_MAKERS: Final[dict[tuple[Version, Version], Maker]] = {
     (Version.V16, Version.V201): Charger16Backend201,
 }
 

@@ -68,10 +68,10 @@ def _of_objects(
         return f"{path}: {', '.join(sorted(more))} not expected"
     profiles = expected.get("key") == "SupportedFeatureProfiles"
     for key, value in expected.items():
-        other = actual[key]
+        one, other = value, actual[key]
         if profiles and key == "value" and isinstance(other, str):
-            value, other = sorted(value.split(",")), sorted(other.split(","))
-        if found := difference(value, other, bindings, f"{path}.{key}", key):
+            one, other = sorted(one.split(",")), sorted(other.split(","))
+        if found := difference(one, other, bindings, f"{path}.{key}", key):
             return found
     return None
 
@@ -86,10 +86,8 @@ def _same(expected: Any, actual: Any, member: str, bindings: Bindings, path: str
         return Decimal(str(expected)) == Decimal(str(actual))
     if not isinstance(expected, str) or not isinstance(actual, str):
         return False
-    if expected == actual:
-        return True
     moment = times.seconds(expected)
-    if moment is not None and moment == times.seconds(actual):
+    if expected == actual or (moment is not None and moment == times.seconds(actual)):
         return True
     return member == "data" and _same_inside(expected, actual, bindings, path)
 

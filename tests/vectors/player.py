@@ -145,19 +145,11 @@ class Player:
             self.world.receives(leg, [3, frame[1], {}])
             if not page.get("tbc"):
                 break
-        last = wanted[-1]["frame"][3]
-        if last.get("tbc", False) or any(not out["frame"][3].get("tbc") for out in wanted[:-1]):
-            raise Failure("the pages expected do not fit together")
-        if [out["frame"][3]["seqNo"] for out in wanted] != list(range(len(wanted))):
-            raise Failure("the pages expected are not numbered")
+        _check_numbering(wanted)
         for out in wanted:
             if found := contains(out["frame"][3]["reportData"], items, self.bindings, "reportData"):
                 raise Failure(found)
-            if difference(
-                out["frame"][3] | {"seqNo": 0, "tbc": 0, "reportData": 0},
-                wanted[0]["frame"][3] | {"seqNo": 0, "tbc": 0, "reportData": 0},
-                self.bindings,
-            ):
+            if difference(_without_paging(out), _without_paging(wanted[0]), self.bindings):
                 raise Failure("the pages expected differ")
             self.awaited.remove(out)
 
@@ -190,6 +182,20 @@ class Player:
                     return found
             return None
         return difference(expected, actual, self.bindings, path)
+
+
+def _without_paging(out: Vector) -> dict[str, Any]:
+    return {key: value for key, value in out["frame"][3].items() if key not in ("seqNo", "tbc", "reportData")}
+
+
+def _check_numbering(wanted: list[Vector]) -> None:
+    """Pages that are expected are pages of one report themselves."""
+    for number, out in enumerate(wanted):
+        kind, _, action, page = out["frame"]
+        if (kind, action, page["seqNo"]) != (2, wanted[0]["frame"][2], number):
+            raise Failure("the pages expected are not pages of one report")
+        if bool(page.get("tbc")) != (number < len(wanted) - 1):
+            raise Failure("the pages expected do not say whether more follow")
 
 
 def _text(sent: tuple[str, list[Any]]) -> str:

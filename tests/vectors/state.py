@@ -30,7 +30,6 @@ _CONFIG = {
     "start_point": "start_point",
     "leg_credentials": "leg_credentials",
     "leg_certificates": "leg_certificates",
-    "orphan_stop": "orphan_stop",
     "no_auth_idtag": "no_auth_id_tag",
     "report_page_items": "report_page_items",
     "inventory_refresh": "inventory_refresh",

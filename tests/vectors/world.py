@@ -236,8 +236,7 @@ class World:
         stored = self.under_way
         deadline = self.config.get("answer_deadline_ms", 20000) / 1000
         if stored and not stored.heard and stored.call.received_at + deadline <= self.now:
-            if stored.call.action in _BILLING:
-                self.hear(stored, self.local_answer(stored))
+            self.hear(stored, self.local_answer(stored))
         if self.retry_at is not None and self.retry_at <= self.now:
             self.retry_at = None
         if self.translator.due <= self.now:
@@ -252,8 +251,7 @@ class World:
             self.calls.append(stored)
             return
         stored.away = not self.up["be"]
-        keep = call.action in _KEPT or (call.action != "StatusNotification" and False)
-        keep = keep or self.translator.stores(call.action, call.payload)
+        keep = call.action in _KEPT or self.translator.stores(call.action, call.payload)
         self.hear(stored, self.local_answer(stored))
         if keep:
             self.outbox.append(stored)
@@ -295,7 +293,7 @@ class World:
         stored.heard_at = self.now
         self.send_answer("cs", stored.call.id, answer)
 
-    def local_answer(self, stored: Stored) -> Payload:
+    def local_answer(self, stored: Stored) -> Payload:  # noqa: PLR0911
         call = stored.call
         authorised = self.local_authorisation()
         stored.accepted = authorised == "Accepted"

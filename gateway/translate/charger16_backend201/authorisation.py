@@ -33,7 +33,7 @@ def authorize(t: Engine, call: ChargerCall) -> Steps:
 
 def authorised(t: Engine, tag: str, info: Payload) -> Payload:
     """The backend's word on a token as idTagInfo; it is remembered, and its price shown where that can be."""
-    known = {key: info[key] for key in _CACHED if key in info}
+    known: Payload = {key: info[key] for key in _CACHED if key in info}
     remember(t.memory.authorisations, tag.casefold(), Authorisation(known, t.now))
     return id_tag_info(t, show_price(t, tag, info), "idTokenInfo")
 

@@ -1,4 +1,4 @@
-"""Certificates: the charger's own and its maker's over the security extension, those of vehicles inside DataTransfer."""
+"""Certificates: the charger's own by the security extension, those of vehicles inside DataTransfer."""
 
 from typing import Final
 

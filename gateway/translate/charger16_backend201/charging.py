@@ -1,4 +1,4 @@
-"""Smart charging: profiles set, cleared and asked for. 1.6 cannot be asked, so the gateway keeps a registry."""
+"""Charging profiles, set, cleared and asked for; 1.6 cannot be asked, so the gateway keeps a registry."""
 
 from typing import Any, Final
 

@@ -145,23 +145,18 @@ def trigger_message(t: Engine, call: BackendCall) -> Outcome | Steps:
     if wanted == "SignV2GCertificate":
         return _trigger_v2g(t)
     evse = call.payload.get("evse", {})
-    id_ = evse.get("id", 0)
-    flat = None
+    id_, flat = evse.get("id", 0), None
     if id_:
         place = t.memory.place_of(id_, evse.get("connectorId"))
         if place is None:
             return rejected("UnknownEvse")
         flat = place.flat if "connectorId" in evse else flat_of(t, id_)
-    if wanted == "SignChargingStationCertificate":
+    extended = wanted == "LogStatusNotification" and capability(t, "security_ext") == "yes"
+    if extended or wanted == "SignChargingStationCertificate":
         return _trigger_extended(t, wanted, flat)
-    if wanted == "LogStatusNotification":
-        if capability(t, "security_ext") == "yes":
-            return _trigger_extended(t, wanted, flat)
-        return _trigger(t, wanted, "DiagnosticsStatusNotification", None)
     if wanted in ("MeterValues", "BootNotification"):
         t.trigger(wanted, id_ or None)
-    asked = TRIGGERS.down(wanted)
-    return _not_implemented(t, wanted) if asked is None else _trigger(t, wanted, asked, flat, id_ or None)
+    return _trigger(t, wanted, TRIGGERS.down(wanted) or "DiagnosticsStatusNotification", flat, id_ or None)
 
 
 def _not_implemented(t: Engine, wanted: str) -> Payload:

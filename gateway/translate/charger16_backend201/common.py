@@ -76,7 +76,7 @@ def connectors_of(t: Engine, evse: int) -> list[Place]:
 
 
 def flat_of(t: Engine, evse: int) -> int | None:
-    """The connector that an EVSE's command is for: 0 for 0, the one in use, else the first; None if unknown."""
+    """The connector an EVSE's command is for: 0 for 0, the one in use, else the first; None if unknown."""
     if evse == 0:
         return 0
     places = connectors_of(t, evse)

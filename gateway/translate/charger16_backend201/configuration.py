@@ -156,14 +156,15 @@ def _readable(t: Engine, wanted: Wanted) -> Wanted:
     if known is not None and known.access == "W":
         return wanted.settle("Rejected", "WriteOnly")
     if (item := _local(t, wanted)) is not None:
-        if needs_profiles(*item.name[:2]) and configured(t, PROFILES_KEY) is None:
-            wanted.key = ""
-            return wanted
-        return wanted.settle("Accepted", value=item.value)
+        wanted.key = ""
+        asks = needs_profiles(*item.name[:2]) and configured(t, PROFILES_KEY) is None
+        return wanted if asks else wanted.settle("Accepted", value=item.value)
     if known is not None and known.is_limit:
         return wanted.settle("Accepted", value="")
-    if wanted.key:
-        return wanted
+    return wanted if wanted.key else _unknown(t, wanted)
+
+
+def _unknown(t: Engine, wanted: Wanted) -> Wanted:
     name = wanted.asked["component"]["name"]
     return wanted.settle("UnknownVariable" if _is_component(t, name) else "UnknownComponent")
 
@@ -186,7 +187,7 @@ def _answer(t: Engine, wanted: Wanted) -> None:
 
 
 def read_keys(t: Engine, keys: list[str]) -> Generator[Ask, Answer, Refused | None]:
-    """Ask the charger for these keys, so many at once as it takes; what it says is in `memory.configuration`."""
+    """Ask for these keys, as many at once as the charger takes; the answer is in `memory.configuration`."""
     limit = configured(t, "GetConfigurationMaxKeys") or ""
     size = int(limit) if limit.isdecimal() and 0 < len(limit) < 5 and int(limit) else DEFAULT_MAX_KEYS
     for start in range(0, len(keys), size):
@@ -257,8 +258,7 @@ def _writable(t: Engine, wanted: Wanted, path: str) -> Wanted:
     if (known is not None and known.access == "R") or _local(t, wanted) is not None:
         return wanted.settle("Rejected", "ReadOnly")
     if not wanted.key:
-        name = wanted.asked["component"]["name"]
-        return wanted.settle("UnknownVariable" if _is_component(t, name) else "UnknownComponent")
+        return _unknown(t, wanted)
     if len(value) > LONGEST_VALUE:
         t.lose(Loss.VALUE_TOO_LONG, f"{path}.attributeValue", str(len(value)))
         return wanted.settle("Rejected", "TooLargeElement")
@@ -320,7 +320,7 @@ def _write(t: Engine, wanted: Wanted) -> Generator[Ask, Answer, Refused | None]:
 
 
 def all_items(t: Engine, entries: list[Payload]) -> Iterator[Item]:
-    """Everything a report can show: keys in the table's order, what the gateway adds, other keys as reported."""
+    """All a report can show: keys in the table's order, what the gateway adds, other keys as reported."""
     standard = [entry for entry in entries if _rank(entry) < len(_RANKS)]
     for entry in sorted(standard, key=_rank):
         yield from items_of(t, entry)

@@ -1,4 +1,4 @@
-"""The device model that a 1.6 charger does not have: configuration keys as variables, and what the gateway adds."""
+"""The device model a 1.6 charger lacks: its configuration keys as variables, and what the gateway adds."""
 
 from typing import Final, NamedTuple
 
@@ -113,21 +113,21 @@ def items_of(t: Engine, entry: Payload) -> list[Item]:
     if key is None or not (key.variable or key.derived):
         data_type = key.data_type if key else "string"
         return [Item({"name": LEGACY}, {"name": name}, value, data_type, mutability)]
-    if key.derived:
-        return []
-    if key.access == "W":
-        return [Item({"name": key.component}, _variable(key), None, key.data_type, "WriteOnly")]
-    if key.leg_scoped:
+    if key.derived or (key.leg_scoped and key.access != "W"):
         return []
     if key.type == "phases":
         return _rotations(t, value or "", mutability)
+    return [_item(key, value, mutability)]
+
+
+def _item(key: Key, value: str | None, mutability: str) -> Item:
+    item = Item({"name": key.component}, _variable(key), None, key.data_type, mutability, key.unit)
+    if key.access == "W":
+        return item._replace(mutability="WriteOnly")
     if key.is_limit:
         limit = int(value) if value is not None and value.isdecimal() and len(value) < 10 else None
-        return [
-            Item({"name": key.component}, _variable(key), None, key.data_type, "ReadOnly", key.unit, limit)
-        ]
-    told = None if value is None else shown(key, value)
-    return [Item({"name": key.component}, _variable(key), told, key.data_type, mutability, key.unit)]
+        return item._replace(mutability="ReadOnly", max_limit=limit)
+    return item if value is None else item._replace(value=shown(key, value))
 
 
 def _variable(key: Key) -> Payload:

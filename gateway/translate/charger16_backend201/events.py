@@ -1,4 +1,4 @@
-"""TransactionEvents on their way up: numbered without gaps, remembered until acknowledged, sent again as they were."""
+"""TransactionEvents on their way up: numbered without gaps, sent again as they were until acknowledged."""
 
 from collections.abc import Generator
 from typing import Final

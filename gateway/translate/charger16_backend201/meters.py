@@ -39,10 +39,7 @@ def meter_values(t: Engine, call: ChargerCall) -> Outcome | Steps:
     evse = evse_of(t, asked["connectorId"])
     if (wh := last_register_wh(values)) is not None:
         t.memory.last_register[str(asked["connectorId"])] = wh
-    if t.trigger_taken("MeterValues", evse):
-        tx = None
-    else:
-        tx = _transaction(t, asked)
+    tx = None if t.trigger_taken("MeterValues", evse) else _transaction(t, asked)
     if tx is None:
         return _tell(t, key, [{"evseId": evse, "meterValue": values}], "MeterValues")
     tx.last_register_wh = wh if wh is not None else tx.last_register_wh

@@ -20,7 +20,7 @@ _NAME: Final = "iso15118CertificateHashData"
 
 
 def ask(t: Engine, action: str, payload: Payload) -> Generator[Ask, Answer, Payload | None]:
-    """Ask the charger; its answer inside the answer, or None when it has no Plug & Charge or said nothing of use."""
+    """Ask the charger; what its answer holds, or None when it has no Plug & Charge or refused."""
     tunnelled = {"vendorId": VENDOR, "messageId": action, "data": compact(payload)}
     answer = yield Ask(CHARGER, "DataTransfer", tunnelled)
     if not isinstance(answer, dict):

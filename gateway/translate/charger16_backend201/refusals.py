@@ -1,4 +1,4 @@
-"""Commands of 2.0.1 that 1.6 knows nothing of, each refused in its own words; and questions the gateway can answer."""
+"""Commands of 2.0.1 that 1.6 knows nothing of: each is refused in its own words."""
 
 from typing import Final
 

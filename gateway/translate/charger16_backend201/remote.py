@@ -52,7 +52,7 @@ def _connector(t: Engine, asked: Payload) -> int | None:
     """The connector, None to leave it open, -1 when there is no such EVSE."""
     if "evseId" in asked:
         flat = flat_of(t, asked["evseId"])
-        return -1 if not flat else flat
+        return flat or -1
     if len(t.memory.topology) != 1:
         return None
     t.lose(Loss.SYNTHESIZED, "connectorId", "", "1")

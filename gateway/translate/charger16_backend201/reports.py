@@ -90,7 +90,7 @@ def _needs_keys(wanted: Payload) -> bool:
 
 
 def _cut_short(t: Engine, entries: list[Payload]) -> Any:
-    """Some chargers name no more keys than one message may ask for: ask for the standard ones that are missing."""
+    """Some chargers name only as many keys as one message may ask for: ask for the standard ones too."""
     limit = configured(t, "GetConfigurationMaxKeys") or ""
     if not limit.isdecimal() or len(entries) != int(limit[:6]):
         return []
