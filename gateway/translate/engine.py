@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator
 from enum import StrEnum
 from typing import ClassVar
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from gateway.ocpp import errors
 from gateway.ocpp.message import Sender, Version
@@ -24,6 +24,7 @@ from gateway.translate.port import (
     AnswerCharger,
     BackendCall,
     ChargerCall,
+    NoAnswer,
     Order,
     Payload,
     Refused,
@@ -177,6 +178,8 @@ class Engine:
             finish(self.refusal_of_unknown(self.charger_version, call.action))
         elif isinstance(payload, Refused):
             finish(payload)
+        elif (outcome := self.answered_before(structs.replace(call, payload=payload or {}))) is not None:
+            finish(outcome)
         else:
             known = ChargerCall(
                 call.id, call.action, payload or {}, call.received_at, call.stored, call.transaction_id
@@ -267,6 +270,10 @@ class Engine:
 
     def charger_was_answered(self, call: ChargerCall) -> None:
         """The answer to a CALL of the charger is among the orders."""
+
+    def answered_before(self, call: ChargerCall) -> Outcome | None:
+        """The answer to a CALL of the charger that its rule is not asked for."""
+        return None
 
     def refusal_of_unknown(self, version: Version, action: str) -> Result:
         """The answer to a CALL that no rule is for."""

@@ -40,7 +40,8 @@ class Transaction(Struct, omit_defaults=True):
     and `stop_key` name the message that made them, so that a repetition is known.
 
     Of a 2.x charger: `received` are the seqNos that were answered, as ranges from and to. `start` is the
-    StartTransaction, `start_sent` whether it is out without an answer, `start_seq` the event that it answers.
+    StartTransaction, `start_sent` whether it is out without an answer, `start_seq` the event that it answers, `start_is_all` whether
+    that became nothing else.
     `grace_until` is when it is stopped without its end, `stopped_early` whether that happened, `stopped_at`
     and `stop_wh` what StopTransaction said. `stop_wanted`: the charger is to be asked to stop it;
     `unlocking`: it is being stopped for an UnlockConnector.
@@ -83,6 +84,7 @@ class Transaction(Struct, omit_defaults=True):
     start_sent: bool = False
     start_seq: int = -1
     start_has_token: bool = False
+    start_is_all: bool = False
     grace_until: float = 0.0
     attempts: int = 0
     stop_wh: int | None = None
