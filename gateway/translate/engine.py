@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator
 from enum import StrEnum
 from typing import ClassVar
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from gateway.ocpp import errors
 from gateway.ocpp.message import Sender, Version
@@ -24,6 +24,7 @@ from gateway.translate.port import (
     AnswerCharger,
     BackendCall,
     ChargerCall,
+    NoAnswer,
     Order,
     Payload,
     Refused,
@@ -47,6 +48,13 @@ class Ask(Struct, frozen=True, gc=False):
     live: bool = False
 
 
+class Wait(Struct, frozen=True, gc=False):
+    """A handler waits for `signal` with this key, which gives it an answer; at `until` it gets `NoAnswer`."""
+
+    key: str
+    until: float = NEVER
+
+
 class Undelivered(Struct, frozen=True, gc=False):
     """The outcome of a charger's CALL that the backend has not processed."""
 
@@ -55,7 +63,7 @@ class Undelivered(Struct, frozen=True, gc=False):
 
 Result = Payload | Refused
 Outcome = Result | Undelivered
-Steps = Generator[Ask, Answer, Outcome]
+Steps = Generator[Ask | Wait, Answer, Outcome]
 ChargerHandler = Callable[["Engine", ChargerCall], Outcome | Steps]
 BackendHandler = Callable[["Engine", BackendCall], Outcome | Steps]
 
@@ -125,8 +133,8 @@ class _Task(Struct):
 class Engine:
     """A translator made of rules. A subclass names its versions and rules and says what times and links mean.
 
-    Handlers use `memory`, `policies`, `now`, `station` (the charger's id, "" when not told), and the
-    methods below.
+    Handlers use `memory`, `policies`, `now`, `station` (the charger's id, "" when not told), `busy` (names of
+    what is being done and must not be begun again before its end), and the methods below.
     """
 
     charger_version: Version
@@ -146,7 +154,10 @@ class Engine:
         self.triggers: dict[tuple[str, int | None], float] = {}
         self._orders: list[Order] = []
         self._tasks: dict[int, _Task] = {}
+        self.busy: set[str] = set()
         self._spawned: list[Steps] = []
+        self._waiting: list[tuple[Wait, _Task]] = []
+        self._signals: list[tuple[str, Answer]] = []
         self._tokens = 0
 
     # The contract with the session
@@ -170,6 +181,8 @@ class Engine:
             finish(self.refusal_of_unknown(self.charger_version, call.action))
         elif isinstance(payload, Refused):
             finish(payload)
+        elif (outcome := self.answered_before(structs.replace(call, payload=payload or {}))) is not None:
+            finish(outcome)
         else:
             known = ChargerCall(
                 call.id, call.action, payload or {}, call.received_at, call.stored, call.transaction_id
@@ -230,7 +243,11 @@ class Engine:
         """`due` has come."""
         self.now = now
         self.due = NEVER
+        for pair in [pair for pair in self._waiting if pair[0].until <= now]:
+            self._waiting.remove(pair)
+            self._advance(pair[1], NoAnswer())
         self.when_time_passed()
+        self.due = min([self.due, *(wait.until for wait, _ in self._waiting)])
         return self._done()
 
     def stores(self, action: str, payload: Payload) -> bool:
@@ -262,6 +279,10 @@ class Engine:
     def charger_was_answered(self, call: ChargerCall) -> None:
         """The answer to a CALL of the charger is among the orders."""
 
+    def answered_before(self, call: ChargerCall) -> Outcome | None:
+        """The answer to a CALL of the charger that its rule is not asked for."""
+        return None
+
     def refusal_of_unknown(self, version: Version, action: str) -> Result:
         """The answer to a CALL that no rule is for."""
         self.lose(Loss.NOT_SUPPORTED, action)
@@ -289,6 +310,10 @@ class Engine:
             self._begin(steps, _ignore, False)
         else:
             self._spawned.append(steps)
+
+    def signal(self, key: str, answer: Answer) -> None:
+        """Let those that wait for this key go on, in their order, after the answer to what is being handled."""
+        self._signals.append((key, answer))
 
     def wake(self, at: float) -> None:
         """Let `when_time_passed` come at this time, or earlier."""
@@ -320,6 +345,10 @@ class Engine:
             except StopIteration as stop:
                 task.finish(stop.value)
                 return
+            if isinstance(ask, Wait):
+                self._waiting.append((ask, task))
+                self.wake(ask.until)
+                return
             version = self.backend_version if ask.end is BACKEND else self.charger_version
             payload, losses = fitted(version, ask.action, True, ask.payload)
             self._orders += losses
@@ -347,10 +376,18 @@ class Engine:
         return self._done()
 
     def _done(self) -> list[Order]:
-        while self._spawned:
-            self.spawn(self._spawned.pop(0), now=True)
+        while self._spawned or self._signals:
+            if self._spawned:
+                self.spawn(self._spawned.pop(0), now=True)
+            else:
+                self._signalled(*self._signals.pop(0))
         orders, self._orders = self._orders, []
         return orders
+
+    def _signalled(self, key: str, answer: Answer) -> None:
+        for pair in [pair for pair in self._waiting if pair[0].key == key]:
+            self._waiting.remove(pair)
+            self._advance(pair[1], answer)
 
     def _coming_in(self, version: Version, action: str, payload: Payload) -> Payload | Refused:
         got, losses = fitted(version, action, True, taken_in(payload))

@@ -38,6 +38,13 @@ class Transaction(Struct, omit_defaults=True):
     `seq_next` is what its next event of 2.x gets; `last_seq` the highest that came in one. `answers` are
     what a 2.x charger heard, by seqNo; `start_answer` and `stop_answer` what a 1.6 charger did. `start_key`
     and `stop_key` name the message that made them, so that a repetition is known.
+
+    Of a 2.x charger: `received` are the seqNos that were answered, as ranges from and to. `start` is the
+    StartTransaction, `start_sent` whether it is out without an answer, `start_seq` the event that it answers, `start_is_all` whether
+    that became nothing else.
+    `grace_until` is when it is stopped without its end, `stopped_early` whether that happened, `stopped_at`
+    and `stop_wh` what StopTransaction said. `stop_wanted`: the charger is to be asked to stop it;
+    `unlocking`: it is being stopped for an UnlockConnector.
     """
 
     id201: str
@@ -74,6 +81,19 @@ class Transaction(Struct, omit_defaults=True):
     auth_end: Payload | None = None
     answers: dict[str, Payload] = {}
     notes: Payload = {}
+    received: list[list[int]] = []
+    start: Payload | None = None
+    start_sent: bool = False
+    start_seq: int = -1
+    start_has_token: bool = False
+    start_is_all: bool = False
+    grace_until: float = 0.0
+    attempts: int = 0
+    stop_wh: int | None = None
+    stopped_at: str = ""
+    stopped_early: bool = False
+    stop_wanted: bool = False
+    unlocking: bool = False
 
     @property
     def is_open(self) -> bool:
@@ -169,6 +189,32 @@ class Counters(Struct, omit_defaults=True):
     event: int = 1
 
 
+class Connector(Struct, omit_defaults=True):
+    """What a connector of a 2.x charger is on its way to tell a 1.6 backend.
+
+    `at` is the timestamp of what changed it last, `error16` the error code told last. `finishing`: its
+    transaction has ended and the vehicle may still be there. `held_until`: it is Available, which waits for the
+    end of its transaction. `owed`: something may have changed that could not be told yet. `unconfirmed`: what
+    was told last has no answer. `asked_until`: the backend asked for its status, so it goes up though not new.
+    """
+
+    at: str = ""
+    error16: str = "NoError"
+    finishing: bool = False
+    held_until: float = 0.0
+    owed: bool = False
+    unconfirmed: bool = False
+    asked_until: float = 0.0
+
+
+class Inventory(Struct, omit_defaults=True):
+    """How far the gateway knows a 2.x charger's device model; `request_id` is of a report that is coming."""
+
+    request_id: int = 0
+    read_at: float = 0.0
+    firmware: str = ""
+
+
 class Variable(Struct, omit_defaults=True):
     """One variable of a 2.x charger as it reported it; `read_at` is when."""
 
@@ -223,6 +269,8 @@ class Memory(Struct, omit_defaults=True):
     configuration: dict[str, Payload] = {}
     device_model: list[Variable] = []
     mutability: dict[str, str] = {}
+    connectors: dict[str, Connector] = {}
+    inventory: Inventory = field(default_factory=Inventory)
     prices: dict[str, Payload] = {}
     upstream_password_pending: str = ""
     upstream_trust_pending: list[str] = []
