@@ -40,11 +40,11 @@ class Transaction(Struct, omit_defaults=True):
     and `stop_key` name the message that made them, so that a repetition is known.
 
     Of a 2.x charger: `received` are the seqNos that were answered, as ranges from and to. `start` is the
-    StartTransaction, `start_sent` whether it is out without an answer, `start_seq` the event that it answers, `start_is_all` whether
-    that became nothing else.
-    `grace_until` is when it is stopped without its end, `stopped_early` whether that happened, `stopped_at`
-    and `stop_wh` what StopTransaction said. `stop_wanted`: the charger is to be asked to stop it;
-    `unlocking`: it is being stopped for an UnlockConnector.
+    StartTransaction, `start_sent` whether it is out without an answer, `start_seq` the event that it
+    answers, `start_is_all` whether that became nothing else. `grace_until` is when it is stopped without
+    its end, `stopped_early` whether that happened, `stopped_at` and `stop_wh` what StopTransaction said.
+    `stop_wanted`: the charger is to be asked to stop it; `unlocking`: it is being stopped for an
+    UnlockConnector.
     """
 
     id201: str
@@ -75,7 +75,7 @@ class Transaction(Struct, omit_defaults=True):
     stop_answer: Payload | None = None
     stop_reason: str = ""
     late_reject: bool = False
-    stop_wanted: bool = False
+    stop_asked: bool = False
     session: int = 0
     suspect: bool = False
     auth_end: Payload | None = None
@@ -193,9 +193,10 @@ class Connector(Struct, omit_defaults=True):
     """What a connector of a 2.x charger is on its way to tell a 1.6 backend.
 
     `at` is the timestamp of what changed it last, `error16` the error code told last. `finishing`: its
-    transaction has ended and the vehicle may still be there. `held_until`: it is Available, which waits for the
-    end of its transaction. `owed`: something may have changed that could not be told yet. `unconfirmed`: what
-    was told last has no answer. `asked_until`: the backend asked for its status, so it goes up though not new.
+    transaction has ended and the vehicle may still be there. `held_until`: it is Available, which waits for
+    the end of its transaction. `owed`: something may have changed that could not be told yet.
+    `unconfirmed`: what was told last has no answer. `asked_until`: the backend asked for its status, so it
+    goes up though not new.
     """
 
     at: str = ""

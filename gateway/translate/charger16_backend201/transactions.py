@@ -207,7 +207,7 @@ def _ended(t: Engine, call: ChargerCall, tx: Transaction, key: str) -> Payload:
     asked = call.payload
     reason = asked.get("reason", "")
     means = STOPS.get(reason, STOPS["Other"])
-    if reason == "Remote" and (tx.late_reject or not tx.authorized) and not tx.stop_wanted:
+    if reason == "Remote" and (tx.late_reject or not tx.authorized) and not tx.stop_asked:
         means = LATE_STOP
     if reason in ("HardReset", "SoftReset", "UnlockCommand"):
         t.lose(Loss.ENUM_NARROWED, "reason", reason, means.reason)
