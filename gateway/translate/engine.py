@@ -342,20 +342,7 @@ def _ignore(outcome: Outcome) -> None:
     pass
 
 
-__all__ = [  # fmt: skip
-    "BACKEND",
-    "CHARGER",
-    "NEVER",
-    "Ask",
-    "BackendHandler",
-    "ChargerHandler",
-    "Engine",
-    "How",
-    "Outcome",
-    "Result",
-    "Rule",
-    "Rules",
-    "Steps",
-    "Undelivered",
-    "Wait",
-]
+__all__ = [
+    "BACKEND", "CHARGER", "NEVER", "Ask", "BackendHandler", "ChargerHandler", "Engine", "How", "Outcome", "Result",
+    "Rule", "Rules", "Steps", "Undelivered", "Wait",
+]  # fmt: skip
