@@ -343,6 +343,6 @@ def _ignore(outcome: Outcome) -> None:
 
 
 __all__ = [
-    "BACKEND", "CHARGER", "NEVER", "Ask", "BackendHandler", "ChargerHandler", "Engine", "How", "Outcome", "Result",
-    "Rule", "Rules", "Steps", "Undelivered", "Wait",
+    "BACKEND", "CHARGER", "NEVER", "Ask", "BackendHandler", "ChargerHandler", "Engine", "How", "Outcome",
+    "Result", "Rule", "Rules", "Steps", "Undelivered", "Wait",
 ]  # fmt: skip
