@@ -15,6 +15,8 @@ _MAKERS: Final[dict[tuple[Version, Version], Maker]] = {
     (Version.V16, Version.V201): Charger16Backend201,
     (Version.V201, Version.V16): Charger201Backend16,
 }
+PAIRS: Final = tuple(_MAKERS)
+"""The versions of charger and backend between which a translator stands."""
 
 
 def translator_for(

@@ -18,8 +18,8 @@ def scene(
 ) -> dict[str, Any]:
     """A vector of these turns; those in a list are heard in any order.
 
-    `("charger", frame)` and `("backend", frame)` are what they say, `("to charger", frame)` and `("to backend",
-    frame)` what they hear, a dict is something else that happens (`{"leg": "clock", "advance_ms": 1000}`).
+    `("charger", frame)` and `("backend", frame)` are what they say, `("to charger", frame)` and
+    `("to backend", frame)` what they hear; a dict is something else that happens.
     """
     legs = {"charger": "cs", "backend": "be"}
     taken: list[dict[str, Any]] = []

@@ -245,7 +245,7 @@ TRANSACTIONS = {
         call("StartTransaction", START, "c2"),
         answered(ACCEPTED | {"transactionId": 1001}, "c2"),
         next={"tx16": 1001, "tx201": [ID]},
-        losses=(("POSSIBLE_DUPLICATE", "StartTransaction"),),
+        losses=(("POSSIBLE_DUPLICATE", "TransactionEvent"),),
     ),
     "an error of the backend is absorbed and the event sent again": scene(
         call("StartTransaction", START),
@@ -435,8 +435,8 @@ METERS = {
                         "sampledValue": [
                             {"value": "1200", "context": "Transaction.Begin"},
                             {
-                                "value": '{"signedMeterData":"AA==","signingMethod":"m","encodingMethod":"OCMF",'
-                                '"publicKey":"k"}',
+                                "value": '{"signedMeterData":"AA==","signingMethod":"m",'
+                                '"encodingMethod":"OCMF","publicKey":"k"}',
                                 "context": "Transaction.Begin",
                                 "format": "SignedData",
                             },

@@ -31,7 +31,7 @@ def meter_values(t: Engine, call: ChargerCall) -> Outcome | Steps:
     asked = call.payload
     key = digest("meter", asked)
     if key in t.memory.unsent:
-        t.lose(Loss.POSSIBLE_DUPLICATE, "MeterValues")
+        t.lose(Loss.POSSIBLE_DUPLICATE, t.memory.unsent[key][0].action)
         return _tell(t, key, [], t.memory.unsent[key][0].action)
     values = by_instant(values_201(t, asked["meterValue"], "meterValue"))
     if not values:

@@ -46,7 +46,7 @@ def start(t: Engine, call: ChargerCall) -> Outcome | Steps:
         t.lose(Loss.DUPLICATE, "StartTransaction", str(known.id16))
         return known.start_answer | {"transactionId": known.id16}
     if known is not None:
-        t.lose(Loss.POSSIBLE_DUPLICATE, "StartTransaction", str(known.id16))
+        t.lose(Loss.POSSIBLE_DUPLICATE, "TransactionEvent", known.id201)
         return _tell_start(t, call, known, [])
     tx = _begun(t, call, key)
     return _tell_start(t, call, tx, [_started(t, call, tx)])
@@ -133,6 +133,8 @@ def _started(t: Engine, call: ChargerCall, tx: Transaction) -> Payload:
 
 def _tell_start(t: Engine, call: ChargerCall, tx: Transaction, made: list[Payload]) -> Steps:
     answer = yield from deliver(t, tx.start_key, made)
+    if call.stored or isinstance(answer, Undelivered):  # the charger hears, or has heard, an answer of ours
+        t.lose(Loss.SYN_IDTAGINFO, "idTagInfo")
     if isinstance(answer, Undelivered):
         return answer
     tag = call.payload["idTag"]
@@ -168,7 +170,7 @@ def stop(t: Engine, call: ChargerCall) -> Outcome | Steps:
     asked = call.payload
     tx = _meant(t, asked)
     if tx is None:
-        t.lose(Loss.ORPHAN_STOP, "transactionId", str(asked["transactionId"]))
+        t.lose(Loss.ORPHAN_STOP, "transactionId", compact({k: v for k, v in asked.items() if k != "idTag"}))
         return {}
     key = digest("stop", tx.id201, asked | {"transactionId": tx.id16})
     if tx.is_open:
@@ -176,7 +178,7 @@ def stop(t: Engine, call: ChargerCall) -> Outcome | Steps:
     if key != tx.stop_key and tx.stop_key:
         t.lose(Loss.CONFLICT, "StopTransaction", str(tx.id16))
     elif key in t.memory.unsent:
-        t.lose(Loss.POSSIBLE_DUPLICATE, "StopTransaction", str(tx.id16))
+        t.lose(Loss.POSSIBLE_DUPLICATE, "TransactionEvent", tx.id201)
         return _tell_stop(t, call, tx, key, [])
     else:
         t.lose(Loss.DUPLICATE, "StopTransaction", str(tx.id16))
