@@ -77,7 +77,10 @@ class Talk:
     def __init__(self, draw: st.DrawFn, pair: tuple[Version, Version], policies: Policies) -> None:
         self.draw = draw
         self.pair = pair
-        translator = translator_for(*pair, policies, memories.encoded(memory()), "CP")
+        snapshot = memories.encoded(memory())
+        if set(pair) == {Version.V16, Version.V21}:
+            snapshot = b'{"near":%b,"far":%b}' % (snapshot, snapshot)
+        translator = translator_for(*pair, policies, snapshot, "CP")
         assert translator is not None
         self.translator: Translator = translator
         self.now = NOW
@@ -178,7 +181,9 @@ def test_every_call_gets_one_answer_and_everything_said_is_allowed(pair):
     def holds(said: Talk) -> None:
         assert said.answers == Counter(dict.fromkeys(said.calls, 1))
         snapshot = said.translator.snapshot()
-        assert memories.encoded(memories.decoded(snapshot)) == snapshot
+        again = translator_for(*pair, Policies(), snapshot, "CP")
+        assert again is not None
+        assert again.snapshot() == snapshot
 
     holds()
 
