@@ -304,7 +304,7 @@ class Engine:
             self._spawned.append(steps)
 
     def signal(self, key: str, answer: Answer) -> None:
-        """Let those that wait for this key go on, in their order, after the answer to what is being handled."""
+        """Let those that wait for this key go on, in their order, after what is being handled is answered."""
         self._signals.append((key, answer))
 
     def wake(self, at: float) -> None:
