@@ -35,6 +35,7 @@ from gateway.translate.port import (
 from gateway.translate.values import given_out, taken_in
 
 NEVER = float("inf")
+TRIGGER_S = 30.0
 CHARGER, BACKEND = Sender
 
 
@@ -136,8 +137,8 @@ class Engine:
     what is being done and must not be begun again before its end), and the methods below.
     """
 
-    charger_version: ClassVar[Version]
-    backend_version: ClassVar[Version]
+    charger_version: Version
+    backend_version: Version
     rules: ClassVar[Rules]
 
     def __init__(self, policies: Policies, snapshot: bytes = b"", station: str = "") -> None:
@@ -149,6 +150,8 @@ class Engine:
         self.now = 0.0
         self.backend_is_there = True
         self.delivering = 0
+        self.jobs: dict[str, list[Payload]] = {}
+        self.triggers: dict[tuple[str, int | None], float] = {}
         self._orders: list[Order] = []
         self._tasks: dict[int, _Task] = {}
         self.busy: set[str] = set()
@@ -184,7 +187,8 @@ class Engine:
             known = ChargerCall(
                 call.id, call.action, payload or {}, call.received_at, call.stored, call.transaction_id
             )
-            self._begin(rule.handler(self, known), finish, rule.stateless)
+            produced = self.handles(known)
+            self._begin(rule.handler(self, known) if produced is None else produced, finish, rule.stateless)
         return self._done()
 
     def backend_call(self, call: BackendCall, now: float) -> list[Order]:
@@ -268,6 +272,10 @@ class Engine:
     def when_time_passed(self) -> None:
         """A moment that was asked for by `wake` has come (or an earlier one)."""
 
+    def handles(self, call: ChargerCall) -> Outcome | Steps | None:
+        """What takes the place of a CALL's rule for now, None to follow the rule."""
+        return None
+
     def charger_was_answered(self, call: ChargerCall) -> None:
         """The answer to a CALL of the charger is among the orders."""
 
@@ -310,6 +318,15 @@ class Engine:
     def wake(self, at: float) -> None:
         """Let `when_time_passed` come at this time, or earlier."""
         self.due = min(self.due, at)
+
+    def trigger(self, message: str, evse: int | None) -> None:
+        """The charger is asked to send this message within half a minute."""
+        self.triggers[message, evse] = self.now + TRIGGER_S
+
+    def trigger_taken(self, message: str, evse: int | None) -> bool:
+        """Whether this message was asked for (of this EVSE or of any), and has not come since."""
+        keys = ((message, evse), (message, None))
+        return any(self.triggers.pop(key, 0.0) >= self.now for key in keys)
 
     # Inside
 

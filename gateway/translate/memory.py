@@ -74,6 +74,8 @@ class Transaction(Struct, omit_defaults=True):
     stop_answer: Payload | None = None
     stop_reason: str = ""
     late_reject: bool = False
+    stop_wanted: bool = False
+    session: int = 0
     suspect: bool = False
     auth_end: Payload | None = None
     answers: dict[str, Payload] = {}
@@ -239,6 +241,7 @@ class Memory(Struct, omit_defaults=True):
     registration: str = "Unknown"
     boot: Payload = {}
     boot_reason: str = ""
+    boot_again_at: float = 0.0
     charger_session_started: float = 0.0
     clock_skews: list[float] = []
     topology: list[Place] = field(default_factory=list)

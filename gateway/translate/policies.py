@@ -29,7 +29,6 @@ class Policies(Struct, frozen=True, kw_only=True):
     leg_credentials: Literal["local", "forward", "reject"] = "local"
     leg_certificates: Literal["local", "forward", "reject"] = "local"
     status_dedupe: bool = True
-    orphan_stop: Literal["deadletter", "synthesise"] = "deadletter"
     no_auth_id_tag: str = "NoAuthorization"
     mac_tokens: bool = False
     inventory_refresh: bool = True
