@@ -5,6 +5,7 @@ from typing import Final
 
 from gateway.ocpp.message import Version
 from gateway.translate.charger16_backend201.translator import Charger16Backend201
+from gateway.translate.charger201_backend16.translator import Charger201Backend16
 from gateway.translate.policies import Policies
 from gateway.translate.port import Translator
 
@@ -12,6 +13,7 @@ Maker = Callable[[Policies, bytes, str], Translator]
 
 _MAKERS: Final[dict[tuple[Version, Version], Maker]] = {
     (Version.V16, Version.V201): Charger16Backend201,
+    (Version.V201, Version.V16): Charger201Backend16,
 }
 
 

@@ -92,7 +92,6 @@ class Transaction(Struct, omit_defaults=True):
     stop_wh: int | None = None
     stopped_at: str = ""
     stopped_early: bool = False
-    stop_wanted: bool = False
     unlocking: bool = False
 
     @property

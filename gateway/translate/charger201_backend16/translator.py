@@ -34,8 +34,8 @@ _STORED: Final = (
 class Charger201Backend16(Engine):
     """Translates for one 2.0.1 charger whose backend speaks 1.6."""
 
-    charger_version: ClassVar[Version] = Version.V201
-    backend_version: ClassVar[Version] = Version.V16
+    charger_version = Version.V201
+    backend_version = Version.V16
     rules: ClassVar[Rules] = Rules(
         events.RULES,
         statuses.RULES,
