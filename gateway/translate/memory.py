@@ -40,11 +40,11 @@ class Transaction(Struct, omit_defaults=True):
     and `stop_key` name the message that made them, so that a repetition is known.
 
     Of a 2.x charger: `received` are the seqNos that were answered, as ranges from and to. `start` is the
-    StartTransaction, `start_sent` whether it is out without an answer, `start_seq` the event that it
-    answers, `start_is_all` whether that became nothing else. `grace_until` is when it is stopped without
-    its end, `stopped_early` whether that happened, `stopped_at` and `stop_wh` what StopTransaction said.
-    `stop_wanted`: the charger is to be asked to stop it; `unlocking`: it is being stopped for an
-    UnlockConnector.
+    StartTransaction, `start_sent` whether it is out without an answer (`stop_sent`: StopTransaction),
+    `start_seq` the event that it answers, `start_is_all` whether that became nothing else. `grace_until` is
+    when it is stopped without its end, `stopped_early` whether that happened, `stopped_at` and `stop_wh`
+    what StopTransaction said. `stop_wanted`: the charger is to be asked to stop it; `unlocking`: it is
+    being stopped for an UnlockConnector.
     """
 
     id201: str
@@ -87,6 +87,7 @@ class Transaction(Struct, omit_defaults=True):
     start_seq: int = -1
     start_has_token: bool = False
     start_is_all: bool = False
+    stop_sent: bool = False
     grace_until: float = 0.0
     attempts: int = 0
     stop_wh: int | None = None
@@ -194,9 +195,8 @@ class Connector(Struct, omit_defaults=True):
 
     `at` is the timestamp of what changed it last, `error16` the error code told last. `finishing`: its
     transaction has ended and the vehicle may still be there. `held_until`: it is Available, which waits for
-    the end of its transaction. `owed`: something may have changed that could not be told yet.
-    `unconfirmed`: what was told last has no answer. `asked_until`: the backend asked for its status, so it
-    goes up though not new.
+    the end of its transaction. `owed`: something may have changed that could not be told yet. `unconfirmed`:
+    what was told last has no answer. `asked_until`: the backend asked for its status, so it goes up again.
     """
 
     at: str = ""
@@ -212,6 +212,7 @@ class Inventory(Struct, omit_defaults=True):
     """How far the gateway knows a 2.x charger's device model; `request_id` is of a report that is coming."""
 
     request_id: int = 0
+    asked_at: float = 0.0
     read_at: float = 0.0
     firmware: str = ""
 
@@ -250,6 +251,7 @@ class Memory(Struct, omit_defaults=True):
     counters: Counters = field(default_factory=Counters)
     unsent: dict[str, list[Event]] = {}
     cached: dict[str, Payload] = {}
+    readings: dict[str, bool] = {}
     aliases: dict[str, Payload] = {}
     token_types: dict[str, str] = {}
     groups: dict[str, Payload] = {}

@@ -69,6 +69,11 @@ def profile_201(t: Engine, profile: Payload, id201: str | None, path: str) -> Pa
             t.lose(Loss.FIELD_DROPPED, f"{path}.chargingSchedule.startSchedule")
     elif "startSchedule" not in schedule:
         schedule["startSchedule"] = moment_text(t.now)
-        t.lose(Loss.SYNTHESIZED, f"{path}.chargingSchedule.startSchedule", "", schedule["startSchedule"])
+        t.lose(
+            Loss.SYNTHESIZED,
+            "chargingProfile.chargingSchedule[0].startSchedule",
+            "",
+            schedule["startSchedule"],
+        )
     made["chargingSchedule"] = [schedule]
     return made

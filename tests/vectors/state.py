@@ -141,7 +141,7 @@ def _boot(boot: State) -> State:
 
 def _transaction(tx: State) -> Transaction:
     known = {name: tx[name] for name in Transaction.__struct_fields__ if tx.get(name) is not None}
-    return Transaction(**known)
+    return Transaction(**known | {"answers": tx.get("responses", {})})
 
 
 def _remote_start(start: State) -> RemoteStart:

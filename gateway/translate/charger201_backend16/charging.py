@@ -41,6 +41,8 @@ def set_charging_profile(t: Engine, call: BackendCall) -> Steps:
         if tx is None:
             return REJECTED
         id201 = tx.id201
+        if "transactionId" not in profile:
+            t.lose(Loss.SYNTHESIZED, "chargingProfile.transactionId", "", id201)
     elif "transactionId" in profile:
         t.lose(Loss.FIELD_DROPPED, "csChargingProfiles.transactionId", str(profile["transactionId"]))
     made = profile_201(t, profile, id201, "csChargingProfiles")
@@ -54,7 +56,9 @@ def set_charging_profile(t: Engine, call: BackendCall) -> Steps:
         t.memory.profiles = [*kept, Profile(made["id"], evse, made)][-MOST_PROFILES:]
         return said(t, answer)
     yield from _put_back(t, replaced)
-    return said(t, answer) if isinstance(answer, dict) else refusal(answer, {"status": "NotSupported"})
+    return (
+        said(t, answer) if isinstance(answer, dict) else refusal(t, call, answer, {"status": "NotSupported"})
+    )
 
 
 def _can_be_said(profile: Payload, evse: int) -> bool:
@@ -111,7 +115,7 @@ def clear_charging_profile(t: Engine, call: BackendCall) -> Steps:
             status = "Accepted"
             t.memory.profiles = [one for one in t.memory.profiles if not _matches(one, request)]
     if failed is not None and status == "Unknown":
-        return refusal(failed, {"status": "Unknown"})
+        return refusal(t, call, failed, {"status": "Unknown"})
     return {"status": status}
 
 
@@ -160,7 +164,7 @@ def get_composite_schedule(t: Engine, call: BackendCall) -> Steps:
         request["chargingRateUnit"] = call.payload["chargingRateUnit"]
     answer = yield Ask(CHARGER, "GetCompositeSchedule", request)
     if not isinstance(answer, dict):
-        return refusal(answer, REJECTED)
+        return refusal(t, call, answer, REJECTED)
     made = said(t, answer)
     schedule = answer.get("schedule")
     if schedule is not None and made["status"] == "Accepted":

@@ -23,17 +23,20 @@ def said(t: Engine, answer: Payload, *names: str) -> Payload:
     return {name: answer[name] for name in ("status", *names) if name in answer}
 
 
-def refusal(answer: Answer, negative: Payload | None = None) -> Outcome:
-    """The answer to the backend when the charger gave none: its own word for `no`, where the message has one."""
+def refusal(t: Engine, call: BackendCall, answer: Answer, negative: Payload | None = None) -> Outcome:
+    """The answer to the backend when the charger gave none: the message's own word for no, where it has one."""
+    if isinstance(answer, Refused) and negative is not None and answer.code in _NOT_THERE:
+        t.lose(Loss.NOT_SUPPORTED, call.action, answer.code)
+        return dict(negative)
     if isinstance(answer, Refused):
-        return dict(negative) if negative is not None and answer.code in _NOT_THERE else answer
+        return answer
     return Refused("GenericError", "the charger did not answer")
 
 
 @RULES.backend_call("ClearCache", How.TRANSLATED, "ClearCache", Loss.STATUSINFO_DROPPED, stateless=True)
 def clear_cache(t: Engine, call: BackendCall) -> Steps:
     answer = yield Ask(CHARGER, "ClearCache", {})
-    return said(t, answer) if isinstance(answer, dict) else refusal(answer, REJECTED)
+    return said(t, answer) if isinstance(answer, dict) else refusal(t, call, answer, REJECTED)
 
 
 @RULES.backend_call("ChangeAvailability", How.TRANSLATED, "ChangeAvailability", stateless=True)
@@ -45,7 +48,7 @@ def change_availability(t: Engine, call: BackendCall) -> Steps:
             return REJECTED
         payload["evse"] = evse
     answer = yield Ask(CHARGER, "ChangeAvailability", payload)
-    return said(t, answer) if isinstance(answer, dict) else refusal(answer, REJECTED)
+    return said(t, answer) if isinstance(answer, dict) else refusal(t, call, answer, REJECTED)
 
 
 @RULES.backend_call("Reset", How.TRANSLATED, "Reset", Loss.ENUM_NARROWED)
@@ -56,7 +59,7 @@ def reset(t: Engine, call: BackendCall) -> Steps:
     how = "OnIdle" if kind == "Soft" and not is_busy else "Immediate"
     answer = yield Ask(CHARGER, "Reset", {"type": how})
     if not isinstance(answer, dict):
-        return refusal(answer, REJECTED)
+        return refusal(t, call, answer, REJECTED)
     if answer["status"] == "Rejected":
         return said(t, answer)
     t.memory.pending_reset = PendingReset(kind, t.now)
@@ -82,7 +85,7 @@ def certificate_signed(t: Engine, call: BackendCall) -> Steps:
         return REJECTED
     payload = call.payload | {"certificateType": "ChargingStationCertificate"}
     answer = yield Ask(CHARGER, "CertificateSigned", payload)
-    return said(t, answer) if isinstance(answer, dict) else refusal(answer, REJECTED)
+    return said(t, answer) if isinstance(answer, dict) else refusal(t, call, answer, REJECTED)
 
 
 @RULES.backend_call("InstallCertificate", How.TRANSLATED, "InstallCertificate", Loss.LEG_SCOPED)
@@ -95,7 +98,7 @@ def install_certificate(t: Engine, call: BackendCall) -> Steps:
         return {"status": "Accepted"}
     payload = call.payload | {"certificateType": _KIND_201[kind]}
     answer = yield Ask(CHARGER, "InstallCertificate", payload)
-    return said(t, answer) if isinstance(answer, dict) else refusal(answer, REJECTED)
+    return said(t, answer) if isinstance(answer, dict) else refusal(t, call, answer, REJECTED)
 
 
 _KIND_201: Final = {
@@ -109,7 +112,7 @@ def delete_certificate(t: Engine, call: BackendCall) -> Steps:
     if _is_ours(t, ""):
         return {"status": "NotFound"}
     answer = yield Ask(CHARGER, "DeleteCertificate", call.payload)
-    return said(t, answer) if isinstance(answer, dict) else refusal(answer, {"status": "Failed"})
+    return said(t, answer) if isinstance(answer, dict) else refusal(t, call, answer, {"status": "Failed"})
 
 
 @RULES.backend_call(
@@ -121,7 +124,7 @@ def installed_certificates(t: Engine, call: BackendCall) -> Steps:
         return {"status": "NotFound"}
     answer = yield Ask(CHARGER, "GetInstalledCertificateIds", {"certificateType": [_KIND_201[kind]]})
     if not isinstance(answer, dict):
-        return refusal(answer, {"status": "NotFound"})
+        return refusal(t, call, answer, {"status": "NotFound"})
     made = said(t, answer)
     chains = answer.get("certificateHashDataChain", [])
     for index, chain in enumerate(chains):

@@ -5,11 +5,12 @@ from typing import Final
 
 from gateway.translate.charger201_backend16 import inventory, keys
 from gateway.translate.charger201_backend16.commands import refusal
-from gateway.translate.charger201_backend16.inventory import items_per_message, name_of
+from gateway.translate.charger201_backend16.inventory import Model, items_per_message, name_of
 from gateway.translate.charger201_backend16.keys import Meaning, Place
 from gateway.translate.engine import CHARGER, Ask, Engine, How, Rules, Steps, Wait
 from gateway.translate.keys import KEYS, Key
 from gateway.translate.losses import Loss
+from gateway.translate.memory import Variable
 from gateway.translate.port import Answer, BackendCall, Payload, Severity
 from gateway.translate.tables import CONFIGURATION_STATUS
 
@@ -39,10 +40,11 @@ def get_configuration(t: Engine, call: BackendCall) -> Steps:
     places = {name_of(*place): place for one in meanings for place in _asked_live(one)}
     values = yield from _fetched(t, list(places.values()))
     if not isinstance(values, dict):
-        return refusal(values)
+        return refusal(t, call, values)
+    known = inventory.model(t)
     entries, unknown = [], []
     for key, one in zip(call.payload["key"], meanings, strict=True):
-        entry = _entry(t, one, values)
+        entry = _entry(t, known, one, values)
         if entry is None:
             unknown.append(key)
         else:
@@ -59,7 +61,7 @@ def _asked_live(one: Meaning) -> list[Place]:
 
 def _fetched(t: Engine, places: list[Place]) -> Generator[Ask | Wait, Answer, Values | Answer]:
     """What the charger says of these variables; its refusal of a whole question instead, if there is one."""
-    most = items_per_message(t, "GetVariables", ITEMS_PER_MESSAGE)
+    most = items_per_message(inventory.model(t), "GetVariables", ITEMS_PER_MESSAGE)
     values: Values = {}
     for start in range(0, len(places), most):
         asked = [
@@ -78,7 +80,7 @@ def _fetched(t: Engine, places: list[Place]) -> Generator[Ask | Wait, Answer, Va
     return values
 
 
-def _entry(t: Engine, one: Meaning, values: Values) -> Payload | None:
+def _entry(t: Engine, known: Model, one: Meaning, values: Values) -> Payload | None:
     """The configurationKey of a key, None when the charger has no such thing."""
     if not one.is_known:
         return None
@@ -88,19 +90,19 @@ def _entry(t: Engine, one: Meaning, values: Values) -> Payload | None:
     if entry is not None and entry.derived:
         return {"key": one.name, "readonly": True, "value": keys.derived(t, entry)}
     if entry is not None and entry.is_limit:
-        return _limit(t, one)
+        return _limit(known, one)
     names = [name_of(*place) for place in one.places]
     if entry is not None and entry.type == "phases":
-        known = {name: value for name in names if (value := values.get(name)) is not None}
-        return _shown(t, one, names[0], keys.read_phases(t, known)) if known else None
+        phases = {name: value for name in names if (value := values.get(name)) is not None}
+        return _shown(t, known, one, names[0], keys.read_phases(t, phases)) if phases else None
     if names[0] not in values:
         return None
     known_values = [value for name in names if (value := values.get(name)) is not None]
-    return _shown(t, one, names[0], keys.read_value(entry, known_values) if known_values else None)
+    return _shown(t, known, one, names[0], keys.read_value(entry, known_values) if known_values else None)
 
 
-def _shown(t: Engine, one: Meaning, name: str, value: str | None) -> Payload:
-    made: Payload = {"key": one.name, "readonly": _is_read_only(t, one.entry, name)}
+def _shown(t: Engine, known: Model, one: Meaning, name: str, value: str | None) -> Payload:
+    made: Payload = {"key": one.name, "readonly": _is_read_only(t, known, one.entry, name)}
     if value is None:
         return made
     if len(value) > keys.LONGEST_VALUE:
@@ -115,14 +117,14 @@ def _of_link(t: Engine, entry: Key) -> Payload:
     return made | ({} if entry.access == "W" else {"value": str(t.memory.upstream_security_profile)})
 
 
-def _limit(t: Engine, one: Meaning) -> Payload | None:
-    known = inventory.variable(t, name_of(*one.places[0]))
+def _limit(model: Model, one: Meaning) -> Payload | None:
+    known = model.get(name_of(*one.places[0]))
     limit = known.characteristics.get("maxLimit") if known is not None else None
     return None if limit is None else {"key": one.name, "readonly": True, "value": str(limit)}
 
 
-def _is_read_only(t: Engine, entry: Key | None, name: str) -> bool:
-    known = inventory.variable(t, name)
+def _is_read_only(t: Engine, model: Model, entry: Key | None, name: str) -> bool:
+    known = model.get(name)
     mutability = t.memory.mutability.get(name) or (known.mutability if known is not None else "")
     if mutability:
         return mutability == "ReadOnly"
@@ -137,24 +139,24 @@ def _everything(t: Engine) -> Steps:
         yield from inventory.read(t)
     if t.policies.inventory_refresh:
         yield from _refreshed(t)
-    values: Values = {name_of(one.component, one.variable): one.value for one in t.memory.device_model}
+    known = inventory.model(t)
+    values: Values = {name: one.value for name, one in known.items()}
     entries = []
     covered: set[str] = set()
     for key in KEYS:
         one = keys.meaning(t, key.key)
         names = [name_of(*place) for place in one.places]
-        if (entry := _entry(t, one, values)) is not None:
+        if (entry := _entry(t, known, one, values)) is not None:
             covered.update(names if key.type == "phases" else names[:1])
             entries.append(entry)
-    for variable in t.memory.device_model:
-        name = name_of(variable.component, variable.variable)
+    for name, variable in known.items():
         if name in covered:
             continue
         if len(name) > LONGEST_KEY:
             _unreachable(t, name)
         else:
             place = (variable.component, variable.variable)
-            entries.append(_shown(t, Meaning(name, None, [place]), name, variable.value))
+            entries.append(_shown(t, known, Meaning(name, None, [place]), name, variable.value))
     return {"configurationKey": entries}
 
 
@@ -206,7 +208,7 @@ def change_configuration(t: Engine, call: BackendCall) -> Steps:
         return {"status": "Rejected"}
     answer = yield Ask(CHARGER, "SetVariables", {"setVariableData": [_data(*write) for write in writes]})
     if not isinstance(answer, dict):
-        return refusal(answer, {"status": "NotSupported"})
+        return refusal(t, call, answer, {"status": "NotSupported"})
     return {"status": _status(t, writes, answer["setVariableResult"])}
 
 
@@ -233,12 +235,13 @@ def _link_setting(t: Engine, one: Meaning, value: str) -> Payload | str:
 
 def _status(t: Engine, writes: list[tuple[Place, str]], results: list[Payload]) -> str:
     """The first variable decides; of the others the worst, but one that the charger does not have is no matter."""
+    known = inventory.model(t)
     said = {name_of(result["component"], result["variable"]): result for result in results}
     statuses: list[str] = []
     for place, value in writes:
         name = name_of(*place)
         result = said.get(name, {"attributeStatus": "UnknownVariable"})
-        _learn(t, place, value, result)
+        _learn(t, known.get(name), place, value, result)
         status = CONFIGURATION_STATUS.down(result["attributeStatus"]) or "Rejected"
         if statuses and status == "NotSupported":
             t.lose(Loss.PARTIAL, name, result["attributeStatus"], severity=Severity.INFO)
@@ -249,7 +252,7 @@ def _status(t: Engine, writes: list[tuple[Place, str]], results: list[Payload]) 
     return min(statuses, key=_WORST_FIRST.index)
 
 
-def _learn(t: Engine, place: Place, value: str, result: Payload) -> None:
+def _learn(t: Engine, known: Variable | None, place: Place, value: str, result: Payload) -> None:
     name = name_of(*place)
     info = result.get("attributeStatusInfo", {})
     if info:
@@ -258,6 +261,5 @@ def _learn(t: Engine, place: Place, value: str, result: Payload) -> None:
         t.memory.mutability[name] = "ReadOnly"
         while len(t.memory.mutability) > MOST_NOTED:
             del t.memory.mutability[next(iter(t.memory.mutability))]
-    known = inventory.variable(t, name)
     if known is not None and result["attributeStatus"] == "Accepted" and known.mutability != "WriteOnly":
         known.value = value

@@ -73,11 +73,17 @@ def is_wanted(t: Engine, firmware: str) -> bool:
     return bool(known.read_at) and t.now - known.read_at > STALE_S
 
 
+def is_first_coming(t: Engine) -> bool:
+    """Whether the connectors are not known yet and a report is on its way that names them."""
+    known = t.memory.inventory
+    return not t.memory.topology and bool(known.request_id) and t.now - known.asked_at < REPORT_WITHIN_S
+
+
 def read(t: Engine) -> Generator[Ask | Wait, Answer, None]:
     """Ask for everything, and wait until it has come."""
     number = t.memory.counters.request
     t.memory.counters.request += 1
-    t.memory.inventory.request_id = number
+    t.memory.inventory.request_id, t.memory.inventory.asked_at = number, t.now
     answer = yield Ask(CHARGER, "GetBaseReport", {"requestId": number, "reportBase": "FullInventory"})
     is_coming = isinstance(answer, dict) and answer["status"] == "Accepted"
     if is_coming and t.memory.inventory.request_id == number:
@@ -99,7 +105,7 @@ def notify_report(t: Engine, call: ChargerCall) -> Payload:
 
 
 def _take(t: Engine, report: list[Payload]) -> None:
-    known = {name_of(one.component, one.variable): one for one in t.memory.device_model}
+    known = model(t)
     for data in report:
         actual = next((a for a in data["variableAttribute"] if a.get("type", "Actual") == "Actual"), None)
         if actual is None:
@@ -139,13 +145,16 @@ def _is_available(t: Engine, component: str) -> bool:
     return bool(found) and not any((state or "").casefold() == "false" for state in states)
 
 
-def variable(t: Engine, name: str) -> Variable | None:
-    """What is known of the variable with this name."""
-    found = (one for one in t.memory.device_model if name_of(one.component, one.variable) == name)
-    return next(found, None)
+Model = dict[str, Variable]
+"""The device model by the names of its variables."""
 
 
-def items_per_message(t: Engine, action: str, otherwise: int) -> int:
+def model(t: Engine) -> Model:
+    """What is known of the device model."""
+    return {name_of(one.component, one.variable): one for one in t.memory.device_model}
+
+
+def items_per_message(known: Model, action: str, otherwise: int) -> int:
     """How many variables the charger takes in one message."""
-    one = variable(t, f"DeviceDataCtrlr.ItemsPerMessage:{action}")
+    one = known.get(f"DeviceDataCtrlr.ItemsPerMessage:{action}")
     return max(1, int(one.value)) if one is not None and one.value and one.value.isdecimal() else otherwise

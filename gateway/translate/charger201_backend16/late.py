@@ -32,13 +32,13 @@ def late(t: Engine, event: Event, tx: Transaction) -> Generator[Ask | Wait, Answ
     if not tx.stopped_early:
         t.lose(Loss.OUT_OF_ORDER, "seqNo", str(event.seq))
     elif event.kind == ENDED:
-        t.lose(Loss.LATE_END, "eventType", tx.id201)
+        t.lose(Loss.LATE_END, "TransactionEvent", tx.id201)
         values = newer_than(values, tx.stopped_at)
     else:
-        t.lose(Loss.LATE_METERVALUES, "eventType", tx.id201)
+        t.lose(Loss.LATE_METERVALUES, "transactionId", tx.id201)
     most = max((register.wh for register in event.registers), default=None)
     if tx.stop_wh is not None and most is not None and most > tx.stop_wh:
-        t.lose(Loss.ENERGY_AFTER_STOP, "meterValue", str(most), str(tx.stop_wh))
+        t.lose(Loss.ENERGY_AFTER_STOP, "meterStop", str(most), str(tx.stop_wh))
     if tx.id16 is not None and (left := values_16(t, values, "meterValue")):
         answer = yield from asked(t, "MeterValues", {"connectorId": tx.flat, "meterValue": left})
         if isinstance(answer, Refused):

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from gateway.translate.charger201_backend16 import statuses
 from gateway.translate.charger201_backend16.addresses import flat_of
-from gateway.translate.charger201_backend16.upkeep import ANY_REQUEST
+from gateway.translate.charger201_backend16.upkeep import ANY_REQUEST, named
 from gateway.translate.engine import BACKEND, Ask, Engine, How, Rules, Steps, Undelivered
 from gateway.translate.losses import Loss
 from gateway.translate.memory import OpenError, Profile
@@ -104,7 +104,7 @@ def firmware_status(t: Engine, call: ChargerCall) -> Steps:
     said = call.payload["status"]
     job = t.memory.firmware
     if job is not None and job.kind == "signed":
-        action, payload = "SignedFirmwareStatusNotification", dict(call.payload)
+        action, payload = "SignedFirmwareStatusNotification", named(call.payload, "status", "requestId")
         status: str | None = said
     else:
         action, status = "FirmwareStatusNotification", FIRMWARE_STATUS.down(said)
@@ -141,7 +141,8 @@ def log_status(t: Engine, call: ChargerCall) -> Steps:
     if status != said and pairs.narrows(said):
         t.lose(Loss.ENUM_NARROWED, "status", said, status)
     if native:
-        answer = yield Ask(BACKEND, "LogStatusNotification", call.payload | {"status": status})
+        payload = named(call.payload, "requestId") | {"status": status}
+        answer = yield Ask(BACKEND, "LogStatusNotification", payload)
     else:
         if number is not None:
             t.lose(Loss.FIELD_DROPPED, "requestId", str(number))
@@ -158,7 +159,7 @@ def security_event(t: Engine, call: ChargerCall) -> Steps:
     if t.memory.capabilities.get("be_security_ext") == "no":
         t.lose(Loss.NOT_SUPPORTED, "SecurityEventNotification", kind)
         return {}
-    payload = call.payload | {"type": SECURITY_EVENTS_16.get(kind, kind)}
+    payload = named(call.payload, "timestamp", "techInfo") | {"type": SECURITY_EVENTS_16.get(kind, kind)}
     answer = yield Ask(BACKEND, "SecurityEventNotification", payload)
     if isinstance(answer, Refused) and answer.code in _NOT_THERE:
         t.memory.capabilities["be_security_ext"] = "no"

@@ -45,7 +45,7 @@ def remote_start(t: Engine, call: BackendCall) -> Steps:
     t.lose(Loss.SYNTHESIZED, "remoteStartId", "", str(number))
     answer = yield Ask(CHARGER, "RequestStartTransaction", request)
     if not isinstance(answer, dict):
-        return refusal(answer, REJECTED)
+        return refusal(t, call, answer, REJECTED)
     if answer["status"] == "Accepted":
         _remember(t, request, call.payload["idTag"], answer.get("transactionId", ""))
     return said(t, answer)
@@ -59,7 +59,7 @@ def _only_evse(t: Engine) -> int | None:
     if len(evses) != 1:
         return None
     (evse,) = evses
-    t.lose(Loss.SYNTHESIZED, "connectorId", "", str(evse))
+    t.lose(Loss.SYNTHESIZED, "evseId", "", str(evse))
     return evse
 
 
@@ -102,13 +102,14 @@ def _remember(t: Engine, request: Payload, id_tag: str, id201: str) -> None:
         t.memory.profiles.append(Profile(profile["id"], request["evseId"], profile))
 
 
-@RULES.backend_call("RemoteStopTransaction", How.TRANSLATED, "RequestStopTransaction")
+@RULES.backend_call("RemoteStopTransaction", How.TRANSLATED, "RequestStopTransaction", Loss.UNKNOWN_TX)
 def remote_stop(t: Engine, call: BackendCall) -> Steps:
     tx = running16(t, call.payload["transactionId"])
     if tx is None or tx.state != "active":
+        t.lose(Loss.UNKNOWN_TX, "transactionId", str(call.payload["transactionId"]))
         return REJECTED
     answer = yield Ask(CHARGER, "RequestStopTransaction", {"transactionId": tx.id201})
-    return said(t, answer) if isinstance(answer, dict) else refusal(answer, REJECTED)
+    return said(t, answer) if isinstance(answer, dict) else refusal(t, call, answer, REJECTED)
 
 
 def running16(t: Engine, id16: int) -> Transaction | None:
@@ -132,7 +133,7 @@ def unlock_connector(t: Engine, call: BackendCall) -> Steps:
     request = {"evseId": evse["id"], "connectorId": evse["connectorId"]}
     answer = yield Ask(CHARGER, "UnlockConnector", request)
     if not isinstance(answer, dict):
-        return refusal(answer, {"status": "NotSupported"})
+        return refusal(t, call, answer, {"status": "NotSupported"})
     return said(t, answer) | {"status": _UNLOCKED.get(answer["status"], answer["status"])}
 
 
@@ -173,7 +174,7 @@ def reserve_now(t: Engine, call: BackendCall) -> Steps:
         request["groupIdToken"] = tokens.group_token(t.memory, payload["parentIdTag"])
     answer = yield Ask(CHARGER, "ReserveNow", request)
     if not isinstance(answer, dict):
-        return refusal(answer, REJECTED)
+        return refusal(t, call, answer, REJECTED)
     if answer["status"] == "Accepted":
         _forget(t, request["id"])
         expires = seconds(payload["expiryDate"])
@@ -187,7 +188,7 @@ def cancel_reservation(t: Engine, call: BackendCall) -> Steps:
     number = call.payload["reservationId"]
     answer = yield Ask(CHARGER, "CancelReservation", {"reservationId": number})
     if not isinstance(answer, dict):
-        return refusal(answer, REJECTED)
+        return refusal(t, call, answer, REJECTED)
     if answer["status"] == "Accepted":
         _forget(t, number)
     return said(t, answer)

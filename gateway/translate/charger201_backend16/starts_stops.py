@@ -41,7 +41,8 @@ def started(t: Engine, tx: Transaction, is_stored: bool) -> Asking:
     if tx.suspect:
         t.lose(Loss.BACKEND_TXID_SUSPECT, "transactionId", str(id16))
     tx.id16, tx.state, tx.start, tx.start_sent = id16, "active", None, False
-    tx.authorized = status == "Accepted"
+    tx.authorized, tx.stop_sent = status == "Accepted", False
+    t.memory.reservations = [one for one in t.memory.reservations if one.id != tx.reservation_id]
     if tx.id_tag is not None:
         remember(t.memory.authorisations, tx.id_tag.casefold(), Authorisation(answer["idTagInfo"], t.now))
     if is_stored and not tx.authorized and t.policies.late_reject == "stop":
@@ -68,8 +69,12 @@ def stopped(t: Engine, tx: Transaction, event: Event | None) -> Asking:
         payload["idTag"] = tag
     if event is not None and (data := values_16(t, event.values, "meterValue")):
         payload["transactionData"] = data
+    if tx.stop_sent:
+        t.lose(Loss.POSSIBLE_DUPLICATE, "StopTransaction", severity=Severity.BILLING)
+    tx.stop_sent = True
     answer = yield from asked(t, "StopTransaction", payload)
     if isinstance(answer, Refused):
+        tx.stop_sent = answer is SILENCE
         return answer
     if tag is not None and "idTagInfo" in answer:
         remember(t.memory.authorisations, tag.casefold(), Authorisation(answer["idTagInfo"], t.now))

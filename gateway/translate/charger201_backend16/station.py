@@ -37,7 +37,7 @@ def boot_notification(t: Engine, call: ChargerCall) -> Steps:
     t.memory.registration = answer["status"]
     if answer["status"] == "Accepted":
         statuses.forget_told(t)
-        t.spawn(_introduced(t, station.get("firmwareVersion", "")))
+        t.spawn(introduced(t, station.get("firmwareVersion", "")))
     return answer
 
 
@@ -57,7 +57,7 @@ def _boot_16(t: Engine, station: Payload) -> Payload:
     return made | {key: modem[key] for key in ("iccid", "imsi") if key in modem}
 
 
-def _introduced(t: Engine, firmware: str) -> Steps:
+def introduced(t: Engine, firmware: str) -> Steps:
     """After the backend has accepted the charger: say what is known of the charger itself and its connectors."""
     if inventory.is_wanted(t, firmware):
         yield from inventory.read(t)
@@ -109,5 +109,6 @@ def meter_values(t: Engine, call: ChargerCall) -> Steps:
     running = [tx for tx in t.memory.open_on(evse=evse) if tx.state in ("active", "deauth")] if evse else []
     if len(running) == 1:
         payload["transactionId"] = running[0].id16
+        t.lose(Loss.SYNTHESIZED, "transactionId", "", str(running[0].id16))
     answer = yield from asked(t, "MeterValues", payload)
     return Undelivered(answer) if isinstance(answer, Refused) else {}

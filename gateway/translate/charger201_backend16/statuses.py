@@ -2,8 +2,9 @@
 
 from typing import Final
 
+from gateway.translate.charger201_backend16 import inventory
 from gateway.translate.charger201_backend16.addresses import flat_of
-from gateway.translate.engine import BACKEND, Ask, Engine, How, Rules, Steps
+from gateway.translate.engine import BACKEND, Ask, Engine, How, Rules, Steps, Wait
 from gateway.translate.losses import Loss
 from gateway.translate.memory import Connector, Transaction
 from gateway.translate.port import ChargerCall, NoAnswer, Payload
@@ -21,13 +22,26 @@ _LONGEST_INFO: Final = 50
 
 @RULES.charger_call("StatusNotification", How.TRANSLATED, "StatusNotification", Loss.TOPOLOGY_EXTENDED)
 def status_notification(t: Engine, call: ChargerCall) -> Payload:
-    payload = call.payload
+    if inventory.is_first_coming(t):
+        t.spawn(_after_inventory(t, call.payload))
+    else:
+        _take(t, call.payload)
+    return {}
+
+
+def _after_inventory(t: Engine, payload: Payload) -> Steps:
+    """Connectors get their numbers in the inventory's order, not in that of their first words."""
+    yield Wait(f"report {t.memory.inventory.request_id}", t.now + inventory.REPORT_WITHIN_S)
+    _take(t, payload)
+    return {}
+
+
+def _take(t: Engine, payload: Payload) -> None:
     flat = flat_of(t, payload["evseId"], payload["connectorId"])
     if flat is None:
         t.lose(Loss.PAYLOAD_INVALID, "evseId", str(payload["evseId"]))
     else:
         heard(t, flat, payload["connectorStatus"], payload["timestamp"])
-    return {}
 
 
 def heard(t: Engine, flat: int, status: str, at: str) -> None:

@@ -172,6 +172,7 @@ def _learn_token(t: Engine, tx: Transaction, event: Event) -> None:
         tx.id_token, tx.id_tag = None, None
     elif event.token is not None:
         tx.id_token = event.token
+        t.lose(Loss.FIELD_DROPPED, "idToken.type", event.token["type"])
         tx.id_tag = tokens.tag_of(t, event.token, "idToken", Severity.WARN)
         if event.token["type"] == "NoAuthorization" and not event.token["idToken"]:
             t.lose(Loss.SYNTHESIZED, "idTag", "", tx.id_tag)

@@ -21,7 +21,8 @@ ANY_REQUEST: Final = 0
 """The number of a log job that only a trigger has made known."""
 
 
-def _same(payload: Payload, *names: str) -> Payload:
+def named(payload: Payload, *names: str) -> Payload:
+    """These members of a payload, where it has them."""
     return {name: payload[name] for name in names if name in payload}
 
 
@@ -34,7 +35,7 @@ def get_local_list_version(t: Engine, call: BackendCall) -> Steps:
         return {"listVersion": -1}
     answer = yield Ask(CHARGER, "GetLocalListVersion", {})
     if not isinstance(answer, dict):
-        return refusal(answer, {"listVersion": -1})
+        return refusal(t, call, answer, {"listVersion": -1})
     return {"listVersion": answer["versionNumber"]}
 
 
@@ -58,7 +59,7 @@ def send_local_list(t: Engine, call: BackendCall) -> Steps:
         CHARGER, "SendLocalList", request | ({"localAuthorizationList": entries} if entries else {})
     )
     if not isinstance(answer, dict):
-        return refusal(answer, {"status": "NotSupported"})
+        return refusal(t, call, answer, {"status": "NotSupported"})
     if answer["status"] == "Accepted":
         t.memory.local_list = LocalList(payload["listVersion"], is_full and not entries)
     return said(t, answer)
@@ -86,9 +87,9 @@ def get_diagnostics(t: Engine, call: BackendCall) -> Steps:
             log[name201] = payload[name]
     number = _request_id(t)
     request = {"logType": "DiagnosticsLog", "requestId": number, "log": log}
-    answer = yield Ask(CHARGER, "GetLog", request | _same(payload, "retries", "retryInterval"))
+    answer = yield Ask(CHARGER, "GetLog", request | named(payload, "retries", "retryInterval"))
     if not isinstance(answer, dict):
-        return refusal(answer, {})
+        return refusal(t, call, answer, {})
     if "statusInfo" in answer:
         t.lose(Loss.STATUSINFO_DROPPED, "statusInfo", compact(answer["statusInfo"])[:200])
     if answer["status"] == "Rejected":
@@ -102,7 +103,7 @@ def get_log(t: Engine, call: BackendCall) -> Steps:
     t.memory.capabilities["be_security_ext"] = "yes"
     answer = yield Ask(CHARGER, "GetLog", call.payload)
     if not isinstance(answer, dict):
-        return refusal(answer, REJECTED)
+        return refusal(t, call, answer, REJECTED)
     if answer["status"] != "Rejected":
         t.memory.log = Job(call.payload["requestId"], "log")
     return said(t, answer, "filename")
@@ -117,7 +118,7 @@ def update_firmware(t: Engine, call: BackendCall) -> Steps:
         return _download_failed(t)
     number = _request_id(t)
     firmware = {"location": payload["location"], "retrieveDateTime": payload["retrieveDate"]}
-    request = {"requestId": number, "firmware": firmware} | _same(payload, "retries", "retryInterval")
+    request = {"requestId": number, "firmware": firmware} | named(payload, "retries", "retryInterval")
     answer = yield Ask(CHARGER, "UpdateFirmware", request)
     if not isinstance(answer, dict) or answer["status"] not in ("Accepted", "AcceptedCanceled"):
         return _download_failed(t)
@@ -141,7 +142,7 @@ def signed_update_firmware(t: Engine, call: BackendCall) -> Steps:
     t.memory.capabilities["be_security_ext"] = "yes"
     t.memory.firmware = Job(call.payload["requestId"], "signed")
     answer = yield Ask(CHARGER, "UpdateFirmware", call.payload)
-    return said(t, answer) if isinstance(answer, dict) else refusal(answer, REJECTED)
+    return said(t, answer) if isinstance(answer, dict) else refusal(t, call, answer, REJECTED)
 
 
 # Triggers
@@ -153,19 +154,20 @@ def trigger_message(t: Engine, call: BackendCall) -> Steps:
     if wanted == "DiagnosticsStatusNotification":
         wanted = "LogStatusNotification"
         t.memory.log = t.memory.log or Job(ANY_REQUEST, "diagnostics")
-    return (yield from _triggered(t, wanted, call.payload.get("connectorId")))
+    return (yield from _triggered(t, call, wanted))
 
 
 @RULES.backend_call("ExtendedTriggerMessage", How.TRANSLATED, "TriggerMessage", Loss.STATUSINFO_DROPPED)
 def extended_trigger_message(t: Engine, call: BackendCall) -> Steps:
     t.memory.capabilities["be_security_ext"] = "yes"
     wanted = EXTENDED_TRIGGERS.up(call.payload["requestedMessage"]) or "Heartbeat"
-    return (yield from _triggered(t, wanted, call.payload.get("connectorId")))
+    return (yield from _triggered(t, call, wanted))
 
 
-def _triggered(t: Engine, wanted: str, flat: int | None) -> Steps:
+def _triggered(t: Engine, call: BackendCall, wanted: str) -> Steps:
+    flat = call.payload.get("connectorId")
     if wanted == "StatusNotification":
-        return (yield from _statuses(t, flat))
+        return (yield from _statuses(t, call, flat))
     request: Payload = {"requestedMessage": wanted}
     if flat:
         evse = evse_of(t, flat)
@@ -174,13 +176,13 @@ def _triggered(t: Engine, wanted: str, flat: int | None) -> Steps:
         request["evse"] = {"id": evse["id"]}
     answer = yield Ask(CHARGER, "TriggerMessage", request)
     if not isinstance(answer, dict):
-        return refusal(answer, {"status": "NotImplemented"})
+        return refusal(t, call, answer, {"status": "NotImplemented"})
     if wanted == "FirmwareStatusNotification" and t.memory.firmware is not None:
         t.memory.firmware.last = ""
     return said(t, answer)
 
 
-def _statuses(t: Engine, flat: int | None) -> Steps:
+def _statuses(t: Engine, call: BackendCall, flat: int | None) -> Steps:
     """The status of one connector, or of all and of the charger itself, which only the gateway can tell."""
     flats = [place.flat for place in t.memory.topology] if flat is None else [flat] if flat else []
     heard = ["Accepted"] if not flat else []
@@ -196,7 +198,7 @@ def _statuses(t: Engine, flat: int | None) -> Steps:
         if isinstance(answer, dict):
             heard.append(answer["status"])
         elif flat:
-            return refusal(answer, {"status": "NotImplemented"})
+            return refusal(t, call, answer, {"status": "NotImplemented"})
     if not flat:
         statuses.connector(t, 0).asked_until = t.now + ASKED_WITHIN_S
         statuses.changed(t, 0, moment_text(t.now))
