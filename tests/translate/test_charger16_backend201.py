@@ -183,6 +183,12 @@ TRANSACTIONS = {
         next={"tx16": 1001, "tx201": [ID]},
         losses=(("DUPLICATE", "StartTransaction"),),
     ),
+    "a repeated start of an open transaction": scene(
+        call("StartTransaction", START | {"timestamp": "2025-06-01T09:00:00Z"}),
+        answered(ACCEPTED | {"transactionId": 1001}),
+        tx=[transaction()],
+        losses=(("DUPLICATE", "StartTransaction"),),
+    ),
     "a start the charger kept is offline": scene(
         call("StartTransaction", START | {"timestamp": "2025-06-01T09:00:05Z"}),
         up(

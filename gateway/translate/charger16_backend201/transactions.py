@@ -38,7 +38,13 @@ _UNKNOWN_IDS: Final = (-1, 0)
 def start(t: Engine, call: ChargerCall) -> Outcome | Steps:
     """A transaction begins; its integer id is the gateway's own, so that it never depends on the backend."""
     asked = call.payload
-    key = _start_key(asked)
+    key = start_key(
+        asked["connectorId"],
+        asked["idTag"],
+        asked["timestamp"],
+        asked["meterStart"],
+        asked.get("reservationId"),
+    )
     known = _started_before(t, key, asked["connectorId"])
     if known is not None and call.transaction_id is not None:
         known.id16 = call.transaction_id
@@ -52,12 +58,10 @@ def start(t: Engine, call: ChargerCall) -> Outcome | Steps:
     return _tell_start(t, call, tx, [_started(t, call, tx)])
 
 
-def _start_key(asked: Payload) -> str:
-    instant = seconds(asked["timestamp"])
-    tag = asked["idTag"].casefold()
-    return digest(
-        "start", asked["connectorId"], tag, str(instant), asked["meterStart"], asked.get("reservationId")
-    )
+def start_key(flat: int, id_tag: str, timestamp: str, meter_start_wh: int, reservation_id: int | None) -> str:
+    """The name of a start by its content: the same when a charger repeats it."""
+    instant = str(seconds(timestamp))
+    return digest("start", flat, id_tag.casefold(), instant, meter_start_wh, reservation_id)
 
 
 def _started_before(t: Engine, key: str, flat: int) -> Transaction | None:
