@@ -1,18 +1,16 @@
 """What translators share: calls in, orders out, and steps of an exchange that wait for answers.
 
-A handler is one function per action. It returns the answer at once, or it is a generator that yields what
-it asks (`Ask`) and is given each answer. Whatever comes in and goes out is fitted to the schema of its
-version here, so that handlers read and write payloads that are whole.
+Whatever comes in and goes out is fitted to the schema of its version here, so that handlers (see `rules`)
+read and write payloads that are whole.
 """
 
 from collections.abc import Callable, Generator
-from enum import StrEnum
 from typing import ClassVar
 
 from msgspec import Struct, structs
 
 from gateway.ocpp import errors
-from gateway.ocpp.message import Sender, Version
+from gateway.ocpp.message import Version
 from gateway.translate import memory as memories
 from gateway.translate.fitting import fitted
 from gateway.translate.losses import Loss, lost
@@ -32,95 +30,25 @@ from gateway.translate.port import (
     ToBackend,
     ToCharger,
 )
+from gateway.translate.rules import (
+    BACKEND,
+    CHARGER,
+    NEVER,
+    Ask,
+    BackendHandler,
+    ChargerHandler,
+    How,
+    Outcome,
+    Result,
+    Rule,
+    Rules,
+    Steps,
+    Undelivered,
+    Wait,
+)
 from gateway.translate.values import given_out, taken_in
 
-NEVER = float("inf")
 TRIGGER_S = 30.0
-CHARGER, BACKEND = Sender
-
-
-class Ask(Struct, frozen=True, gc=False):
-    """A CALL that a handler wants made of an end, in that end's version."""
-
-    end: Sender
-    action: str
-    payload: Payload
-    live: bool = False
-
-
-class Wait(Struct, frozen=True, gc=False):
-    """A handler waits for `signal` with this key, which gives it an answer; at `until` it gets `NoAnswer`."""
-
-    key: str
-    until: float = NEVER
-
-
-class Undelivered(Struct, frozen=True, gc=False):
-    """The outcome of a charger's CALL that the backend has not processed."""
-
-    refused: Refused
-
-
-Result = Payload | Refused
-Outcome = Result | Undelivered
-Steps = Generator[Ask | Wait, Answer, Outcome]
-ChargerHandler = Callable[["Engine", ChargerCall], Outcome | Steps]
-BackendHandler = Callable[["Engine", BackendCall], Outcome | Steps]
-
-
-class How(StrEnum):
-    """What becomes of a message."""
-
-    TRANSLATED = "translated"
-    ANSWERED = "answered by the gateway"
-    TUNNELLED = "tunnelled"
-    REFUSED = "refused"
-
-
-class Rule(Struct, frozen=True):
-    """How one action is handled, for the engine and for the page that lists all of them.
-
-    `becomes` names the messages of the other version. `stateless`: nothing is remembered of it.
-    """
-
-    handler: Callable[..., Outcome | Steps]
-    how: How
-    becomes: str
-    losses: tuple[Loss, ...] = ()
-    stateless: bool = False
-
-
-class Rules:
-    """The handlers of one subject, by what came in."""
-
-    def __init__(self, *parts: "Rules") -> None:
-        self.charger_calls: dict[str, Rule] = {}
-        self.backend_calls: dict[str, Rule] = {}
-        for part in parts:
-            self.charger_calls |= part.charger_calls
-            self.backend_calls |= part.backend_calls
-
-    def charger_call(
-        self, action: str, how: How, becomes: str = "", *losses: Loss, stateless: bool = False
-    ) -> Callable[[ChargerHandler], ChargerHandler]:
-        """The function below handles this CALL of the charger."""
-
-        def registered(handler: ChargerHandler) -> ChargerHandler:
-            self.charger_calls[action] = Rule(handler, how, becomes, losses, stateless)
-            return handler
-
-        return registered
-
-    def backend_call(
-        self, action: str, how: How, becomes: str = "", *losses: Loss, stateless: bool = False
-    ) -> Callable[[BackendHandler], BackendHandler]:
-        """The function below handles this CALL of the backend."""
-
-        def registered(handler: BackendHandler) -> BackendHandler:
-            self.backend_calls[action] = Rule(handler, how, becomes, losses, stateless)
-            return handler
-
-        return registered
 
 
 class _Task(Struct):
@@ -175,20 +103,7 @@ class Engine:
             self._orders.append(AnswerCharger(call.id, answer, delivered))
             self.charger_was_answered(call)
 
-        rule = self.rules.charger_calls.get(call.action)
-        payload = self._coming_in(self.charger_version, call.action, call.payload) if rule else None
-        if rule is None:
-            finish(self.refusal_of_unknown(self.charger_version, call.action))
-        elif isinstance(payload, Refused):
-            finish(payload)
-        elif (outcome := self.answered_before(structs.replace(call, payload=payload or {}))) is not None:
-            finish(outcome)
-        else:
-            known = ChargerCall(
-                call.id, call.action, payload or {}, call.received_at, call.stored, call.transaction_id
-            )
-            produced = self.handles(known)
-            self._begin(rule.handler(self, known) if produced is None else produced, finish, rule.stateless)
+        self._serve(call, self.charger_version, self.rules.charger_calls.get(call.action), finish)
         return self._done()
 
     def backend_call(self, call: BackendCall, now: float) -> list[Order]:
@@ -200,15 +115,7 @@ class Engine:
             answer = self._going_out(self.backend_version, call.action, result)
             self._orders.append(AnswerBackend(call.id, answer))
 
-        rule = self.rules.backend_calls.get(call.action)
-        payload = self._coming_in(self.backend_version, call.action, call.payload) if rule else None
-        if rule is None:
-            finish(self.refusal_of_unknown(self.backend_version, call.action))
-        elif isinstance(payload, Refused):
-            finish(payload)
-        else:
-            known = BackendCall(call.id, call.action, payload or {})
-            self._begin(rule.handler(self, known), finish, rule.stateless)
+        self._serve(call, self.backend_version, self.rules.backend_calls.get(call.action), finish)
         return self._done()
 
     def backend_answered(self, token: int, answer: Answer, now: float) -> list[Order]:
@@ -272,10 +179,6 @@ class Engine:
     def when_time_passed(self) -> None:
         """A moment that was asked for by `wake` has come (or an earlier one)."""
 
-    def handles(self, call: ChargerCall) -> Outcome | Steps | None:
-        """What takes the place of a CALL's rule for now, None to follow the rule."""
-        return None
-
     def charger_was_answered(self, call: ChargerCall) -> None:
         """The answer to a CALL of the charger is among the orders."""
 
@@ -312,7 +215,7 @@ class Engine:
             self._spawned.append(steps)
 
     def signal(self, key: str, answer: Answer) -> None:
-        """Let those that wait for this key go on, in their order, after what is being handled is answered."""
+        """Let those that wait for this key go on, in order, after the answer to what is being handled."""
         self._signals.append((key, answer))
 
     def wake(self, at: float) -> None:
@@ -329,6 +232,24 @@ class Engine:
         return any(self.triggers.pop(key, 0.0) >= self.now for key in keys)
 
     # Inside
+
+    def _serve(
+        self,
+        call: ChargerCall | BackendCall,
+        version: Version,
+        rule: Rule | None,
+        finish: Callable[[Outcome], None],
+    ) -> None:
+        if rule is None:
+            finish(self.refusal_of_unknown(version, call.action))
+            return
+        payload = self._coming_in(version, call.action, call.payload)
+        if isinstance(payload, Refused):
+            finish(payload)
+            return
+        known = structs.replace(call, payload=payload)
+        outcome = self.answered_before(known) if isinstance(known, ChargerCall) else None
+        self._begin(rule.handler(self, known) if outcome is None else outcome, finish, rule.stateless)
 
     def _begin(self, produced: Outcome | Steps, finish: Callable[[Outcome], None], stateless: bool) -> None:
         self.changed = self.changed or not stateless
@@ -419,3 +340,9 @@ def _told(ask: Ask) -> Steps:
 
 def _ignore(outcome: Outcome) -> None:
     pass
+
+
+__all__ = [
+    "BACKEND", "CHARGER", "NEVER", "Ask", "BackendHandler", "ChargerHandler", "Engine", "How", "Outcome",
+    "Result", "Rule", "Rules", "Steps", "Undelivered", "Wait",
+]  # fmt: skip

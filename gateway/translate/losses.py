@@ -85,7 +85,7 @@ LOSSES: Final[dict[Loss, tuple[Severity, str]]] = {
         "The backend gave a transaction id that cannot be told from another's.",
     ),
     Loss.DUPLICATE: (INFO, "A repeated message heard the answer it had."),
-    Loss.POSSIBLE_DUPLICATE: (INFO, "A message went out again whose first answer is not known."),
+    Loss.POSSIBLE_DUPLICATE: (BILLING, "A message went out again whose first answer is not known."),
     Loss.CONFLICT: (BILLING, "The end of a transaction came twice with different content."),
     Loss.OUT_OF_ORDER: (WARN, "An event came after a later one."),
     Loss.LATE_METERVALUES: (WARN, "Readings of an ended transaction went on without it."),

@@ -41,9 +41,10 @@ class Transaction(Struct, omit_defaults=True):
 
     Of a 2.x charger: `received` are the seqNos that were answered, as ranges from and to. `start` is the
     StartTransaction, `start_sent` whether it is out without an answer (`stop_sent`: StopTransaction),
-    `start_seq` the event that it answers, `start_is_all` whether that became nothing else. `grace_until` is when it is stopped without its end, `stopped_early` whether that happened, `stopped_at`
-    and `stop_wh` what StopTransaction said. `stop_wanted`: the charger is to be asked to stop it;
-    `unlocking`: it is being stopped for an UnlockConnector.
+    `start_seq` the event that it answers, `start_is_all` whether that became nothing else. `grace_until` is
+    when it is stopped without its end, `stopped_early` whether that happened, `stopped_at` and `stop_wh`
+    what StopTransaction said. `stop_wanted`: the charger is to be asked to stop it; `unlocking`: it is
+    being stopped for an UnlockConnector.
     """
 
     id201: str
@@ -74,7 +75,7 @@ class Transaction(Struct, omit_defaults=True):
     stop_answer: Payload | None = None
     stop_reason: str = ""
     late_reject: bool = False
-    stop_wanted: bool = False
+    stop_asked: bool = False
     session: int = 0
     suspect: bool = False
     auth_end: Payload | None = None
@@ -92,6 +93,7 @@ class Transaction(Struct, omit_defaults=True):
     stop_wh: int | None = None
     stopped_at: str = ""
     stopped_early: bool = False
+    stop_wanted: bool = False
     unlocking: bool = False
 
     @property
@@ -249,6 +251,7 @@ class Memory(Struct, omit_defaults=True):
     counters: Counters = field(default_factory=Counters)
     unsent: dict[str, list[Event]] = {}
     cached: dict[str, Payload] = {}
+    readings: dict[str, bool] = {}
     aliases: dict[str, Payload] = {}
     token_types: dict[str, str] = {}
     groups: dict[str, Payload] = {}

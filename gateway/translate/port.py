@@ -134,7 +134,10 @@ class Translator(Protocol):
     charger_version: Version
     backend_version: Version
     changed: bool
-    due: float
+
+    @property
+    def due(self) -> float:
+        """When `time_passed` should come."""
 
     def charger_call(self, call: ChargerCall, now: float) -> list[Order]:
         """The charger asks, or the outbox delivers what it asked."""

@@ -87,6 +87,8 @@ def _samples_201(t: Engine, samples: list[Payload], path: str) -> list[Payload]:
         elif (number := decimal(sample["value"])) is None:
             t.lose(Loss.SAMPLE_UNPARSABLE, f"{place}.value", sample["value"][:100])
         else:
+            if "," in sample["value"]:
+                t.lose(Loss.TOLERATED, f"{place}.value", sample["value"], str(number))
             made.append(_sample_201(sample, number))
     for place, sample in signed:
         _attach(t, made, sample, place)

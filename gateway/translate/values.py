@@ -40,7 +40,7 @@ def _exact(number: Number) -> "int | Decimal | Number":
     if number.is_whole:
         return int(number.text)
     exact = Decimal(number.text)
-    return exact if abs(exact.adjusted()) <= _MOST_DIGITS or not exact else number
+    return exact if exact.adjusted() >= -_MOST_DIGITS else 0
 
 
 def given_out(value: Any) -> Any:

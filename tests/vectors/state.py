@@ -4,6 +4,7 @@ from typing import Any
 
 from gateway.ocpp import times
 from gateway.translate import memory as memories
+from gateway.translate.charger16_backend201.transactions import start_key
 from gateway.translate.memory import (
     Authorisation,
     Counters,
@@ -115,7 +116,8 @@ def _put_rare(memory: Memory, state: State) -> None:
     if state.get("pending_reset"):
         reset = state["pending_reset"]
         memory.pending_reset = PendingReset(reset["type16"], moment(reset["accepted_at"]))
-    memory.held_reset = state.get("held_reset") or ""
+    held = state.get("held_reset") or ""
+    memory.held_reset = held if isinstance(held, str) else held["type16"]
     for name in ("firmware", "log"):
         if job := state.get(name):
             setattr(
@@ -125,14 +127,18 @@ def _put_rare(memory: Memory, state: State) -> None:
             )
     if listed := state.get("local_list"):
         memory.local_list = LocalList(listed["version"], listed.get("empty", False))
-    for number, error in enumerate(state.get("open_errors", []), 1):
-        memory.open_errors[str(error.get("flat", 0))] = OpenError(
+    for number, error in enumerate(state.get("open_errors") or [], 1):
+        memory.open_errors[str(error.get("flat", error.get("connector", 0)))] = OpenError(
             error.get("error_code", error.get("errorCode", "OtherError")),
-            error["component"],
-            error["variable"],
-            error.get("event_id", number),
+            _name(error["component"]),
+            _name(error["variable"]),
+            error.get("event_id", error.get("eventId", number)),
             error.get("tech_code", ""),
         )
+
+
+def _name(named: str | State) -> str:
+    return named if isinstance(named, str) else str(named["name"])
 
 
 def _boot(boot: State) -> State:
@@ -141,7 +147,16 @@ def _boot(boot: State) -> State:
 
 def _transaction(tx: State) -> Transaction:
     known = {name: tx[name] for name in Transaction.__struct_fields__ if tx.get(name) is not None}
-    return Transaction(**known | {"answers": tx.get("responses", {})})
+    made = Transaction(**known)
+    made.start_answer = tx.get("start_conf")
+    made.stop_answer = tx.get("stop_conf")
+    if not made.start_key and made.id_tag is not None and made.meter_start_wh is not None:
+        made.start_key = start_key(
+            made.flat, made.id_tag, made.started_at, made.meter_start_wh, made.reservation_id
+        )
+        status = "Accepted" if made.authorized else "Invalid"
+        made.start_answer = made.start_answer or {"idTagInfo": {"status": status}}
+    return made
 
 
 def _remote_start(start: State) -> RemoteStart:
@@ -175,7 +190,7 @@ def state_of(snapshot: bytes) -> State:
         "profiles": [{"id": p.id, "evse": p.evse, "source": p.source} for p in memory.profiles],
         "reservations": [{"id": r.id, "flat": r.flat} for r in memory.reservations],
         "pending_reset": memory.pending_reset and {"type16": memory.pending_reset.type16},
-        "held_reset": memory.held_reset or None,
+        "held_reset": {"type16": memory.held_reset} if memory.held_reset else None,
         "local_list": listed and {"version": listed.version, "empty": listed.empty},
         "pending_remote_starts": [{"remote_start_id": s.remote_start_id} for s in memory.remote_starts],
         "firmware": memory.firmware and {"request_id": memory.firmware.request_id},

@@ -15,6 +15,7 @@ from msgspec import Struct
 from gateway.ocpp.message import Version
 from gateway.ocpp.values import dumps
 from gateway.translate import memory as memories
+from gateway.translate.chain import halves
 from gateway.translate.factory import translator_for
 from gateway.translate.port import (
     AnswerBackend,
@@ -118,7 +119,9 @@ class World:
         self.statuses: dict[Any, ChargerCall] = {}
         self.retry_at: float | None = None
         self.numbers = 0
-        self.start(memories.encoded(memory_of(state)))
+        self.is_chain = {Version.V16, Version.V21} == set(self.versions)
+        snapshot = memories.encoded(memory_of(state))
+        self.start(b'{"near":%b,"far":%b}' % (snapshot, snapshot) if self.is_chain else snapshot)
         if self.up["be"]:
             self.perform(self.translator.backend_opened(self.now))
         else:
@@ -130,7 +133,12 @@ class World:
         self.translator: Translator = translator
 
     def snapshot(self) -> bytes:
-        return self.translator.snapshot()
+        """The memory that holds what a vector speaks of: of two translators the one that knows 1.6."""
+        snapshot = self.translator.snapshot()
+        if not self.is_chain:
+            return snapshot
+        near, far = halves(snapshot)
+        return near if self.versions[0] is Version.V16 else far
 
     # What peers do
 

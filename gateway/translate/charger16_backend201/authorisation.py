@@ -2,12 +2,12 @@
 
 from typing import Final
 
-from gateway.translate.charger16_backend201.common import BACKEND_SILENT
+from gateway.translate.charger16_backend201.common import failed
 from gateway.translate.charger16_backend201.cost import show_price
-from gateway.translate.engine import BACKEND, Ask, Engine, How, Rules, Steps, Undelivered
+from gateway.translate.engine import BACKEND, Ask, Engine, How, Rules, Steps
 from gateway.translate.losses import Loss
 from gateway.translate.memory import Authorisation, remember
-from gateway.translate.port import ChargerCall, Payload, Refused
+from gateway.translate.port import ChargerCall, Payload
 from gateway.translate.tokens import id_tag_info, token_of
 
 rules = Rules()
@@ -25,7 +25,7 @@ def authorize(t: Engine, call: ChargerCall) -> Steps:
     token = token_of(t.memory, tag, t.policies.mac_tokens)
     answer = yield Ask(BACKEND, "Authorize", {"idToken": token}, live=True)
     if not isinstance(answer, dict):
-        return Undelivered(BACKEND_SILENT) if not isinstance(answer, Refused) else answer
+        return failed(t, "Authorize", answer)
     if "certificateStatus" in answer:
         t.lose(Loss.FIELD_DROPPED, "certificateStatus", answer["certificateStatus"])
     return {"idTagInfo": authorised(t, tag, answer["idTokenInfo"])}

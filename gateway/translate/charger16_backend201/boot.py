@@ -3,7 +3,7 @@
 from typing import Final
 
 from gateway.translate.charger16_backend201.authorisation import local_info
-from gateway.translate.charger16_backend201.common import BACKEND_SILENT
+from gateway.translate.charger16_backend201.common import failed
 from gateway.translate.charger16_backend201.status import flush
 from gateway.translate.engine import BACKEND, Ask, Engine, How, Outcome, Rules, Steps, Undelivered
 from gateway.translate.losses import Loss
@@ -29,11 +29,7 @@ def boot(t: Engine, call: ChargerCall) -> Steps:
         if key in call.payload and (key != _KEPT_HERE[0] or "chargePointSerialNumber" in call.payload):
             t.lose(Loss.FIELD_DROPPED, key, call.payload[key])
     answer = yield Ask(BACKEND, "BootNotification", boot_request(call.payload, reason), live=True)
-    return _registered(t, answer) if isinstance(answer, dict) else failed(answer)
-
-
-def failed(answer: object) -> Outcome:
-    return Undelivered(answer if isinstance(answer, Refused) else BACKEND_SILENT)
+    return _registered(t, answer) if isinstance(answer, dict) else failed(t, "BootNotification", answer)
 
 
 def _registered(t: Engine, answer: Payload) -> Payload:
@@ -98,7 +94,9 @@ def ask_again(t: Engine) -> Steps:
 def heartbeat(t: Engine, call: ChargerCall) -> Steps:
     """The backend's clock."""
     answer = yield Ask(BACKEND, "Heartbeat", {}, live=True)
-    return {"currentTime": answer["currentTime"]} if isinstance(answer, dict) else failed(answer)
+    if not isinstance(answer, dict):
+        return failed(t, "Heartbeat", answer)
+    return {"currentTime": answer["currentTime"]}
 
 
 def shielded(t: Engine, call: ChargerCall) -> Outcome:

@@ -3,12 +3,12 @@
 from typing import Final
 
 from gateway.translate.charger16_backend201 import pnc
-from gateway.translate.charger16_backend201.boot import failed
 from gateway.translate.charger16_backend201.common import (
     NO_ANSWER,
     NOT_THERE,
     UNSUPPORTED,
     capability,
+    failed,
     not_supported,
     refusal,
     rejected,
@@ -54,7 +54,9 @@ def sign_certificate(t: Engine, call: ChargerCall) -> Outcome | Steps:
 def _sign(t: Engine, csr: str) -> Steps:
     payload = {"csr": csr, "certificateType": "ChargingStationCertificate"}
     answer = yield Ask(BACKEND, "SignCertificate", payload, live=True)
-    return {"status": answer["status"]} if isinstance(answer, dict) else failed(answer)
+    if not isinstance(answer, dict):
+        return failed(t, "SignCertificate", answer)
+    return {"status": answer["status"]}
 
 
 @rules.backend_call(
@@ -67,7 +69,7 @@ def _sign(t: Engine, csr: str) -> Steps:
 def certificate_signed(t: Engine, call: BackendCall) -> Outcome | Steps:
     """A signed certificate, of the charger or for vehicles."""
     if call.payload.get("certificateType") == "V2GCertificate":
-        return _tunnelled(t, "CertificateSigned", call.payload, "Rejected")
+        return _tunnelled(t, "CertificateSigned", call.payload)
     if t.policies.leg_certificates != "forward":
         return _leg_scoped(t, "CertificateSigned", rejected(UNSUPPORTED))
     if capability(t, "security_ext") == "no":
@@ -87,7 +89,7 @@ def install_certificate(t: Engine, call: BackendCall) -> Outcome | Steps:
     """A root certificate; the one of the backend's own link ends here."""
     kind = call.payload["certificateType"]
     if kind in PNC_CERTIFICATES:
-        return _tunnelled(t, "InstallCertificate", call.payload, "Rejected")
+        return _tunnelled(t, "InstallCertificate", call.payload)
     if t.policies.leg_certificates == "local" and kind == "CSMSRootCertificate":
         t.memory.upstream_trust_pending.append(call.payload["certificate"])
         del t.memory.upstream_trust_pending[:-_TRUST_KEPT]
@@ -106,17 +108,15 @@ def _native(t: Engine, action: str, payload: Payload, negative: str) -> Steps:
     return {"status": answer["status"]} if isinstance(answer, dict) else refusal(t, action, answer, negative)
 
 
-def _tunnelled(t: Engine, action: str, payload: Payload, negative: str) -> Outcome | Steps:
-    if capability(t, "pnc") == "no":
-        return not_supported(t, action, status=negative)
-    return _through(t, action, payload, negative)
+def _tunnelled(t: Engine, action: str, payload: Payload) -> Outcome | Steps:
+    return (
+        not_supported(t, "certificateType") if capability(t, "pnc") == "no" else _through(t, action, payload)
+    )
 
 
-def _through(t: Engine, action: str, payload: Payload, negative: str) -> Steps:
+def _through(t: Engine, action: str, payload: Payload) -> Steps:
     answer = yield from pnc.ask(t, action, payload)
-    if answer is None:
-        return not_supported(t, action, status=negative)
-    return {"status": answer["status"]}
+    return not_supported(t, "certificateType") if answer is None else {"status": answer["status"]}
 
 
 @rules.backend_call("DeleteCertificate", How.TRANSLATED, "DeleteCertificate, DataTransfer", Loss.LEG_SCOPED)

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from gateway.translate.engine import CHARGER, Ask, Engine, Steps
+from gateway.translate.engine import CHARGER, Ask, Engine, Outcome, Steps, Undelivered
 from gateway.translate.losses import Loss
 from gateway.translate.memory import Place, Transaction
 from gateway.translate.port import Answer, NoAnswer, Payload, Refused, Severity
@@ -43,6 +43,14 @@ def refusal(t: Engine, action: str, answer: Answer, negative: str = "Rejected") 
         return not_supported(t, action, status=negative) if answer.code in NOT_THERE else answer
     assert isinstance(answer, NoAnswer)
     return NO_ANSWER
+
+
+def failed(t: Engine, action: str, answer: Answer) -> Outcome:
+    """What the charger hears when the backend answered its question with an error, or not at all."""
+    if not isinstance(answer, Refused):
+        return Undelivered(BACKEND_SILENT)
+    t.lose(Loss.BACKEND_ERROR, action, answer.code)
+    return answer
 
 
 def simple(t: Engine, action: str, payload: Payload, asked_as: str, negative: str = "Rejected") -> Steps:

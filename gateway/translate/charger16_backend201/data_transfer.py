@@ -1,8 +1,7 @@
 """DataTransfer: any JSON in 2.0.1, a text in 1.6."""
 
 from gateway.translate.charger16_backend201 import pnc
-from gateway.translate.charger16_backend201.boot import failed
-from gateway.translate.charger16_backend201.common import refusal
+from gateway.translate.charger16_backend201.common import failed, refusal
 from gateway.translate.engine import BACKEND, CHARGER, Ask, Engine, How, Rules, Steps
 from gateway.translate.losses import Loss
 from gateway.translate.port import BackendCall, ChargerCall, Payload
@@ -22,13 +21,13 @@ def from_charger(t: Engine, call: ChargerCall) -> Steps:
     """A maker's own message; Plug & Charge becomes the messages of 2.0.1 it holds."""
     if call.payload["vendorId"] in pnc.VENDORS:
         return pnc.handle(t, call.payload)
-    return _to_backend(call.payload)
+    return _to_backend(t, call.payload)
 
 
-def _to_backend(payload: Payload) -> Steps:
+def _to_backend(t: Engine, payload: Payload) -> Steps:
     answer = yield Ask(BACKEND, "DataTransfer", payload, live=True)
     if not isinstance(answer, dict):
-        return failed(answer)
+        return failed(t, "DataTransfer", answer)
     made: Payload = {"status": answer["status"]}
     if "data" in answer:
         made["data"] = as_text(answer["data"])

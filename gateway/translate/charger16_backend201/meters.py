@@ -6,12 +6,14 @@ from gateway.translate.charger16_backend201.common import evse_of, only_open_on
 from gateway.translate.charger16_backend201.events import deliver, event, is_offline
 from gateway.translate.engine import Engine, How, Outcome, Rules, Steps, Undelivered
 from gateway.translate.losses import Loss
-from gateway.translate.memory import Transaction
+from gateway.translate.memory import Transaction, remember
 from gateway.translate.port import ChargerCall, Payload, Severity
 from gateway.translate.samples import by_instant, last_register_wh, values_201
 from gateway.translate.values import digest
 
 rules = Rules()
+
+_READINGS_KEPT: Final = 32
 
 _OF_NO_TRANSACTION: Final = ("Sample.Clock", "Interruption.Begin", "Interruption.End", "Other")
 
@@ -25,14 +27,18 @@ _OF_NO_TRANSACTION: Final = ("Sample.Clock", "Interruption.Begin", "Interruption
     Loss.SIGNED_WITHOUT_RAW,
     Loss.LATE_METERVALUES,
     Loss.UNKNOWN_TX,
+    Loss.DUPLICATE,
 )
 def meter_values(t: Engine, call: ChargerCall) -> Outcome | Steps:
     """Readings: one event per instant of the transaction they belong to."""
     asked = call.payload
     key = digest("meter", asked)
     if key in t.memory.unsent:
-        t.lose(Loss.POSSIBLE_DUPLICATE, "MeterValues")
+        t.lose(Loss.POSSIBLE_DUPLICATE, t.memory.unsent[key][0].action)
         return _tell(t, key, [], t.memory.unsent[key][0].action)
+    if key in t.memory.readings:
+        t.lose(Loss.DUPLICATE, "MeterValues")
+        return {}
     values = by_instant(values_201(t, asked["meterValue"], "meterValue"))
     if not values:
         return {}
@@ -91,4 +97,7 @@ def _trigger(value: Payload) -> str:
 
 def _tell(t: Engine, key: str, made: list[Payload], action: str) -> Steps:
     answer = yield from deliver(t, key, made, action)
-    return answer if isinstance(answer, Undelivered) else {}
+    if isinstance(answer, Undelivered):
+        return answer
+    remember(t.memory.readings, key, True, _READINGS_KEPT)
+    return {}

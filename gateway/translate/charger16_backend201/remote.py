@@ -120,11 +120,11 @@ def request_stop(t: Engine, call: BackendCall) -> Outcome | Steps:
 
 
 def _remote_stop(t: Engine, tx: Transaction) -> Steps:
-    wanted, tx.stop_wanted = tx.stop_wanted, True
+    wanted, tx.stop_asked = tx.stop_asked, True
     answer = yield Ask(CHARGER, "RemoteStopTransaction", {"transactionId": tx.id16})
     if isinstance(answer, dict) and answer["status"] == "Accepted":
         return {"status": "Accepted"}
-    tx.stop_wanted = wanted
+    tx.stop_asked = wanted
     if not isinstance(answer, dict):
         return refusal(t, "RequestStopTransaction", answer)
     return {"status": answer["status"]}

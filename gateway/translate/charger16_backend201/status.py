@@ -172,4 +172,6 @@ def notify(
     if tx is not None:
         data["transactionId"] = tx.id201
     told = {"generatedAt": moment_text(t.now), "seqNo": 0, "eventData": [data]}
-    t.tell_backend("NotifyEvent", told)
+    t.tell_backend(
+        "NotifyEvent", told, live=tx is None
+    )  # after the event of the transaction, if there is one

@@ -38,7 +38,13 @@ _UNKNOWN_IDS: Final = (-1, 0)
 def start(t: Engine, call: ChargerCall) -> Outcome | Steps:
     """A transaction begins; its integer id is the gateway's own, so that it never depends on the backend."""
     asked = call.payload
-    key = _start_key(asked)
+    key = start_key(
+        asked["connectorId"],
+        asked["idTag"],
+        asked["timestamp"],
+        asked["meterStart"],
+        asked.get("reservationId"),
+    )
     known = _started_before(t, key, asked["connectorId"])
     if known is not None and call.transaction_id is not None:
         known.id16 = call.transaction_id
@@ -46,18 +52,16 @@ def start(t: Engine, call: ChargerCall) -> Outcome | Steps:
         t.lose(Loss.DUPLICATE, "StartTransaction", str(known.id16))
         return known.start_answer | {"transactionId": known.id16}
     if known is not None:
-        t.lose(Loss.POSSIBLE_DUPLICATE, "StartTransaction", str(known.id16))
+        t.lose(Loss.POSSIBLE_DUPLICATE, "TransactionEvent", known.id201)
         return _tell_start(t, call, known, [])
     tx = _begun(t, call, key)
     return _tell_start(t, call, tx, [_started(t, call, tx)])
 
 
-def _start_key(asked: Payload) -> str:
-    instant = seconds(asked["timestamp"])
-    tag = asked["idTag"].casefold()
-    return digest(
-        "start", asked["connectorId"], tag, str(instant), asked["meterStart"], asked.get("reservationId")
-    )
+def start_key(flat: int, id_tag: str, timestamp: str, meter_start_wh: int, reservation_id: int | None) -> str:
+    """The name of a start by its content: the same when a charger repeats it."""
+    instant = str(seconds(timestamp))
+    return digest("start", flat, id_tag.casefold(), instant, meter_start_wh, reservation_id)
 
 
 def _started_before(t: Engine, key: str, flat: int) -> Transaction | None:
@@ -133,6 +137,8 @@ def _started(t: Engine, call: ChargerCall, tx: Transaction) -> Payload:
 
 def _tell_start(t: Engine, call: ChargerCall, tx: Transaction, made: list[Payload]) -> Steps:
     answer = yield from deliver(t, tx.start_key, made)
+    if call.stored or isinstance(answer, Undelivered):  # the charger hears, or has heard, an answer of ours
+        t.lose(Loss.SYN_IDTAGINFO, "idTagInfo")
     if isinstance(answer, Undelivered):
         return answer
     tag = call.payload["idTag"]
@@ -168,7 +174,7 @@ def stop(t: Engine, call: ChargerCall) -> Outcome | Steps:
     asked = call.payload
     tx = _meant(t, asked)
     if tx is None:
-        t.lose(Loss.ORPHAN_STOP, "transactionId", str(asked["transactionId"]))
+        t.lose(Loss.ORPHAN_STOP, "transactionId", compact({k: v for k, v in asked.items() if k != "idTag"}))
         return {}
     key = digest("stop", tx.id201, asked | {"transactionId": tx.id16})
     if tx.is_open:
@@ -176,7 +182,7 @@ def stop(t: Engine, call: ChargerCall) -> Outcome | Steps:
     if key != tx.stop_key and tx.stop_key:
         t.lose(Loss.CONFLICT, "StopTransaction", str(tx.id16))
     elif key in t.memory.unsent:
-        t.lose(Loss.POSSIBLE_DUPLICATE, "StopTransaction", str(tx.id16))
+        t.lose(Loss.POSSIBLE_DUPLICATE, "TransactionEvent", tx.id201)
         return _tell_stop(t, call, tx, key, [])
     else:
         t.lose(Loss.DUPLICATE, "StopTransaction", str(tx.id16))
@@ -207,7 +213,7 @@ def _ended(t: Engine, call: ChargerCall, tx: Transaction, key: str) -> Payload:
     asked = call.payload
     reason = asked.get("reason", "")
     means = STOPS.get(reason, STOPS["Other"])
-    if reason == "Remote" and (tx.late_reject or not tx.authorized) and not tx.stop_wanted:
+    if reason == "Remote" and (tx.late_reject or not tx.authorized) and not tx.stop_asked:
         means = LATE_STOP
     if reason in ("HardReset", "SoftReset", "UnlockCommand"):
         t.lose(Loss.ENUM_NARROWED, "reason", reason, means.reason)

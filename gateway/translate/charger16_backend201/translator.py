@@ -23,7 +23,7 @@ from gateway.translate.charger16_backend201 import (
     transactions,
 )
 from gateway.translate.charger16_backend201.events import resend_own, revive
-from gateway.translate.engine import Engine, Outcome, Rules, Steps
+from gateway.translate.engine import Engine, Outcome, Rules
 from gateway.translate.policies import Policies
 from gateway.translate.port import ChargerCall, Payload
 from gateway.translate.tables import CHARGING_STATES
@@ -47,7 +47,7 @@ class Charger16Backend201(Engine):
         revive(self)
         self._set_due()
 
-    def handles(self, call: ChargerCall) -> Outcome | Steps | None:
+    def answered_before(self, call: ChargerCall) -> Outcome | None:
         """Before the backend has accepted the charger, only its BootNotification goes up."""
         if self.memory.registration in ("Pending", "Rejected") and call.action != "BootNotification":
             return boot.shielded(self, call)

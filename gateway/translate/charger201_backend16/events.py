@@ -1,7 +1,7 @@
 """TransactionEvent of 2.0.1 → StartTransaction, MeterValues, StopTransaction, StatusNotification, Authorize.
 
-One event of a transaction at a time: while something of it is out, later ones of it wait. Its answer goes to the
-charger when the backend has processed what the event became; statuses follow the answer.
+One event of a transaction at a time: while something of it is out, later ones of it wait. Its answer goes
+to the charger when the backend has processed what the event became; statuses follow the answer.
 """
 
 from collections.abc import Generator
