@@ -190,7 +190,9 @@ for _action in (
     *("NotifyMonitoringReport", "PublishFirmwareStatusNotification"),
 ):
     _ends_here(_action, {})
-_ends_here("NotifyEVChargingNeeds", {"status": "Rejected"})
+_ends_here(
+    "NotifyEVChargingNeeds", {"status": "Rejected", "statusInfo": {"reasonCode": "UnsupportedRequest"}}
+)
 _ends_here("NotifyEVChargingSchedule", {"status": "Accepted"})
 
 

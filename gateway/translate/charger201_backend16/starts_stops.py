@@ -87,6 +87,7 @@ def stopped(t: Engine, tx: Transaction, event: Event | None) -> Asking:
 def closed(t: Engine, tx: Transaction) -> None:
     """The transaction is over in 1.6, and what belonged to it alone is gone."""
     tx.state, tx.ended_at, tx.grace_until, tx.stop_wanted = "ended", t.now, 0.0, False
+    tx.unlocking = False
     t.memory.profiles = [p for p in t.memory.profiles if p.profile.get("transactionId") != tx.id201]
 
 

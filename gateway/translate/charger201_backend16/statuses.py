@@ -17,6 +17,7 @@ STARTED: Final = ("wait_id", "active", "deauth")
 """The states of a transaction that 1.6 knows of."""
 
 _WINS: Final = ("Faulted", "Unavailable", "Reserved")
+_OF_CHARGER: Final = ("Available", "Unavailable", "Faulted")
 _LONGEST_INFO: Final = 50
 
 
@@ -182,8 +183,10 @@ def _news(t: Engine, flat: int) -> Payload | None:
 
 def status_of(t: Engine, flat: int) -> tuple[str, str] | None:
     """The 1.6 status of a connector and its info; None when nothing is known or it is held back."""
-    own = t.memory.status201.get(_key201(t, flat), "Available" if flat == 0 else "")
-    if own in _WINS or flat == 0:
+    own = t.memory.status201.get(_key201(t, flat), "")
+    if flat == 0:
+        return own if own in _OF_CHARGER else "Available", ""
+    if own in _WINS:
         return own, ""
     tx = transaction_on(t, flat)
     if own == "Available":

@@ -4,7 +4,7 @@ import pytest
 
 from gateway.translate.policies import Policies
 from gateway.translate.port import NoAnswer, Refused
-from tests.translate.charger201_backend16.peers import CARD, NOW, OTHER_CARD, TX, TX2, Peers, active, at, event, register
+from tests.translate.charger201_backend16.peers import CARD, OTHER_CARD, TX, TX2, Peers, active, at, register
 
 ACCEPTED = {"idTagInfo": {"status": "Accepted"}}
 YES = {"idTokenInfo": {"status": "Accepted"}}
@@ -15,12 +15,19 @@ EVSE = {"id": 1, "connectorId": 1}
 
 def test_a_cable_before_the_card_starts_at_the_card():
     peers = Peers()
-    first = peers.event("Started", 0, "CablePluggedIn", 5, "EVConnected", evse=EVSE, meterValue=[register(1000, 5, BEGIN)])
+    first = peers.event(
+        "Started", 0, "CablePluggedIn", 5, "EVConnected", evse=EVSE, meterValue=[register(1000, 5, BEGIN)]
+    )
     assert peers.heard(first) == {}
     assert peers.shows("Preparing")["timestamp"] == at(5)
     second = peers.event("Updated", 1, "Authorized", 40, "EVConnected", idToken=CARD)
     assert peers.heard(second) is None
-    assert peers.starts() == {"connectorId": 1, "idTag": CARD["idToken"], "meterStart": 1000, "timestamp": at(40)}
+    assert peers.starts() == {
+        "connectorId": 1,
+        "idTag": CARD["idToken"],
+        "meterStart": 1000,
+        "timestamp": at(40),
+    }
     assert peers.heard(second) == YES
     assert peers.is_quiet()
 
@@ -30,7 +37,9 @@ def test_a_card_before_the_cable_is_asked_about_and_starts_at_the_cable():
     first = peers.event("Started", 0, "Authorized", 5, "Idle", idToken=CARD)
     assert peers.passes("Authorize", ACCEPTED) == {"idTag": CARD["idToken"]}
     assert peers.heard(first) == YES
-    second = peers.event("Updated", 1, "CablePluggedIn", 30, "EVConnected", evse=EVSE, meterValue=[register(2000, 30, BEGIN)])
+    second = peers.event(
+        "Updated", 1, "CablePluggedIn", 30, "EVConnected", evse=EVSE, meterValue=[register(2000, 30, BEGIN)]
+    )
     assert peers.starts()["meterStart"] == 2000
     assert peers.heard(second) == {}
     peers.shows("Preparing")
@@ -78,7 +87,9 @@ def test_a_vehicle_in_the_bay_is_no_transaction():
 
 def test_energy_that_nobody_was_authorised_for_is_said_to_be_lost():
     peers = Peers()
-    peers.event("Started", 0, "CablePluggedIn", 5, "EVConnected", evse=EVSE, meterValue=[register(1000, 5, BEGIN)])
+    peers.event(
+        "Started", 0, "CablePluggedIn", 5, "EVConnected", evse=EVSE, meterValue=[register(1000, 5, BEGIN)]
+    )
     peers.shows("Preparing")
     peers.event("Ended", 1, "EVCommunicationLost", 900, "Idle", meterValue=[register(1900, 900, END)])
     assert [(loss.code, loss.severity) for loss in peers.losses][-1] == ("FIELD_DROPPED", "billing")
@@ -108,11 +119,23 @@ def test_power_path_closed_waits_for_energy():
 def test_an_offline_session_is_two_messages_with_its_own_times():
     peers = Peers()
     begun = [register(1000, 5, BEGIN)]
-    peers.event("Started", 0, "Authorized", 5, "EVConnected", evse=EVSE, idToken=CARD, offline=True, meterValue=begun)
+    peers.event(
+        "Started", 0, "Authorized", 5, "EVConnected", evse=EVSE, idToken=CARD, offline=True, meterValue=begun
+    )
     assert peers.starts()["timestamp"] == at(5)
     peers.shows("Preparing")
     end = [register(4000, 600, END)]
-    peers.event("Ended", 1, "StopAuthorized", 600, "EVConnected", reason="Local", idToken=CARD, offline=True, meterValue=end)
+    peers.event(
+        "Ended",
+        1,
+        "StopAuthorized",
+        600,
+        "EVConnected",
+        reason="Local",
+        idToken=CARD,
+        offline=True,
+        meterValue=end,
+    )
     stop = peers.passes("StopTransaction", ACCEPTED)
     assert (stop["meterStop"], stop["timestamp"], stop["reason"]) == (4000, at(600), "Local")
     peers.shows("Finishing")
@@ -121,7 +144,10 @@ def test_an_offline_session_is_two_messages_with_its_own_times():
 
 def test_an_offline_session_does_not_make_a_free_connector_busy():
     peers = Peers()
-    peers.charger("StatusNotification", {"timestamp": at(1), "connectorStatus": "Available", "evseId": 1, "connectorId": 1})
+    peers.charger(
+        "StatusNotification",
+        {"timestamp": at(1), "connectorStatus": "Available", "evseId": 1, "connectorId": 1},
+    )
     peers.shows("Available")
     peers.event("Started", 0, "Authorized", 5, "EVConnected", evse=EVSE, idToken=CARD, offline=True)
     peers.starts()
@@ -149,7 +175,9 @@ def test_the_last_known_register_stands_for_one_that_was_not_told():
 def test_registers_of_the_phases_are_added_up():
     peers = Peers(active())
     value = register(1, 600, END, phase="L1")
-    value["sampledValue"] += [value["sampledValue"][0] | {"phase": phase, "value": 10.4} for phase in ("L2", "L3")]
+    value["sampledValue"] += [
+        value["sampledValue"][0] | {"phase": phase, "value": 10.4} for phase in ("L2", "L3")
+    ]
     peers.event("Ended", 4, "EVCommunicationLost", 600, "Idle", reason="EVDisconnected", meterValue=[value])
     assert peers.passes("StopTransaction")["meterStop"] == 22
     assert peers.lost("VALUE_ROUNDED") == ["meterStop"]
@@ -162,8 +190,14 @@ def test_registers_of_the_phases_are_added_up():
         *((same, same) for same in ("PowerLoss", "Reboot", "Remote")),
         ("MasterPass", "Local"),
         ("ImmediateReset", "HardReset"),
-        *((other, "Other") for other in ("EnergyLimitReached", "GroundFault", "LocalOutOfCredit", "OvercurrentFault")),
-        *((other, "Other") for other in ("PowerQuality", "SOCLimitReached", "StoppedByEV", "TimeLimitReached")),
+        *(
+            (other, "Other")
+            for other in ("EnergyLimitReached", "GroundFault", "LocalOutOfCredit", "OvercurrentFault")
+        ),
+        *(
+            (other, "Other")
+            for other in ("PowerQuality", "SOCLimitReached", "StoppedByEV", "TimeLimitReached")
+        ),
         ("Timeout", "Other"),
         (None, "Local"),
     ],
@@ -210,7 +244,9 @@ def test_an_end_within_the_grace_is_one_stop_at_the_time_the_driver_left():
     _left(peers)
     peers.wait(20)
     assert peers.is_quiet()
-    peers.event("Ended", 5, "EVCommunicationLost", 80, "Idle", reason="Local", meterValue=[register(4200, 80, END)])
+    peers.event(
+        "Ended", 5, "EVCommunicationLost", 80, "Idle", reason="Local", meterValue=[register(4200, 80, END)]
+    )
     stop = peers.passes("StopTransaction")
     assert (stop["timestamp"], stop["meterStop"], stop["idTag"]) == (at(60), 4200, CARD["idToken"])
     assert peers.is_quiet()
@@ -230,7 +266,12 @@ def test_after_the_grace_it_is_stopped_with_what_is_known():
     }
     assert peers.is_quiet()
     call = peers.event(
-        "Ended", 5, "EVCommunicationLost", 9000, "Idle", reason="EVDisconnected",
+        "Ended",
+        5,
+        "EVCommunicationLost",
+        9000,
+        "Idle",
+        reason="EVDisconnected",
         meterValue=[register(3999, 30), register(4321, 9000, END)],
     )
     late = peers.passes("MeterValues")
@@ -266,7 +307,9 @@ def test_the_same_card_again_goes_on_with_the_transaction():
 def test_another_card_after_the_driver_left_is_another_transaction():
     peers = Peers(active())
     _left(peers)
-    call = peers.event("Updated", 5, "Authorized", 70, "Charging", idToken=OTHER_CARD, meterValue=[register(4000, 70)])
+    call = peers.event(
+        "Updated", 5, "Authorized", 70, "Charging", idToken=OTHER_CARD, meterValue=[register(4000, 70)]
+    )
     peers.passes("MeterValues")
     assert peers.passes("StopTransaction")["transactionId"] == 501
     start = peers.starts(502)
@@ -429,10 +472,26 @@ def test_an_id_that_another_transaction_has_is_used_for_its_stop_only():
 
 def test_two_evses_at_once_keep_their_own():
     peers = Peers()
-    one = peers.event("Started", 0, "Authorized", 5, "EVConnected", evse=EVSE, idToken=CARD, meterValue=[register(10, 5, BEGIN)])
+    one = peers.event(
+        "Started",
+        0,
+        "Authorized",
+        5,
+        "EVConnected",
+        evse=EVSE,
+        idToken=CARD,
+        meterValue=[register(10, 5, BEGIN)],
+    )
     two = peers.event(
-        "Started", 0, "Authorized", 5, "EVConnected", TX2,
-        evse={"id": 2, "connectorId": 1}, idToken=OTHER_CARD, meterValue=[register(20, 5, BEGIN)],
+        "Started",
+        0,
+        "Authorized",
+        5,
+        "EVConnected",
+        TX2,
+        evse={"id": 2, "connectorId": 1},
+        idToken=OTHER_CARD,
+        meterValue=[register(20, 5, BEGIN)],
     )
     assert peers.starts(600)["connectorId"] == 1
     assert peers.starts(601)["meterStart"] == 20
@@ -472,7 +531,16 @@ def test_readings_that_1_6_cannot_say_are_answered_and_not_sent():
 def test_the_energy_is_the_same_on_both_sides():
     peers = Peers()
     wh = 1000
-    peers.event("Started", 0, "Authorized", 0, "Charging", evse=EVSE, idToken=CARD, meterValue=[register(wh, 0, BEGIN)])
+    peers.event(
+        "Started",
+        0,
+        "Authorized",
+        0,
+        "Charging",
+        evse=EVSE,
+        idToken=CARD,
+        meterValue=[register(wh, 0, BEGIN)],
+    )
     start = peers.starts()["meterStart"]
     peers.shows("Charging")
     for seq in range(1, 20):
@@ -494,4 +562,3 @@ def test_what_nobody_reads_any_more_is_forgotten():
     for number in range(300):
         peers.event("Started", 0, "EVDetected", number, "Idle", f"open-{number}")
     assert len(peers.memory.transactions) <= 160
-    assert NOW and event
