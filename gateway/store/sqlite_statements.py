@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from itertools import chain
 from typing import Any
 
-_ROWS_PER_STATEMENT = (256, 32, 4, 1)
+_ROWS_PER_STATEMENT = 128
 
 
 def select(
@@ -27,16 +27,16 @@ def select(
 def insert(
     db: sqlite3.Connection, table: str, columns: Sequence[str], rows: list[list[Any]], rest: str = ""
 ) -> None:
-    """Many rows with each statement: after every statement the thread has to win Python's lock back from a
-    busy event loop, which may take 5 ms.
+    """All rows with one statement, or few: after every statement the thread has to win Python's lock back
+    from the event loop.
     """
     place = f"({', '.join('?' * len(columns))})"
-    begin = 0
-    for size in _ROWS_PER_STATEMENT:
-        statement = f"INSERT INTO {table} ({', '.join(columns)}) VALUES {', '.join([place] * size)}{rest}"
-        while len(rows) - begin >= size:
-            db.execute(statement, list(chain.from_iterable(rows[begin : begin + size])))
-            begin += size
+    for begin in range(0, len(rows), _ROWS_PER_STATEMENT):
+        some = rows[begin : begin + _ROWS_PER_STATEMENT]
+        statement = (
+            f"INSERT INTO {table} ({', '.join(columns)}) VALUES {', '.join([place] * len(some))}{rest}"
+        )
+        db.execute(statement, list(chain.from_iterable(some)))
 
 
 def text(value: Any) -> Any:
