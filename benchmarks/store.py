@@ -7,11 +7,14 @@ of 1,000 bytes. Everything happens on the file system of `--directory`, with the
 import argparse
 import asyncio
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, TypeVar
 
 import uvloop
 
@@ -24,6 +27,9 @@ RAW = b'[2,"7","MeterValues",{"connectorId":1,"transactionId":7,"meterValue":[' 
 BOOK = b"{" + b"b" * 998 + b"}"
 WORK_S = 30e-6
 """What a saturated event loop does in one callback: about one frame."""
+
+
+T = TypeVar("T")
 
 
 def message(number: int) -> list[Record]:
@@ -39,12 +45,14 @@ class Saturation:
 
     def __init__(self) -> None:
         self.running = True
+        self.turns = 0
         asyncio.get_running_loop().call_soon(self._work)
 
     def _work(self) -> None:
         until = time.perf_counter() + WORK_S
         while time.perf_counter() < until:
             pass
+        self.turns += 1
         if self.running:
             asyncio.get_running_loop().call_soon(self._work)
 
@@ -135,7 +143,7 @@ async def opening(directory: Path) -> tuple[float, float]:
 
 
 @contextmanager
-def scratch(where: str | None):
+def scratch(where: str | None) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="store-bench-", dir=where) as name:
         yield Path(name)
 
@@ -161,9 +169,46 @@ async def speed(where: str | None, seconds: float, rate: int) -> None:
             await store.close()
 
 
-def run(main: Callable[[], object]) -> None:
+def crash(directory: Path) -> None:
+    """Leave the file as a killed process does: with a log that is not folded in."""
+    script = f"""
+import asyncio, os
+from pathlib import Path
+from benchmarks.store import message
+from gateway.store.protocol import kept
+from gateway.store.sqlite import SqliteStore
+
+async def main():
+    store = await SqliteStore.open(Path({str(directory)!r}))
+    for n in range(1000):
+        await kept(store, *message(10**9 + n))
+        if n % 20 == 0:
+            await kept(store, *(r for m in range(64) for r in message(10**8 + 64 * n + m)))
+    os._exit(0)
+
+asyncio.run(main())
+"""
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def opened(rows: int, where: str | None) -> None:
+    with scratch(where) as directory:
+        filled(directory, rows)
+        size = (directory / sqlite_file.NAME).stat().st_size / 1e6
+        for how in ("after a stop", "after a kill"):
+            if how == "after a kill":
+                crash(directory)
+            ready, known = run(opening(directory))
+            print(
+                f"open {rows:>9,} rows ({size:,.0f} MB) {how}  {ready:6.2f} s,"
+                f" what waits is known after {known:6.2f} s",
+                flush=True,
+            )
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(main())  # type: ignore[arg-type]
+        return runner.run(work)
 
 
 def main() -> None:
@@ -175,31 +220,9 @@ def main() -> None:
         "--rows", type=int, nargs="*", default=[100_000, 1_000_000], help="outbox sizes to open"
     )
     args = parser.parse_args()
-    run(lambda: speed(args.directory, args.seconds, args.rate))
+    run(speed(args.directory, args.seconds, args.rate))
     for rows in args.rows:
-        with scratch(args.directory) as directory:
-            filled(directory, rows)
-            size = (directory / sqlite_file.NAME).stat().st_size / 1e6
-            for clean in (True, False):
-                result: list[tuple[float, float]] = []
-
-                async def once() -> None:
-                    result.append(await opening(directory))
-
-                if not clean:
-                    crash(directory)
-                run(once)
-                opened, known = result[0]
-                how = "after a clean stop" if clean else "after a crash"
-                print(
-                    f"open {rows:>9,} rows ({size:,.0f} MB) {how:<19} {opened:6.2f} s,"
-                    f" what waits known after {known:6.2f} s",
-                    flush=True,
-                )
-
-
-def crash(directory: Path) -> None:
-    """Leave the file as a killed process does: with a log that was not folded in."""
+        opened(rows, args.directory)
 
 
 if __name__ == "__main__":

@@ -180,7 +180,7 @@ class _Node:
 
 
 def _damaged(name: str, fields: dict[str, object]) -> None:
-    log.event("error", name, **fields)
+    log.event("error", name, "", **fields)
 
 
 def _bounds(config: Config) -> Bounds:

@@ -14,10 +14,11 @@ The promise
 - **Failure passes by itself.** `failed` says why new messages cannot be kept now; it costs nothing to ask. A
   store that fails tries every few seconds whether the fault is over, also when nobody writes, and takes
   writes again as soon as it is; nobody has to open it anew. What failed is not tried again by the store.
-- **A full disk can be emptied.** With `full`, a write that takes something away (`EntriesGone`, `EntryMoved`,
-  `Trimmed`) or only replaces (`StatePart`, `Outage`) is still carried out for as long as possible.
-- **Damage is never passed off as data.** An outbox entry or a part that is not, bit by bit, what was written is
-  not handed out: the entry goes to quarantine, the part is left out, and both are told. Of a broken file
+- **A full disk can be emptied.** With `full`, a write that takes something away (`EntriesGone`,
+  `EntryMoved`, `Trimmed`) or only replaces (`StatePart`, `Outage`) is still carried out while that is
+  possible at all.
+- **Damage is never passed off as data.** An outbox entry or a part that is not, bit by bit, what was written
+  is not handed out: the entry goes to quarantine, the part is left out, and both are told. Of a broken file
   everything readable is saved; a store never begins empty in silence.
 - **Never waits.** `write` returns at once, whatever the disk does. What waits is bounded; beyond the bound
   a write fails with `overloaded`.
@@ -308,7 +309,7 @@ class Store(Reading, Protocol):
 
     @property
     def failed(self) -> StoreFailed | None:
-        """Why new messages cannot be kept now, or None: the last write that the store could try is durable."""
+        """Why new messages cannot be kept now; None when the last that was tried is durable."""
 
     def write(self, records: Sequence[Record], done: Done) -> None:
         """Keep `records`; `done` is called when they are durable, or are known not to be."""

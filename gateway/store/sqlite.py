@@ -183,10 +183,7 @@ class SqliteStore:
     def _heard(self, failed: StoreFailed | None) -> None:
         self._failed = failed
 
-    def _settle(
-        self, writes: list[_Write], failures: list[StoreFailed | None], failed: StoreFailed | None
-    ) -> None:
-        self._failed = failed
+    def _settle(self, writes: list[_Write], failures: list[StoreFailed | None]) -> None:
         self._waiting_since = self._loop.time()
         for write, failed in zip(writes, failures, strict=True):
             self._waiting_rows -= len(write.records)
@@ -211,13 +208,15 @@ class SqliteStore:
             if writes:
                 failures = self._disk.commit([write.records for write in writes])
                 self._committed_at = time.monotonic()
-                self._call(self._settle, writes, failures, self._disk.failed)
+                self._call(self._heard, self._disk.failed)
+                self._call(self._settle, writes, failures)
                 self._disk.tidy(any(isinstance(r, Trimmed) for w in writes for r in w.records))
             elif read is None:
                 self._disk.probe()
                 self._call(self._heard, self._disk.failed)
             if read:
                 self._answer(read)
+                self._call(self._heard, self._disk.failed)
 
     def _open(self) -> StoreFailed | None:
         self._disk.open()
@@ -226,8 +225,8 @@ class SqliteStore:
     def _gather(self) -> tuple[list[_Write], _Read | None]:
         """What the next commit takes, and the question that has to wait for it, if one came.
 
-        Nothing at all: the disk fails, and nobody has written for a while. As long as it fails everything that
-        waits is taken at once, so that each hears of it as soon as the first.
+        Nothing at all: the disk fails, and nobody has written for a while. As long as it fails everything
+        that waits is taken at once, so that each hears of it as soon as the first.
         """
         failing = self._disk.failed is not None
         try:

@@ -37,14 +37,14 @@ from gateway.store.sqlite_file import Told
 CHECKPOINT_BYTES = 4 * 1024 * 1024
 READ_S = 1.0
 RETRY_S = 2.0
-"""How long a failure is left alone before opening the file anew, or asking for the reserve, is tried again."""
+"""How long a failure is left alone before the file is opened anew, or the reserve asked for, again."""
 GIVEN_BACK_PAGES = 500
 
 T = TypeVar("T")
 
 
 class Disk:
-    """`failed` is why new messages cannot be kept now. `told` hears of damage: a name and what belongs to it."""
+    """`failed` is why new messages cannot be kept now; `told` hears of damage."""
 
     def __init__(self, directory: Path, told: Told) -> None:
         self.failed: StoreFailed | None = None
@@ -195,7 +195,9 @@ class Disk:
         self.failed = StoreFailed("full", detail)
 
     def _short(self, records: Sequence[Record]) -> StoreFailed | None:
-        """A write while the disk is full: what takes something away, or only replaces, lives on the reserve."""
+        """A write while the disk is full: what takes something away, or only replaces, lives on what was
+        held back.
+        """
         if any(isinstance(r, EntriesGone | EntryMoved | Trimmed) for r in records) or all(
             isinstance(r, StatePart | Outage) for r in records
         ):

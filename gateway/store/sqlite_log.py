@@ -30,7 +30,7 @@ Sum = tuple[int, int]
 
 
 class _Found(Struct):
-    """`valid` frames are as SQLite accepts them; `frames` belong to the same log; `commits` end behind them."""
+    """`valid` frames are as SQLite takes them, `frames` belong to the log, `commits` end between."""
 
     valid: int
     frames: int
@@ -49,7 +49,7 @@ def mend(path: Path, told: Told) -> None:
             told("store-log-missing", {"file": str(log)})
         return
     content = bytearray(log.read_bytes())
-    found = _inspect(content)
+    found = _inspect(bytes(content))
     if found is None or found.commits < 2:
         return
     aside = sqlite_file.aside(log)
@@ -115,7 +115,7 @@ def _common(frames: list[tuple[int, ...]]) -> Sum:
 
 
 def _sum_up(content: bytearray, found: _Found) -> None:
-    """Write the head and the sums anew, for every frame of the log; one that names an impossible page goes."""
+    """Write the head and the sums anew; a frame that names an impossible page goes."""
     _drop_impossible(content, found)
     big = int(sys.byteorder == "big")
     HEAD.pack_into(content, 0, MAGIC | big, VERSION, PAGE_BYTES, 0, *found.salts, 0, 0)

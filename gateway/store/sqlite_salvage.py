@@ -136,7 +136,7 @@ def _quarantine(target: sqlite3.Connection, row: dict[str, Any]) -> None:
 
 
 def _readable(db: sqlite3.Connection, table: str, names: str) -> Iterator[tuple[Any, ...]]:
-    """Every row that can be reached, by rowid; where a page cannot be read, the next that can is looked for."""
+    """Every row that can be reached, by rowid; behind a page that cannot be read it goes on."""
     query = f"SELECT rowid, {names} FROM {table} NOT INDEXED WHERE rowid > ? ORDER BY rowid"
     last = -HIGHEST
     while True:
@@ -228,7 +228,7 @@ def _mend_schema(path: Path, target: sqlite3.Connection) -> None:
         head = bytearray(fresh[:size])
         head[28:32] = pages.to_bytes(4, "big")
         head[32:40] = bytes(8)  # no page is free
-        for number in [1, *_children(head)]:
+        for number in [1, *_children(bytes(head))]:
             file.seek((number - 1) * size)
             file.write(head if number == 1 else fresh[(number - 1) * size : number * size])
 

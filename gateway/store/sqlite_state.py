@@ -18,7 +18,7 @@ from gateway.store.sqlite_statements import insert, select, text
 _ENTRY_COLUMNS = ("charger", "number", "time", "version", "action", "raw")
 _PART_COLUMNS = ("charger", "part", "data")
 CHECKED = {"outbox": _ENTRY_COLUMNS, "state": _PART_COLUMNS}
-"""Tables whose rows carry a sum, and what it is taken over: messages that will be billed and what they mean."""
+"""Tables whose rows carry a sum, and what it is taken over: what will be billed, and to whom."""
 
 _OUTAGE_COLUMNS = ("backend", "begin", "end", "reason", "chargers", "messages", "energy_wh")
 
@@ -79,8 +79,8 @@ def add_outbox(db: sqlite3.Connection, records: list[OutboxEntry]) -> None:
     for record in records:
         raw = record.raw
         row = [
-            text(record.charger), record.number, float(record.time), text(record.version), text(record.action),
-            raw,
+            text(record.charger), record.number, float(record.time),
+            text(record.version), text(record.action), raw,
         ]  # fmt: skip
         rows.append([*row, len(raw), _crc(row)])
     insert(db, "outbox", columns, rows, " ON CONFLICT (charger, number) DO NOTHING")
