@@ -53,6 +53,7 @@ class Disk:
         self._reserve = Reserve(directory)
         self._db: sqlite3.Connection | None = None
         self._lock = -1
+        self._inode = -1
         self._retry_at = 0.0
 
     def open(self) -> None:
@@ -70,7 +71,7 @@ class Disk:
     def commit(self, writes: Sequence[Sequence[Record]]) -> list[StoreFailed | None]:
         """One failure or None for each write. One that cannot be kept does not take others with it."""
         self._try_to_come_back()
-        if self._db is None:
+        if not self._is_in_place():
             return [self.failed] * len(writes)
         if not self._reserve.held:
             return [self._short(records) for records in writes]
@@ -99,6 +100,9 @@ class Disk:
         except (sqlite3.Error, ValueError) as error:
             if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_INTERRUPT:
                 raise StoreError("takes too long; ask by charger, code, brand or a shorter time") from None
+            if _is_text_unreadable(error) and self._db.text_factory is str:
+                self._db.text_factory = sqlite_file.lenient_text
+                return self.read(work)
             if _fact(error).reason != "invalid":
                 self._note(error)
             raise StoreError(f"the store cannot be read: {error}") from None
@@ -108,15 +112,20 @@ class Disk:
 
     def outbox(self, charger: str, after: int, limit: int) -> list[OutboxEntry]:
         """Entries that are as they were written; damaged ones go to quarantine. Errors: StoreError."""
-        for _ in range(2):
+        tried: set[int] = set()
+        while True:
             sound, damaged = self.read(lambda db: sqlite_state.outbox(db, charger, after, limit))
             if not damaged:
                 return sound
-            gone = EntriesGone(charger, tuple(entry.number for entry in damaged))
+            numbers = {entry.number for entry in damaged}
+            if numbers & tried:  # a row that its index does not lead to
+                self._fail(StoreFailed("corrupt", "damaged rows cannot be taken out"))
             kept = [sqlite_salvage.as_damaged(entry) for entry in damaged]
-            self._transaction([*kept, gone])
+            failed = self._transaction([*kept, EntriesGone(charger, tuple(numbers))])
+            if failed is not None:
+                raise StoreError(f"what waits for {charger} is damaged, and not put aside: {failed.detail}")
             self._told("store-rows-damaged", {"table": "outbox", "of": charger, "quarantined": len(damaged)})
-        raise StoreError(f"messages of {charger} that wait are damaged and cannot be put aside")
+            tried |= numbers
 
     def state(self, charger: str) -> dict[str, bytes]:
         """Parts that are as they were written; a damaged one is left out, and told. Errors: StoreError."""
@@ -127,7 +136,7 @@ class Disk:
 
     def tidy(self, trimmed: bool) -> None:
         """Give pages back after a trim, and fold the log into the file when it has grown."""
-        if self._db is None:
+        if not self._is_in_place() or self._db is None:
             return
         try:
             if trimmed:
@@ -173,14 +182,14 @@ class Disk:
         """The failure as a fact, and what follows from it."""
         failed = _fact(error)
         if failed.reason in ("io", "corrupt", "read-only"):
-            self.failed = failed
-            self._let_go()
+            self._fail(failed)
         elif failed.reason == "busy":
             self.failed = failed
         return failed
 
-    def _let_go(self) -> None:
+    def _fail(self, failed: StoreFailed) -> None:
         """Close without writing; what is on the disk is looked at anew when the file is opened again."""
+        self.failed = failed
         db, self._db = self._db, None
         now = time.monotonic()
         self._retry_at = now if now > self._retry_at + RETRY_S else now + RETRY_S
@@ -188,6 +197,20 @@ class Disk:
             sqlite_file.abandon(db, self._directory)
         if self._reserve.is_scarce():
             self._reserve.release()
+
+    def _is_in_place(self) -> bool:
+        """Whether the file is open, and still there under its name.
+
+        Somebody may have taken it away, or put another in its place; then what is open still has everything,
+        and is written to a file anew.
+        """
+        if self._db is None or sqlite_file.is_file(self._directory, self._inode):
+            return self._db is not None
+        self._told("store-file-missing", {"file": str(self._directory / sqlite_file.NAME)})
+        with suppress(sqlite3.Error, OSError):
+            sqlite_salvage.rescue(self._db, self._directory)
+        self._fail(StoreFailed("io", "the database file was taken away"))
+        return False
 
     def _is_full(self, detail: str) -> None:
         self._reserve.release()
@@ -219,8 +242,6 @@ class Disk:
 
     def _open_again(self) -> None:
         self._retry_at = time.monotonic() + RETRY_S
-        if not (self._directory / sqlite_file.NAME).exists():
-            self._told("store-file-missing", {"file": str(self._directory / sqlite_file.NAME)})
         try:
             thorough = self.failed is not None and self.failed.reason == "corrupt"
             self._db = self._opened(thorough)
@@ -233,16 +254,23 @@ class Disk:
 
     def _opened(self, thorough: bool = False) -> sqlite3.Connection:
         try:
-            return sqlite_salvage.open_checked(self._directory, self._told, thorough)
+            db = sqlite_salvage.open_checked(self._directory, self._told, thorough)
         except StoreError:
             if not self._reserve.is_scarce():
                 raise
             self._reserve.release()
-            return sqlite_salvage.open_checked(self._directory, self._told, thorough)
+            db = sqlite_salvage.open_checked(self._directory, self._told, thorough)
+        self._inode = (self._directory / sqlite_file.NAME).stat().st_ino
+        return db
 
     def _give_back(self, pages: int) -> None:
         assert self._db is not None
         self._db.executescript(f"PRAGMA incremental_vacuum({pages})")  # `execute` frees one page
+
+
+def _is_text_unreadable(error: Exception) -> bool:
+    """Whether Python, not SQLite, gave up: a row holds text that is none any more."""
+    return isinstance(error, sqlite3.OperationalError) and not hasattr(error, "sqlite_errorcode")
 
 
 def _fact(error: Exception) -> StoreFailed:

@@ -109,18 +109,34 @@ def check_mode(path: Path) -> None:
 
 
 def is_sound(path: Path, thorough: bool = False) -> bool:
-    """SQLite's own check, of indexes too if `thorough`. Not sound means damaged; anything else that fails is
-    an sqlite3.Error.
+    """SQLite's own checks: of every page, and that each row of what will be billed is found by its index; if
+    `thorough`, of every row. Not sound means damaged; anything else that fails is an sqlite3.Error.
     """
-    check = "integrity_check" if thorough else "quick_check"
     try:
         with closing(sqlite3.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT_S)) as db:
-            (found,) = db.execute(f"PRAGMA {check}(1)").fetchone()
-            return bool(found == "ok")
+            tables = db.execute("SELECT name FROM sqlite_schema WHERE name IN ('outbox', 'state')").fetchall()
+            checks = ["quick_check(1)", *(f"integrity_check({table})" for (table,) in tables)]
+            return all(
+                db.execute(f"PRAGMA {check}").fetchone() == ("ok",)
+                for check in (["integrity_check(1)"] if thorough else checks)
+            )
     except sqlite3.DatabaseError as error:
         if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
             return False
         raise
+
+
+def lenient_text(raw: bytes) -> str:
+    """Text whatever its bytes are, for files that may be damaged."""
+    return raw.decode(errors="replace")
+
+
+def is_file(directory: Path, inode: int) -> bool:
+    """Whether the database is still the file with that number."""
+    try:
+        return (directory / NAME).stat().st_ino == inode
+    except OSError:
+        return False
 
 
 def aside(path: Path) -> Path:

@@ -17,9 +17,6 @@ from gateway.store import sqlite_file, sqlite_log, sqlite_rows, sqlite_state
 from gateway.store.protocol import OutboxEntry, QuarantineEntry, StoreError
 from gateway.store.sqlite_file import Told
 
-DAMAGED = "store-damaged"
-"""The flag of a quarantined message that is not what was once kept."""
-
 TABLES = ("outbox", "state", "quarantine", "tags", "outages", "flags")
 WORKPLACE = "salvage"
 FINISHED = f"{sqlite_file.NAME}.salvaged"
@@ -48,6 +45,19 @@ def open_checked(directory: Path, told: Told, thorough: bool = False) -> sqlite3
         raise StoreError(f"{path}: {error}{_cure(error)}") from None
 
 
+def rescue(db: sqlite3.Connection, directory: Path) -> None:
+    """Write what `db` holds into a new file, when its own is no longer there; the next opening takes it."""
+    path, finished = directory / sqlite_file.NAME, directory / FINISHED
+    finished.unlink(missing_ok=True)
+    descriptor = os.open(finished, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        db.execute("VACUUM INTO ?", [str(finished)])
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    sqlite_file.move_aside(path)
+
+
 def as_damaged(entry: OutboxEntry) -> QuarantineEntry:
     """A message that waited and is not what it was, for a person; it must not be delivered."""
     return QuarantineEntry(
@@ -58,7 +68,7 @@ def as_damaged(entry: OutboxEntry) -> QuarantineEntry:
         raw=entry.raw,
         version=entry.version,
         action=entry.action,
-        flags=(DAMAGED,),
+        flags=(sqlite_rows.DAMAGED,),
         carries_revenue=True,
     )
 
@@ -67,10 +77,11 @@ def _finish_earlier(path: Path, told: Told) -> None:
     """Take up what an end in the middle left behind."""
     shutil.rmtree(path.with_name(WORKPLACE), ignore_errors=True)
     finished = path.with_name(FINISHED)
-    if path.exists():
+    empty = path.exists() and path.stat().st_size == 0
+    if path.exists() and not empty:
         finished.unlink(missing_ok=True)
         return
-    if Path(f"{path}-wal").exists() and not finished.exists():
+    if (empty or Path(f"{path}-wal").exists()) and not finished.exists():
         told("store-file-missing", {"file": str(path), "kept_as": str(sqlite_file.move_aside(path))})
     if finished.exists():
         sqlite_file.move_aside(path)
@@ -195,7 +206,7 @@ def _count(db: sqlite3.Connection, table: str) -> int | None:
 def _lenient(path: Path) -> sqlite3.Connection:
     """A connection that reads what it can: text with wrong bytes, a file shorter than it says."""
     db = sqlite3.connect(path, isolation_level=None)
-    db.text_factory = lambda raw: raw.decode(errors="replace")
+    db.text_factory = sqlite_file.lenient_text
     with suppress(sqlite3.Error):
         db.execute("PRAGMA writable_schema = ON")
     return db
