@@ -278,6 +278,8 @@ def _fact(error: Exception) -> StoreFailed:
     detail = f"{getattr(error, 'sqlite_errorname', type(error).__name__)}: {error}"
     if isinstance(error, OSError):
         return StoreFailed("io", detail)
+    if isinstance(error, UnicodeDecodeError):  # of a message that quotes what is damaged
+        return StoreFailed("corrupt", detail)
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_MISMATCH)  # without one, Python refused a value
     return StoreFailed(_REASONS.get(code & 0xFF, "io"), detail)
 

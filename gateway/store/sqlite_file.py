@@ -42,7 +42,9 @@ def lock(directory: Path) -> int:
 def make_directory(directory: Path) -> None:
     """Make sure the directory is there; a new one is for its owner alone."""
     try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not directory.is_dir():
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            sync_directory(directory.parent)
     except OSError as error:
         raise StoreError(f"{directory}: {error.strerror}; give a directory the gateway may make") from None
 
@@ -72,6 +74,7 @@ def opened(path: Path) -> sqlite3.Connection:
     try:
         _set_up(db)
         _migrate(db, path)
+        sync_directory(path.parent)  # else a loss of power might undo that files were made or removed
     except BaseException:
         db.close()
         raise
@@ -124,6 +127,8 @@ def is_sound(path: Path, thorough: bool = False) -> bool:
         if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
             return False
         raise
+    except UnicodeDecodeError:  # the text of an error that quotes what is damaged
+        return False
 
 
 def lenient_text(raw: bytes) -> str:

@@ -68,6 +68,24 @@ def mend(path: Path, told: Told) -> None:
     )
 
 
+def fold(path: Path, copy: Path) -> None:
+    """Write what the log of the database at `path` commits into `copy`, page by page, whatever is in them."""
+    log = Path(f"{path}-wal")
+    content = log.read_bytes() if log.exists() else b""
+    found = _inspect(content)
+    if found is None:
+        return
+    heads = [FRAME.unpack_from(content, HEAD.size + n * FRAME_BYTES) for n in range(found.valid)]
+    committed = max((n + 1 for n, head in enumerate(heads) if head[1]), default=0)
+    with copy.open("r+b") as file:
+        for number, (page, size, *_) in enumerate(heads[:committed]):
+            at = HEAD.size + number * FRAME_BYTES + FRAME.size
+            file.seek((page - 1) * PAGE_BYTES)
+            file.write(content[at : at + PAGE_BYTES])
+            if size:
+                file.truncate(size * PAGE_BYTES)
+
+
 def _inspect(content: bytes) -> _Found | None:
     """What there is; None when it is no log or has no frame."""
     frames = [

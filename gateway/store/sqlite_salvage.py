@@ -21,6 +21,8 @@ TABLES = ("outbox", "state", "quarantine", "tags", "outages", "flags")
 WORKPLACE = "salvage"
 FINISHED = f"{sqlite_file.NAME}.salvaged"
 HIGHEST = 2**62
+UNREADABLE = (sqlite3.Error, UnicodeDecodeError)
+"""What reading a damaged file raises; the latter when the text of an error quotes what is damaged."""
 
 
 def open_checked(directory: Path, told: Told, thorough: bool = False) -> sqlite3.Connection:
@@ -95,9 +97,8 @@ def _replace(path: Path, told: Told) -> None:
     place.mkdir(mode=0o700)
     new, copy = place / sqlite_file.NAME, place / "copy.db"
     with closing(sqlite_file.opened(new)) as db:
-        for suffix in ("", "-wal"):
-            with suppress(FileNotFoundError):
-                shutil.copyfile(f"{path}{suffix}", f"{copy}{suffix}")
+        shutil.copyfile(path, copy)
+        sqlite_log.fold(path, copy)
         found = _salvage(copy, db)
     new.rename(path.with_name(FINISHED))
     sqlite_file.sync_directory(path.parent)
@@ -159,7 +160,7 @@ def _readable(db: sqlite3.Connection, table: str, names: str) -> Iterator[tuple[
                 yield tuple(row)
             else:
                 return
-        except sqlite3.Error:
+        except UNREADABLE:
             pass
         beyond = _next_readable(db, query, last)
         if beyond is None:
@@ -173,7 +174,7 @@ def _next_readable(db: sqlite3.Connection, query: str, last: int) -> int | None:
     def readable(after: int) -> bool | None:
         try:
             row = db.execute(f"{query} LIMIT 1", [after]).fetchone()
-        except sqlite3.Error:
+        except UNREADABLE:
             return False
         return None if row is None else bool(row[0] > after)
 
@@ -198,7 +199,7 @@ def _next_readable(db: sqlite3.Connection, query: str, last: int) -> int | None:
 def _count(db: sqlite3.Connection, table: str) -> int | None:
     try:
         (count,) = db.execute(f"SELECT count(*) FROM {table}").fetchone()
-    except sqlite3.Error:
+    except UNREADABLE:
         return None
     return int(count)
 
@@ -207,7 +208,7 @@ def _lenient(path: Path) -> sqlite3.Connection:
     """A connection that reads what it can: text with wrong bytes, a file shorter than it says."""
     db = sqlite3.connect(path, isolation_level=None)
     db.text_factory = sqlite_file.lenient_text
-    with suppress(sqlite3.Error):
+    with suppress(*UNREADABLE):
         db.execute("PRAGMA writable_schema = ON")
     return db
 
@@ -219,7 +220,7 @@ def _knows_its_tables(path: Path) -> bool:
                 "SELECT count(*) FROM sqlite_schema WHERE name IN ('flags', 'quarantine')"
             ).fetchone()
             db.execute("SELECT 1 FROM flags LIMIT 0")
-        except sqlite3.Error:
+        except UNREADABLE:
             return False
     return bool(count == 2)
 

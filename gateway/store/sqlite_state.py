@@ -61,7 +61,8 @@ def state(db: sqlite3.Connection, charger: str) -> tuple[dict[str, bytes], list[
 
 def is_sound(table: str, row: dict[str, Any]) -> bool:
     """Whether a row of one of the `CHECKED` tables, by column name, is as it was written."""
-    return bool(_crc([row[column] for column in CHECKED[table]]) == row["crc"])
+    values = [row[column] for column in CHECKED[table]]
+    return isinstance(values[-1], bytes) and bool(_crc(values) == row["crc"])
 
 
 def tags(db: sqlite3.Connection) -> list[TagSeen]:

@@ -66,7 +66,7 @@ async def numbers(store, charger="CP1"):
 
 async def until(condition):
     async with asyncio.timeout(20):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - the condition is not ours to set an event at
             await asyncio.sleep(0.005)
 
 
@@ -192,7 +192,7 @@ sys.stdin.read()
 def test_another_process_that_holds_the_file_is_waited_for_then_told_and_the_loop_goes_on(data):
     async def steps(store, told):
         await kept(store, waiting(1))
-        with subprocess.Popen(
+        with subprocess.Popen(  # noqa: ASYNC220
             [sys.executable, "-c", HOLDER, data / "gateway.db"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         ) as holder:
             await asyncio.to_thread(holder.stdout.readline)
