@@ -211,18 +211,20 @@ def run(work: Coroutine[Any, Any, T]) -> T:
         return runner.run(work)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="benchmarks.store", description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="a smoke run")
     parser.add_argument("--directory", help="where the databases are made (the system's temporary one)")
     parser.add_argument("--seconds", type=float, default=5.0, help="per measurement")
     parser.add_argument("--rate", type=int, default=1000, help="writes a second for the latencies")
     parser.add_argument(
         "--rows", type=int, nargs="*", default=[100_000, 1_000_000], help="outbox sizes to open"
     )
-    args = parser.parse_args()
-    run(speed(args.directory, args.seconds, args.rate))
-    for rows in args.rows:
-        opened(rows, args.directory)
+    options = parser.parse_args(arguments)
+    seconds, sizes = (1.0, [10_000]) if options.quick else (options.seconds, options.rows)
+    run(speed(options.directory, seconds, options.rate))
+    for rows in sizes:
+        opened(rows, options.directory)
 
 
 if __name__ == "__main__":

@@ -214,15 +214,24 @@ def _lenient(path: Path) -> sqlite3.Connection:
 
 
 def _knows_its_tables(path: Path) -> bool:
+    """Whether every table can be asked that a file of this version has."""
     with closing(_lenient(path)) as db:
         try:
-            (count,) = db.execute(
-                "SELECT count(*) FROM sqlite_schema WHERE name IN ('flags', 'quarantine')"
-            ).fetchone()
-            db.execute("SELECT 1 FROM flags LIMIT 0")
+            (version,) = db.execute("PRAGMA user_version").fetchone()
+            for table in _tables_of(version):
+                db.execute(f"SELECT 1 FROM {table} LIMIT 0")
         except UNREADABLE:
             return False
-    return bool(count == 2)
+    return True
+
+
+def _tables_of(version: int) -> list[str]:
+    steps = sqlite_file.MIGRATIONS[:version] if version > 0 else sqlite_file.MIGRATIONS
+    with closing(sqlite3.connect(":memory:")) as db:
+        for step in steps:
+            step(db)
+        rows = db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
+    return [name for (name,) in rows]
 
 
 def _mend_schema(path: Path, target: sqlite3.Connection) -> None:

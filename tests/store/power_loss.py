@@ -3,17 +3,15 @@
 The store's own statements run over files that record every write, sync, truncation and removal. For many
 moments the files are rebuilt as a disk may hold them that lost its power just then: what was synced is there;
 of what was not, each part is there or not, in any order, torn at 512 or 4,096 bytes. Then the store's own
-opening has to find, without a complaint, exactly what was acknowledged, or that and all of the commit that was
-under way.
+opening has to find, without a complaint, exactly what was acknowledged, or that and all of the commit
+that was under way.
 
 `python -m tests.store.power_loss --seeds 100` looks longer than the tests do.
 """
 
 import argparse
-import os
 import random
 import shutil
-import sqlite3
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing
