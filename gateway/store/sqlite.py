@@ -5,8 +5,8 @@ can corrupt a database in WAL mode when one connection restarts the log while an
 a single connection this cannot happen, so those versions are safe here.
 
 The event loop hands work over through a queue and is called back once per commit. A commit carries what is
-waiting, up to `GROUP_ROWS` records; on a busy store commits are `GROUP_S` apart, on an idle one a write is
-committed at once. What the disk does with it is in `sqlite_disk`.
+waiting, up to `GROUP_ROWS` records; on a busy store commits begin `GROUP_S` after the last one ended, on an
+idle one a write is committed at once. What the disk does with it is in `sqlite_disk`.
 """
 
 import asyncio
@@ -41,7 +41,7 @@ from gateway.store.protocol import (
 from gateway.store.sqlite_disk import Disk
 from gateway.store.sqlite_file import Told
 
-GROUP_ROWS = 128
+GROUP_ROWS = 1000
 GROUP_S = 0.010
 MAX_WAITING_ROWS = 20_000
 MAX_WAITING_BYTES = 64 * 1024 * 1024
@@ -90,6 +90,7 @@ class SqliteStore:
         self._waiting_since = 0.0
         self._closed = False
         self._failed: StoreFailed | None = None
+        self._told_failed: StoreFailed | None = None  # the writer's thread's own
         self._disk = Disk(directory, lambda name, fields: self._call(told, name, fields))
         self._committed_at = 0.0
         self._opened: asyncio.Future[StoreFailed | None] = self._loop.create_future()
@@ -208,19 +209,25 @@ class SqliteStore:
             if writes:
                 failures = self._disk.commit([write.records for write in writes])
                 self._committed_at = time.monotonic()
-                self._call(self._heard, self._disk.failed)
+                self._tell()
                 self._call(self._settle, writes, failures)
                 self._disk.tidy(any(isinstance(r, Trimmed) for w in writes for r in w.records))
             elif read is None:
                 self._disk.probe()
-                self._call(self._heard, self._disk.failed)
             if read:
                 self._answer(read)
-                self._call(self._heard, self._disk.failed)
+            self._tell()
+
+    def _tell(self) -> None:
+        """Let the event loop know how the disk is, when that has changed."""
+        if self._disk.failed is not self._told_failed:
+            self._told_failed = self._disk.failed
+            self._call(self._heard, self._told_failed)
 
     def _open(self) -> StoreFailed | None:
         self._disk.open()
-        return self._disk.failed
+        self._told_failed = self._disk.failed
+        return self._told_failed
 
     def _gather(self) -> tuple[list[_Write], _Read | None]:
         """What the next commit takes, and the question that has to wait for it, if one came.
@@ -233,16 +240,18 @@ class SqliteStore:
             work = self._queue.get(timeout=PROBE_S if failing else None)
         except Empty:
             return [], None
+        early_s = self._committed_at + GROUP_S - time.monotonic()
+        if early_s > 0 and isinstance(work, _Write) and self._queue.qsize() < GROUP_ROWS:
+            time.sleep(early_s)  # not waiting for each: waking up costs the event loop more than the commit
         writes: list[_Write] = []
         rows = 0
-        until = self._committed_at + GROUP_S
         while isinstance(work, _Write):
             writes.append(work)
             rows += len(work.records)
             if rows >= GROUP_ROWS and not failing:
                 return writes, None
             try:
-                work = self._queue.get(timeout=max(0.0, until - time.monotonic()))
+                work = self._queue.get_nowait()
             except Empty:
                 return writes, None
         return writes, work

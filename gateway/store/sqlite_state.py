@@ -13,7 +13,7 @@ from gateway.store.protocol import (
     TagSeen,
     Trimmed,
 )
-from gateway.store.sqlite_statements import insert, select, text
+from gateway.store.sqlite_statements import delete, insert, select, text
 
 _ENTRY_COLUMNS = ("charger", "number", "time", "version", "action", "raw")
 _PART_COLUMNS = ("charger", "part", "data")
@@ -89,7 +89,7 @@ def add_outbox(db: sqlite3.Connection, records: list[OutboxEntry]) -> None:
 
 def remove_outbox(db: sqlite3.Connection, records: list[EntriesGone]) -> None:
     gone = [[text(record.charger), number] for record in records for number in record.numbers]
-    db.executemany("DELETE FROM outbox WHERE charger = ? AND number = ?", gone)
+    delete(db, "outbox", ("charger", "number"), gone)
 
 
 def set_parts(db: sqlite3.Connection, records: list[StatePart]) -> None:
@@ -98,9 +98,7 @@ def set_parts(db: sqlite3.Connection, records: list[StatePart]) -> None:
     update = " ON CONFLICT (charger, part) DO UPDATE SET data = excluded.data, crc = excluded.crc"
     full = [[*row, _crc(row)] for row in rows if row[2]]
     insert(db, "state", (*_PART_COLUMNS, "crc"), full, update)
-    db.executemany(
-        "DELETE FROM state WHERE charger = ? AND part = ?", [row[:2] for row in rows if not row[2]]
-    )
+    delete(db, "state", ("charger", "part"), [row[:2] for row in rows if not row[2]])
 
 
 def add_tags(db: sqlite3.Connection, records: list[TagSeen]) -> None:

@@ -4,7 +4,7 @@ Parameters only; no statement contains a peer's text.
 """
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import Any
 
@@ -27,16 +27,25 @@ def select(
 def insert(
     db: sqlite3.Connection, table: str, columns: Sequence[str], rows: list[list[Any]], rest: str = ""
 ) -> None:
-    """All rows with one statement, or few: after every statement the thread has to win Python's lock back
-    from the event loop.
+    for values, parameters in _few(rows):
+        db.execute(f"INSERT INTO {table} ({', '.join(columns)}) {values}{rest}", parameters)
+
+
+def delete(db: sqlite3.Connection, table: str, columns: Sequence[str], rows: list[list[Any]]) -> None:
+    """Remove what has these values in `columns`, which an index should cover."""
+    for values, parameters in _few(rows):
+        db.execute(f"DELETE FROM {table} WHERE ({', '.join(columns)}) IN ({values})", parameters)
+
+
+def _few(rows: list[list[Any]]) -> Iterator[tuple[str, list[Any]]]:
+    """`VALUES (?, …), …` and its parameters, for all rows at once or few times.
+
+    After every statement the thread has to win Python's lock back from the event loop.
     """
-    place = f"({', '.join('?' * len(columns))})"
     for begin in range(0, len(rows), _ROWS_PER_STATEMENT):
         some = rows[begin : begin + _ROWS_PER_STATEMENT]
-        statement = (
-            f"INSERT INTO {table} ({', '.join(columns)}) VALUES {', '.join([place] * len(some))}{rest}"
-        )
-        db.execute(statement, list(chain.from_iterable(some)))
+        place = f"({', '.join('?' * len(some[0]))})"
+        yield f"VALUES {', '.join([place] * len(some))}", list(chain.from_iterable(some))
 
 
 def text(value: Any) -> Any:

@@ -329,6 +329,7 @@ def test_what_waits_is_bounded_in_bytes_too(data, monkeypatch):
 
 
 def test_what_waits_shares_commits(data, monkeypatch):
+    monkeypatch.setattr(sqlite, "GROUP_ROWS", 64)
     commits = []
     apply = sqlite_rows.apply
 
