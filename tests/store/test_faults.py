@@ -8,7 +8,7 @@ from contextlib import closing
 
 import pytest
 
-from gateway.store import reserve, sqlite, sqlite_disk, sqlite_file
+from gateway.store import reserve, sqlite, sqlite_disk, sqlite_file, sqlite_rows
 from gateway.store.protocol import (
     EntriesGone,
     EntryMoved,
@@ -396,3 +396,25 @@ def test_what_waits_is_summed_up_from_the_index_alone(data):
         return await on_thread(store, lambda disk: [row[3] for row in disk._db.execute(query)])
 
     assert in_store(data, steps) == ["SCAN outbox USING COVERING INDEX outbox_usage"]
+
+
+def test_what_is_delivered_is_found_by_its_index(data):
+    async def steps(store, told):
+        plans = []
+
+        class Explaining:
+            def execute(self, statement, parameters):
+                plans.extend(row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {statement}", parameters))
+
+        def explain(disk):
+            nonlocal db
+            db = disk._db
+            sqlite_rows.apply(Explaining(), [EntriesGone("CP1", (1, 2)), StatePart("CP1", "book", b"")])
+
+        db = None
+        await on_thread(store, explain)
+        return plans
+
+    plans = in_store(data, steps)
+    assert "SEARCH outbox USING COVERING INDEX outbox_by_charger (charger=? AND number=?)" in plans
+    assert not [plan for plan in plans if plan.startswith(("SCAN outbox", "SCAN state"))]
