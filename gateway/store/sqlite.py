@@ -211,7 +211,11 @@ class SqliteStore:
                 self._committed_at = time.monotonic()
                 self._tell()
                 self._call(self._settle, writes, failures)
-                self._disk.tidy(any(isinstance(r, Trimmed) for w in writes for r in w.records))
+                self._disk.tidy(
+                    sum(len(write.records) for write in writes),
+                    sum(write.size for write in writes),
+                    any(isinstance(record, Trimmed) for write in writes for record in write.records),
+                )
             elif read is None:
                 self._disk.probe()
             if read:

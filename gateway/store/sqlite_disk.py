@@ -35,6 +35,7 @@ from gateway.store.reserve import Reserve
 from gateway.store.sqlite_file import Told
 
 CHECKPOINT_BYTES = 4 * 1024 * 1024
+CHECKPOINT_RECORDS = 1000
 READ_S = 1.0
 RETRY_S = 2.0
 """How long a failure is left alone before the file is opened anew, or the reserve asked for, again."""
@@ -55,6 +56,8 @@ class Disk:
         self._lock = -1
         self._inode = -1
         self._retry_at = 0.0
+        self._logged_records = 0
+        self._logged_bytes = 0
 
     def open(self) -> None:
         """Errors: StoreError, with the cure."""
@@ -134,23 +137,25 @@ class Disk:
             self._told("store-rows-damaged", {"table": "state", "of": charger, "parts": ", ".join(damaged)})
         return sound
 
-    def tidy(self, trimmed: bool) -> None:
-        """Give pages back after a trim, and fold the log into the file when it has grown."""
+    def tidy(self, records: int, size: int, trimmed: bool) -> None:
+        """After a commit of so much: give pages back after a trim, and fold the log into the file when it
+        has grown. Its file does not tell, since it is written again from the start and keeps its size.
+        """
+        self._logged_records += records
+        self._logged_bytes += size
         if not self._is_in_place() or self._db is None:
             return
         try:
             if trimmed:
                 self._give_back(GIVEN_BACK_PAGES)
-            log = self._directory / f"{sqlite_file.NAME}-wal"
-            if log.stat().st_size > CHECKPOINT_BYTES:
+            if self._logged_records > CHECKPOINT_RECORDS or self._logged_bytes > CHECKPOINT_BYTES:
                 self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
+                self._logged_records = self._logged_bytes = 0
         except sqlite3.Error as error:
             if _fact(error).reason == "full":
                 self._is_full(str(error))
             else:
                 self._note(error)
-        except OSError as error:
-            self._note(error)
 
     def close(self) -> None:
         if self._db is not None:
