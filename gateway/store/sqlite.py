@@ -47,11 +47,12 @@ MAX_WAITING_ROWS = 20_000
 MAX_WAITING_BYTES = 64 * 1024 * 1024
 PROBE_S = 2.0
 STALLED_S = 5.0
-SWITCH_S = 0.000_005
+SWITCH_S = 0.000_010
 """How long the writer's thread waits before it demands Python's lock.
 
-A saturated event loop lets go of the lock and takes it back within microseconds, thousands of times in
-Python's own 5 ms, and each time the wait begins anew; the writer would wait for seconds.
+A saturated event loop lets go of the lock and takes it back within microseconds, hundreds of times in
+Python's own 5 ms, and each time the wait begins anew; the writer would wait for seconds. It has to be shorter
+than what the loop does for one frame.
 """
 PR_SET_TIMERSLACK = 29  # prctl(2); Linux rounds a thread's waits up to 50 µs unless it asks for less
 RECORD_BYTES = 500  # about, without a raw message

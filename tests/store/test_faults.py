@@ -345,7 +345,7 @@ def test_what_was_emptied_goes_back_to_the_disk_while_it_is_full(data, room):
         assert (await kept(store, waiting(999))).reason == "full"
         assert await kept(store, EntriesGone("CP1", tuple(range(500)))) is None
         await until(lambda: (data / "gateway.db").stat().st_size < max(size, 1_000_000) / 4)
-        assert (data / "gateway.db-wal").stat().st_size == 0
+        await until(lambda: (data / "gateway.db-wal").stat().st_size < 100_000)
 
     in_store(data, steps)
 

@@ -352,14 +352,14 @@ def test_what_waits_shares_commits(data, monkeypatch):
 
 
 def test_the_log_is_folded_into_the_file_as_it_grows(data, monkeypatch):
-    monkeypatch.setattr(sqlite_disk, "CHECKPOINT_BYTES", 100_000)
+    monkeypatch.setattr(sqlite_disk, "CHECKPOINT_BYTES", 50_000)
 
     async def steps(store):
         for n in range(100):
             await kept(store, entry(n, 5000))
         return (data / "gateway.db-wal").stat().st_size
 
-    assert in_store(data, steps) < 250_000
+    assert in_store(data, steps) < 700_000
 
 
 def test_what_was_trimmed_gives_its_room_back(data):
