@@ -114,6 +114,8 @@ class Buffer:
             return None if self.is_usable else self._answer_strange(call)
         if self._recheck:
             self._recheck -= 1
+        if self.session.to_backend.out is None:
+            self.is_silent = False  # nothing is left unanswered: let the backend show what it can
         self.look()
         if call.action in STORED:
             repeated = self._repeated(call, payload)
@@ -295,7 +297,7 @@ class Buffer:
     def backend_away(self, now: float) -> list[Effect]:
         """Nobody need wait any more."""
         if self.session.backend.is_open:
-            return self.fall_silent(now)
+            return self.fall_silent(now) if self.session.to_backend.out is not None else []
         self.is_away = True
         return self.absorb(now)
 
