@@ -22,7 +22,7 @@ from gateway.session import events as ev
 from gateway.session.answers import STORED, Local, Situation
 from gateway.session.book import Book
 from gateway.session.calls import Call
-from gateway.session.delivery import FIRST_RETRY_S, Delivery
+from gateway.session.delivery import Delivery
 from gateway.session.effects import (
     Effect,
     Noted,
@@ -118,8 +118,9 @@ class Buffer:
         if self.session.to_backend.out is None:
             self.is_silent = False  # nothing is left unanswered: let the backend show what it can
         self.look()
-        if self.keeps(call.action, payload):
-            repeated = self._repeated(call, payload)
+        keeps = self.keeps(call.action, payload)
+        if keeps:
+            repeated = self._repeated(call, payload) if call.action in STORED else None
             if repeated is not None:
                 return repeated
             if self.outbox.is_busy or self.book.is_refused(payloads.transaction_of(call.action, payload)):
@@ -129,7 +130,7 @@ class Buffer:
         local = self.local(call.action, payload, now)
         if not self._answers_now(local, now):
             return None
-        return self._answer(call, payload, now)
+        return self.store(call, payload, now) if keeps else self._answer(call, payload, now)
 
     def keeps(self, action: str, payload: Payload) -> bool:
         """Whether a CALL must reach the backend later."""
@@ -149,8 +150,7 @@ class Buffer:
         return now >= self.away_since + self.settings.hold_s
 
     def _answer(self, call: Call, payload: Payload, now: float) -> list[Effect]:
-        if self.keeps(call.action, payload):
-            return self.store(call, payload, now)
+        """The charger hears an answer of ours, and at most the last of its kind is owed to the backend."""
         local = self.local(call.action, payload, now)
         if local is None:
             return self.session.refuse(call)
@@ -221,7 +221,8 @@ class Buffer:
         energy_wh = self.lessons.enter(call.action, payload, key, local.payload, came_at)
         if call.action == "TransactionEvent" and not was_sent:
             data = payloads.marked_offline(data, payload)
-        self.book.hears(key, content, local.payload)
+        if call.action in STORED:
+            self.book.hears(key, content, local.payload)
         entry = Entry(self.book.number(), came_at, session.version.value, call.action, data)
         self.unacked[entry.number] = Unacked(call, key, content, local.payload, entry)
         self.outbox.unstored += 1
@@ -322,7 +323,8 @@ class Buffer:
 
     def absorbs(self, call: Call) -> bool:
         """Whether a CALLERROR to this CALL stays here: revenue is tried again instead of refused."""
-        return call.own is None and not call.retry and call.doubt is None and carries_revenue(call.action)
+        mine = call.own is None and not call.retry and call.doubt is None
+        return mine and self.settings.absorbs_refusals and carries_revenue(call.action)
 
     def absorb_error(self, call: Call, now: float) -> list[Effect]:
         """The backend refused revenue data: store it, answer for the backend, try again later."""
@@ -332,7 +334,7 @@ class Buffer:
         for unacked in self.unacked.values():
             if unacked.call is call:
                 unacked.entry.refused = 1
-                unacked.entry.retry_at = now + FIRST_RETRY_S
+                unacked.entry.retry_at = now + self.settings.retry_s
         return [Noted("delivery-refused", call.label), *effects]
 
     def remember_owed(self) -> Remember:

@@ -184,9 +184,12 @@ class ChargerSession:
             return self.backend_frame(event.epoch, event.data, event.binary, now)
         return bridge.handled(event, _HANDLERS[type(event)](self, event, now), now)
 
-    def translate(self, translator: Translator) -> None:
-        """From now on the backend speaks another version, which `translator` knows."""
-        self.bridge = Bridge(self, translator)
+    def translate(self, translator: Translator, under_way: bytes = b"") -> None:
+        """From now on the backend speaks another version, which `translator` knows.
+
+        `under_way` is the part of the store with that name: what had no answer when the gateway stopped.
+        """
+        self.bridge = Bridge(self, translator, under_way)
         if self.buffer is not None:
             self.buffer.also_stores = translator.stores
 
