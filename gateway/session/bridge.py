@@ -21,7 +21,7 @@ from gateway.ocpp.values import dumps
 from gateway.session import events as ev
 from gateway.session import payloads
 from gateway.session.calls import KIND, KINDS, Own
-from gateway.session.effects import Close, Effect, KeepState, Noted, SendToBackend, Verdict
+from gateway.session.effects import Effect, KeepState, Noted, SendToBackend, Verdict
 from gateway.session.wire import Wire
 from gateway.translate.losses import Loss
 from gateway.translate.port import (
@@ -136,9 +136,7 @@ class Bridge:
         wall = self._wall(now)
         call = self._charger_call(message, wall)
         if not call.stored and message.action in actions.NEVER_LOST:
-            self._under_way = UnderWay(
-                self.session.version.value, message.id, message.frame.decode(), wall
-            )
+            self._under_way = UnderWay(self.session.version.value, message.id, message.frame.decode(), wall)
         orders = self.translator.charger_call(call, wall)
         if message.type is SEND:
             orders = [order for order in orders if not isinstance(order, AnswerCharger)]
@@ -277,7 +275,9 @@ class Bridge:
         if self.translator.due <= self._wall(now):
             effects += self._follow(Held(self.translator.time_passed(self._wall(now))), now)
         if self._asked:
-            awaited = {(call.answer_id or b"").decode().strip('"') or call.id for call in self.session.to_charger}
+            awaited = {
+                (call.answer_id or b"").decode().strip('"') or call.id for call in self.session.to_charger
+            }
             effects += self._forget_asked(now, awaited)
         out = self.wire.out
         if out is not None and now >= out.sent_at + self.session.settings.call_timeout_s:
@@ -423,9 +423,7 @@ class Bridge:
         if not self.session.backend.is_open:
             orders = self.translator.backend_answered(order.token, NoAnswer(), self._wall(now))
             return self._follow(Held(orders), now)
-        for token in self.wire.add(
-            order.token, order.action, _text_of(order.payload), order.live, wanted_id
-        ):
+        for token in self.wire.add(order.token, order.action, _text_of(order.payload), order.live, wanted_id):
             orders = self.translator.backend_answered(token, NoAnswer(), self._wall(now))
             effects += [Noted("backend-line-full"), *self._follow(Held(orders), now)]
         return [*effects, *self._next(now)]

@@ -50,6 +50,11 @@ RECHECKED = 8
 TRY_AGAIN_LATER = 1013
 
 
+def stores_nothing_else(action: str, payload: Payload) -> bool:
+    """Without a translator, `STORED` is all that is kept for the backend."""
+    return False
+
+
 class Buffer:
     """Stands in for the backend of `session`. `attentive` says whether the next CALL must be looked at."""
 
@@ -66,7 +71,7 @@ class Buffer:
         self.owed = msgspec.json.decode(parts["owed"], type=Owed) if "owed" in parts else Owed()
         self.outbox = Outbox(known.messages, known.size, known.oldest)
         self.unacked: dict[int, Unacked] = {}
-        self.also_stores: Callable[[str, Payload], bool] = lambda action, payload: False
+        self.also_stores: Callable[[str, Payload], bool] = stores_nothing_else
         self.is_away = False
         self.is_silent = False
         self.is_registered = True

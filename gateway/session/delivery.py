@@ -77,7 +77,9 @@ class Delivery:
         if not self.buffer.is_registered:
             return []
         if session.bridge is not None and self.buffer.outbox.is_busy:
-            return self._send_head(now)  # statuses come last: a translator makes events of transactions of them
+            return self._send_head(
+                now
+            )  # statuses come last: a translator makes events of transactions of them
         for key, text in self.buffer.owed.statuses.items():
             return self._send("StatusNotification", text.encode(), Own.STATUS, now, about=key)
         return self._send_head(now)

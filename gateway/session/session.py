@@ -28,7 +28,7 @@ from gateway.ocpp.flags import FLAGS, Flag, FlagCode
 from gateway.ocpp.message import Message, MessageType, Sender
 from gateway.session import events as ev
 from gateway.session.bridge import Bridge
-from gateway.session.buffer import Buffer
+from gateway.session.buffer import Buffer, stores_nothing_else
 from gateway.session.calls import KIND, Call, Calls, Doubt, Own
 from gateway.session.effects import (
     Close,
@@ -184,14 +184,14 @@ class ChargerSession:
             return self.backend_frame(event.epoch, event.data, event.binary, now)
         return bridge.handled(event, _HANDLERS[type(event)](self, event, now), now)
 
-    def translate(self, translator: Translator, under_way: bytes = b"") -> None:
-        """From now on the backend speaks another version, which `translator` knows.
+    def translate(self, translator: Translator | None, under_way: bytes = b"") -> None:
+        """From now on the backend speaks another version, which `translator` knows, or (None) the charger's.
 
         `under_way` is the part of the store with that name: what had no answer when the gateway stopped.
         """
-        self.bridge = Bridge(self, translator, under_way)
+        self.bridge = Bridge(self, translator, under_way) if translator is not None else None
         if self.buffer is not None:
-            self.buffer.also_stores = translator.stores
+            self.buffer.also_stores = translator.stores if translator is not None else stores_nothing_else
 
     # Connections
 
