@@ -2,102 +2,55 @@
 
 To the session the bridge is the backend's link: what it sends goes to a translator, and what the translator
 answers comes back as frames. To the backend the bridge is the charger (see `gateway.session.wire`). What a
-translator has learned is on disk before what it says leaves (`KeepState` → `StateKept`), and with it the
-message with revenue that is under way: after a crash that one goes first, as if nothing had happened.
+translator wants is carried out by `gateway.session.orders`, after what it has learned is on disk.
+
+A message with revenue that was under way when the gateway was killed goes first on the next link, before
+anything else of the charger, which gets its answer when it asks again.
 """
 
-from collections import deque
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
-
-import msgspec
-from msgspec import Struct
 
 from gateway.dialect.reader import Outcome, Reader, Reading
 from gateway.ocpp import actions, errors, frame
 from gateway.ocpp.flags import Flag, FlagCode
 from gateway.ocpp.message import Message, MessageType, Sender
-from gateway.ocpp.values import dumps
 from gateway.session import events as ev
 from gateway.session import payloads
 from gateway.session.calls import KIND, KINDS, Own
-from gateway.session.effects import Effect, KeepState, Noted, SendToBackend, Verdict
-from gateway.session.wire import Wire
-from gateway.translate.losses import Loss
-from gateway.translate.port import (
-    Answer,
-    AnswerBackend,
-    AnswerCharger,
-    BackendCall,
-    ChargerCall,
-    Lost,
-    NoAnswer,
-    Order,
-    Payload,
-    Refused,
-    ToBackend,
-    ToCharger,
-    Translator,
-)
-from gateway.translate.values import parsed
+from gateway.session.effects import Effect, Noted, SendToBackend, Verdict
+from gateway.session.orders import Held, Orders, UnderWay
+from gateway.session.wording import answer_in, frame_of, payload_of, split
+from gateway.translate.port import AnswerCharger, BackendCall, ChargerCall, NoAnswer, Translator
 
 if TYPE_CHECKING:
     from gateway.session.session import ChargerSession
 
 CHARGER, BACKEND = Sender
 CALL, CALLRESULT, CALLERROR, CALLRESULTERROR, SEND = MessageType
-TRY_AGAIN_LATER = 1013
-
-FOR_A_PERSON = frozenset({Loss.ORPHAN_STOP, Loss.TX_STATE_LOST, Loss.CONFLICT})
-"""Losses after which a message with revenue goes to quarantine, since it went nowhere else."""
-
-
-class UnderWay(Struct):
-    """A CALL of the charger with revenue that has no answer yet; `came_at` is in seconds since 1970."""
-
-    version: str
-    id: str
-    frame: str
-    came_at: float
-
-
-class Held(Struct, gc=False):
-    """Orders that wait until what was learned with them is on disk; `source` is what they follow from.
-
-    `charger_id` is the id of the charger's CALL, for the first CALL that is made of it.
-    """
-
-    orders: list[Order]
-    source: Message | None = None
-    sender: Sender = CHARGER
-    number: int = 0
-    charger_id: str = ""
-    is_kept: bool = False
 
 
 class Bridge:
     """Carries what `session` says to a backend of another version, by `translator`.
 
-    `under_way` is the part of the store with that name.
+    `under_way` is the part of the store with that name. `first` is the id of what a gateway that was killed
+    left behind, while it is out.
     """
 
     def __init__(self, session: "ChargerSession", translator: Translator, under_way: bytes = b"") -> None:
         self.session = session
         self.translator = translator
         self.reader = Reader(translator.backend_version, session.reader.mode)
-        self.wire = Wire()
-        self._is_open: bool | None = None  # as the translator was told
-        self._asked: dict[str, int] = {}
-        self._literals: dict[str, bytes] = {}
-        self._held: deque[Held] = deque()
-        self._buried: dict[int, Held] = {}
-        self._numbers = 0
-        self._under_way = msgspec.json.decode(under_way, type=UnderWay) if under_way else None
-        self._kept_under_way = under_way
-        self._left_behind = self._under_way
-        self._first: str | None = None  # the id of what was left behind, while it is out
+        self.orders = Orders(self, under_way)
+        self.wire = self.orders.wire
+        self.first: str | None = None
+        self._left_behind = self.orders.under_way
         self._put_off: Message | None = None
-        self._is_carrying = False
+        self._is_open: bool | None = None  # as the translator was told
+
+    def wall(self, now: float) -> float:
+        """The session's clock as seconds since 1970."""
+        return now + self.session.wall_offset_s
 
     # What the session wants
 
@@ -113,38 +66,43 @@ class Bridge:
         return carried
 
     def _from_session(self, data: bytes, now: float) -> list[Effect]:
-        message = _split(data)
+        message = split(data)
         if message is None:
-            out = self.session.to_backend.out
-            wrong = errors.code(self.session.version, errors.Wrong.SYNTAX)
-            refused = frame.error(out.id, wrong, "it cannot be translated") if out is not None else b""
-            return [Noted("untranslatable"), *(self._into_session(refused, now) if refused else ())]
+            return self._untranslatable(now)
         if message.type is CALL or message.type is SEND:
             return self._charger_asks(message, now)
-        token = self._asked.pop(message.id, None)
-        if token is None or message.type is CALLRESULTERROR:
+        asked = self.orders.asked.pop(message.id, None)
+        if asked is None or message.type is CALLRESULTERROR:
             return []
-        answer = _answer_in(message) if self.session.charger.is_open else NoAnswer()
-        return self._follow(
-            Held(self.translator.charger_answered(token, answer, self._wall(now)), message), now
-        )
+        answer = answer_in(message) if self.session.charger.is_open else NoAnswer()
+        orders = self.translator.charger_answered(asked.token, answer, self.wall(now))
+        return self.orders.follow(Held(orders, message, asked.action), now)
+
+    def _untranslatable(self, now: float) -> list[Effect]:
+        """It can only be read as it was written: the session takes that for a refusal by the backend."""
+        out = self.session.to_backend.out
+        if out is None:
+            return [Noted("untranslatable")]
+        wrong = errors.code(self.session.version, errors.Wrong.SYNTAX)
+        refusal = frame.error(out.id, wrong, "it cannot be translated")
+        return [Noted("untranslatable", out.label), *self.into_session(refusal, now)]
 
     def _charger_asks(self, message: Message, now: float) -> list[Effect]:
-        if (self._first is not None or self._is_carrying) and message.type is CALL:
+        if (self.first is not None or self.orders.is_carrying) and message.type is CALL:
             self._put_off = message  # the session has no other out meanwhile
             return []
-        wall = self._wall(now)
-        call = self._charger_call(message, wall)
+        call = self._charger_call(message, self.wall(now))
         if not call.stored and message.action in actions.NEVER_LOST:
-            self._under_way = UnderWay(self.session.version.value, message.id, message.frame.decode(), wall)
-        orders = self.translator.charger_call(call, wall)
+            version, text = self.session.version.value, message.frame.decode()
+            self.orders.under_way = UnderWay(version, message.id, text, call.received_at)
+        orders = self.translator.charger_call(call, self.wall(now))
         if message.type is SEND:
             orders = [order for order in orders if not isinstance(order, AnswerCharger)]
-        return self._follow(Held(orders, message, charger_id=message.id), now)
+        return self.orders.follow(Held(orders, message, message.action, charger_id=message.id), now)
 
     def _charger_call(self, message: Message, wall: float) -> ChargerCall:
         """The CALL as a translator wants it: with what the outbox knows of it."""
-        payload = _payload_of(message)
+        payload = payload_of(message)
         out, buffer = self.session.to_backend.out, self.session.buffer
         if out is None or out.own is not Own.ENTRY or buffer is None or not buffer.outbox.window:
             return ChargerCall(message.id, message.action, payload, wall)
@@ -161,8 +119,9 @@ class Bridge:
 
     def backend_frame(self, data: bytes, binary: bool, now: float) -> list[Effect]:
         """A frame of the backend, in its version."""
-        session = self.session
-        got = self.reader.read(data, BACKEND, self.wire.action_of, self._wall(now), self.wire.ids)
+        session, reader = self.session, self.reader
+        reader.mode, reader.timezone = session.reader.mode, session.reader.timezone
+        got = reader.read(data, BACKEND, self.wire.action_of, self.wall(now), self.wire.ids)
         reading = got if isinstance(got, Reading) else Reading(Outcome.CLEAN, [got], [])
         if binary:
             reading.flags.append(Flag(FlagCode.BINARY_FRAME))
@@ -181,22 +140,22 @@ class Bridge:
 
     def _from_backend(self, message: Message, now: float) -> list[Effect]:
         self._count(message)
-        wall = self._wall(now)
         if message.type is CALL:
             if message.id_literal is not None:
-                self._literals[message.id] = message.id_literal
-            call = BackendCall(message.id, message.action, _payload_of(message))
-            return self._follow(Held(self.translator.backend_call(call, wall), message, BACKEND), now)
-        answers = message.type is CALLRESULT or message.type is CALLERROR
-        answered = self.wire.answered(message.id) if answers else None
+                self.orders.literals[message.id] = message.id_literal
+            call = BackendCall(message.id, message.action, payload_of(message))
+            orders = self.translator.backend_call(call, self.wall(now))
+            return self.orders.follow(Held(orders, message, message.action, BACKEND), now)
+        is_answer = message.type is CALLRESULT or message.type is CALLERROR
+        answered = self.wire.answered(message.id) if is_answer else None
         if answered is None:
-            code = FlagCode.ANSWER_UNKNOWN
-            told = self.session.flagged(
-                BACKEND, KIND[message.type], "", message.frame, [Flag(code)], Verdict.IGNORED
-            )
-            return [Noted(code.value), told]
-        orders = self.translator.backend_answered(answered.token, _answer_in(message), wall)
-        return [*self._follow(Held(orders, message, BACKEND), now), *self._next(now)]
+            flags = [Flag(FlagCode.ANSWER_UNKNOWN)]
+            kind = KIND[message.type]
+            told = self.session.flagged(BACKEND, kind, "", message.frame, flags, Verdict.IGNORED)
+            return [Noted(FlagCode.ANSWER_UNKNOWN.value), told]
+        orders = self.translator.backend_answered(answered.order.token, answer_in(message), self.wall(now))
+        held = Held(orders, message, answered.order.action, BACKEND)
+        return [*self.orders.follow(held, now), *self.orders.next(now)]
 
     def _count(self, message: Message) -> None:
         version = self.reader.version
@@ -214,281 +173,104 @@ class Bridge:
             case ev.ChargerOpened() | ev.ChargerClosed():
                 carried = self._forget_asked(now)
         carried += self.outward(effects, now)
-        wall = self._wall(now)
         match event:
             case ev.ChargerOpened():
-                carried += self._follow(Held(self.translator.charger_opened(wall)), now)
+                carried += self.orders.follow(Held(self.translator.charger_opened(self.wall(now))), now)
             case ev.TimePassed():
                 carried += self._time_passed(now)
             case ev.StateKept():
-                carried += self._state_kept(event, now)
-            case ev.Kept() if event.number in self._buried:
-                carried += self._message_kept(event, now)
+                carried += self.orders.state_kept(event, now)
+            case ev.Kept() if event.number in self.orders.buried:
+                carried += self.orders.message_kept(event, now)
             case ev.BackendAway() if not self.session.backend.is_open:
-                carried += self._link_lost(now)
+                carried += self.link_lost(now)
         if self._is_open and not self.session.backend.is_open:
-            carried += self._link_lost(now)
+            carried += self.link_lost(now)
         self._set_due()
         return carried
 
     def _link_opened(self, now: float) -> list[Effect]:
         """A link to the backend: what was under way when the gateway stopped goes first."""
-        effects = self._link_lost(now) if self._is_open else []
+        effects = self.link_lost(now) if self._is_open else []
         self._is_open = True
-        effects += self._follow(Held(self.translator.backend_opened(self._wall(now))), now)
+        effects += self.orders.follow(Held(self.translator.backend_opened(self.wall(now))), now)
         left = self._left_behind
-        message = _split(left.frame.encode()) if left and left.version == self.session.version else None
+        message = split(left.frame.encode()) if left and left.version == self.session.version else None
         if left is None or message is None:
             return effects
-        self._first = message.id
-        call = ChargerCall(message.id, message.action, _payload_of(message), left.came_at)
-        orders = self.translator.charger_call(call, self._wall(now))
-        return [*effects, *self._follow(Held(orders, message, charger_id=message.id), now)]
+        self.first = message.id
+        call = ChargerCall(message.id, message.action, payload_of(message), left.came_at)
+        orders = self.translator.charger_call(call, self.wall(now))
+        held = Held(orders, message, message.action, charger_id=message.id)
+        return [*effects, *self.orders.follow(held, now)]
 
-    def _link_lost(self, now: float) -> list[Effect]:
+    def link_lost(self, now: float) -> list[Effect]:
         """The backend's link is gone: what was asked over it gets no answer, nor does what it asked."""
         if self._is_open is False:
             return []
         self._is_open = False
         self._put_off = None
-        self._literals.clear()
-        wall = self._wall(now)
+        self.orders.literals.clear()
         effects: list[Effect] = []
         for call in self.wire.clear():
-            orders = self.translator.backend_answered(call.token, NoAnswer(), wall)
-            effects += self._follow(Held(orders), now)
-        self._first = None
+            effects += self.orders.no_answer(call.order, now)
+        self.first = None
         effects += self._forget_asked(now)
-        return [*effects, *self._follow(Held(self.translator.backend_closed(wall)), now)]
+        return [*effects, *self.orders.follow(Held(self.translator.backend_closed(self.wall(now))), now)]
 
     def _forget_asked(self, now: float, still: Iterable[str] = ()) -> list[Effect]:
         """What was asked of the charger gets no answer any more, except for what the session still awaits."""
         effects: list[Effect] = []
-        for id_ in [id_ for id_ in self._asked if id_ not in still]:
-            token = self._asked.pop(id_)
-            orders = self.translator.charger_answered(token, NoAnswer(), self._wall(now))
-            effects += self._follow(Held(orders), now)
+        asked = self.orders.asked
+        for id_ in [id_ for id_ in asked if id_ not in still]:
+            effects += self.orders.no_answer(asked.pop(id_), now)
         return effects
 
     def _time_passed(self, now: float) -> list[Effect]:
         effects: list[Effect] = []
-        if self.translator.due <= self._wall(now):
-            effects += self._follow(Held(self.translator.time_passed(self._wall(now))), now)
-        if self._asked:
-            awaited = {
-                (call.answer_id or b"").decode().strip('"') or call.id for call in self.session.to_charger
-            }
-            effects += self._forget_asked(now, awaited)
+        if self.translator.due <= self.wall(now):
+            effects += self.orders.follow(Held(self.translator.time_passed(self.wall(now))), now)
+        if self.orders.asked:
+            calls = self.session.to_charger
+            effects += self._forget_asked(
+                now, {(c.answer_id or b"").decode().strip('"') or c.id for c in calls}
+            )
         out = self.wire.out
-        if out is not None and now >= out.sent_at + self.session.settings.call_timeout_s:
+        if out is not None and now >= self._out_until:
             self.wire.answered(out.id)
-            orders = self.translator.backend_answered(out.token, NoAnswer(), self._wall(now))
-            effects += [Noted("call-timed-out", out.action), *self._follow(Held(orders), now)]
-            effects += self._next(now)
+            effects += [Noted("call-timed-out", out.order.action), *self.orders.no_answer(out.order, now)]
+            effects += self.orders.next(now)
         return effects
+
+    @property
+    def _out_until(self) -> float:
+        """When the backend has had its time for the CALL that is out."""
+        out = self.wire.out
+        return out.sent_at + self.session.settings.call_timeout_s if out is not None else float("inf")
 
     def _set_due(self) -> None:
         due = self.translator.due - self.session.wall_offset_s
-        if self.wire.out is not None:
-            due = min(due, self.wire.out.sent_at + self.session.settings.call_timeout_s)
-        self.session.due = min(self.session.due, due)
+        self.session.due = min(self.session.due, due, self._out_until)
 
-    def _wall(self, now: float) -> float:
-        return now + self.session.wall_offset_s
+    # What the charger hears
 
-    # What the translator wants
-
-    def _follow(self, held: Held, now: float) -> list[Effect]:
-        """Carry orders out, after what is to be remembered is on disk."""
-        if any(self._is_over(order) for order in held.orders):
-            self._under_way = None
-        forgets = self._kept_under_way and self._under_way is None
-        if self.translator.changed or forgets:
-            self.translator.changed = False
-            self._numbers += 1
-            held.number = self._numbers
-            self._held.append(held)
-            return [KeepState(self._numbers, self._parts())]
-        if self._held:
-            held.number = self._held[-1].number
-            self._held.append(held)
-            return []
-        return self._carry_out(held, now)
-
-    def _is_over(self, order: Order) -> bool:
-        """Whether what is under way has its answer; while the link is gone, what was left behind has not."""
-        if self._under_way is None or not isinstance(order, AnswerCharger) or order.id != self._under_way.id:
-            return False
-        return self._first is None or self.session.backend.is_open
-
-    def _parts(self) -> tuple[tuple[str, bytes], ...]:
-        parts = (("translate", self.translator.snapshot()),)
-        under_way = msgspec.json.encode(self._under_way) if self._under_way is not None else b""
-        if under_way == self._kept_under_way:
-            return parts
-        self._kept_under_way = under_way
-        return (*parts, ("under_way", under_way))
-
-    def _state_kept(self, event: ev.StateKept, now: float) -> list[Effect]:
-        if not event.durable:
-            return self._give_up(now)
-        effects: list[Effect] = []
-        while self._held and self._held[0].number <= event.number:
-            effects += self._carry_out(self._held.popleft(), now)
-        return effects
-
-    def _message_kept(self, event: ev.Kept, now: float) -> list[Effect]:
-        held = self._buried.pop(event.number)
-        if not event.durable:
-            self._held.appendleft(held)
-            return self._give_up(now)
-        held.is_kept = True
-        return self._carry_out(held, now)
-
-    def _give_up(self, now: float) -> list[Effect]:
-        """Nothing can be stored, so nothing may be said: both ends go, and what they are owed is not done."""
-        session = self.session
-        held, self._held = self._held, deque()
-        closed = session.close_charger("outbox-failed", TRY_AGAIN_LATER, "nothing can be stored", now)
-        effects = self.outward([*closed, *session.close_backend("nothing can be stored", now)], now)
-        effects += self._link_lost(now)
-        wall = self._wall(now)
-        for order in (order for one in held for order in one.orders):
-            match order:
-                case ToBackend():
-                    orders = self.translator.backend_answered(order.token, NoAnswer(), wall)
-                case ToCharger():
-                    orders = self.translator.charger_answered(order.token, NoAnswer(), wall)
-                case _:
-                    continue
-            effects += self._follow(Held(orders), now)
-        return effects
-
-    def _carry_out(self, held: Held, now: float) -> list[Effect]:
-        """Do what the orders say, all of it before the charger's next CALL."""
-        if self._is_carrying:
-            return self._carry(held, now)
-        self._is_carrying = True
-        try:
-            effects = self._carry(held, now)
-        finally:
-            self._is_carrying = False
-        if self._put_off is None or self._first is not None:
-            return effects
-        message, self._put_off = self._put_off, None
-        return [*effects, *self._charger_asks(message, now)]
-
-    def _carry(self, held: Held, now: float) -> list[Effect]:
-        effects: list[Effect] = []
-        lost = [order for order in held.orders if isinstance(order, Lost)]
-        if lost and not held.is_kept:
-            told, waits = self._tell_losses(lost, held)
-            effects.append(told)
-            if waits:
-                return effects
-        for order in held.orders:
-            match order:
-                case ToBackend():
-                    effects += self._to_backend(order, held, now)
-                case AnswerBackend() if self.session.backend.is_open:
-                    id_ = self._literals.pop(order.id, order.id)
-                    effects.append(SendToBackend(_frame_of(id_, order.answer)))
-                case ToCharger():
-                    effects += self._to_charger(order, now)
-                case AnswerCharger():
-                    effects += self._answer(order, now)
-        return effects
-
-    def _tell_losses(self, lost: list[Lost], held: Held) -> tuple[Effect, bool]:
-        """The flags of a message; whether the rest has to wait until it is in quarantine."""
-        session, source = self.session, held.source
-        action = source.action if source is not None else ""
-        flags = [_flag_of(loss) for loss in lost]
-        for loss in lost:
-            session.tally.losses[loss.code, action or "none"] += 1
-        if source is None or held.sender is BACKEND:
-            kind = KIND[source.type] if source is not None else ""
-            raw = source.frame if source is not None else b""
-            return session.flagged(held.sender, kind, action, raw, flags, Verdict.DELIVERED), False
-        kind = KIND[source.type]
-        if not any(loss.code in FOR_A_PERSON for loss in lost):
-            return session.flagged(CHARGER, kind, action, source.frame, flags, Verdict.DELIVERED), False
-        number, told = session.flagged_with_number(action, source.frame, flags, kind)
-        self._buried[number] = held
-        return told, True
-
-    def _to_backend(self, order: ToBackend, held: Held, now: float) -> list[Effect]:
-        wanted_id, held.charger_id = held.charger_id, ""
-        effects: list[Effect] = []
-        if not self.session.backend.is_open:
-            orders = self.translator.backend_answered(order.token, NoAnswer(), self._wall(now))
-            return self._follow(Held(orders), now)
-        for token in self.wire.add(order.token, order.action, _text_of(order.payload), order.live, wanted_id):
-            orders = self.translator.backend_answered(token, NoAnswer(), self._wall(now))
-            effects += [Noted("backend-line-full"), *self._follow(Held(orders), now)]
-        return [*effects, *self._next(now)]
-
-    def _next(self, now: float) -> list[Effect]:
-        call = self.wire.next(now) if self.session.backend.is_open else None
-        return [SendToBackend(call.frame)] if call is not None else []
-
-    def _to_charger(self, order: ToCharger, now: float) -> list[Effect]:
-        if not self.session.backend.is_open:
-            orders = self.translator.charger_answered(order.token, NoAnswer(), self._wall(now))
-            return self._follow(Held(orders), now)
-        id_ = f"gateway-c{order.token}"
-        self._asked[id_] = order.token
-        return self._into_session(frame.call(id_, order.action, _text_of(order.payload)), now)
-
-    def _answer(self, order: AnswerCharger, now: float) -> list[Effect]:
-        if self._first != order.id:
-            return self._into_session(_frame_of(order.id, order.answer), now)
-        if not self.session.backend.is_open:
-            return []
-        self._first = self._left_behind = None  # nobody waits for it: the charger will ask again
+    def answer(self, order: AnswerCharger, now: float) -> list[Effect]:
+        """A CALL of the charger has its answer; for what was left behind nobody waits, who will ask again."""
+        if self.first != order.id:
+            return self.into_session(frame_of(order.id, order.answer), now)
+        self.first = self._left_behind = None
         return []
 
-    def _into_session(self, data: bytes, now: float) -> list[Effect]:
+    def go_on(self, now: float) -> list[Effect]:
+        """The charger's next CALL, if it had to wait for what came before it."""
+        if self._put_off is None or self.first is not None:
+            return []
+        message, self._put_off = self._put_off, None
+        return self._charger_asks(message, now)
+
+    def into_session(self, data: bytes, now: float) -> list[Effect]:
         """The session hears a frame as if its backend had sent it."""
         session = self.session
         if not session.backend.is_open:
             return []
         return self.outward(session.frame_of_backend(data, False, now), now)
-
-
-def _split(data: bytes) -> Message | None:
-    """The message in a frame of the session; None when it is none that can be taken apart."""
-    return frame.split(data) or frame.split(b"[" + data.strip()[1:].lstrip())
-
-
-def _payload_of(message: Message) -> Payload:
-    """The payload with its numbers exact; {} for what is no object, as its schema will say."""
-    payload = message.payload
-    if not payload:
-        split = _split(message.frame)
-        payload = split.payload if split is not None else b"{}"
-    try:
-        value = parsed(bytes(payload).decode())
-    except ValueError:
-        return {}
-    return value if isinstance(value, dict) else {}
-
-
-def _text_of(payload: Payload) -> bytes:
-    return dumps(payload).encode()
-
-
-def _answer_in(message: Message) -> Answer:
-    if message.type is CALLRESULT:
-        return _payload_of(message)
-    return Refused(message.error_code, message.error_description)
-
-
-def _frame_of(id_: str | bytes, answer: Payload | Refused) -> bytes:
-    if isinstance(answer, Refused):
-        return frame.error(id_, answer.code, answer.description)
-    return frame.result(id_, _text_of(answer))
-
-
-def _flag_of(loss: Lost) -> Flag:
-    return Flag(FlagCode.TRANSLATION_LOSS, loss.path, loss.value, loss.became, f"translate/{loss.code}")

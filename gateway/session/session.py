@@ -322,6 +322,12 @@ class ChargerSession:
         """End the backend's link; another one is opened when it can be had."""
         return [*self._close(self.backend, GOING_AWAY, reason), *self._backend_left(now)]
 
+    def close_both(self, name: str, code: int, reason: str, now: float) -> list[Effect]:
+        """End both connections."""
+        if self.buffer is None:
+            return self._give_up(name, code, reason, now)
+        return [*self.close_charger(name, code, reason, now), *self.close_backend(reason, now)]
+
     def go_on(self, now: float) -> list[Effect]:
         """Send the backend what may be sent now."""
         return self._next(self.to_backend, now)

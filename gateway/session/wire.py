@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from gateway.ocpp import frame
 from gateway.session.calls import REMEMBERED_IDS
+from gateway.translate.port import ToBackend
 
 MOST_WAITING = 256
 
@@ -18,9 +19,8 @@ MOST_WAITING = 256
 class WireCall(Struct, gc=False):
     """A CALL on its way to the backend, in the backend's version. `sent_at` is the session's clock."""
 
-    token: int
+    order: ToBackend
     id: str
-    action: str
     frame: bytes
     sent_at: float = 0.0
 
@@ -34,16 +34,15 @@ class Wire:
         self._transactions: deque[WireCall] = deque()
         self._ids: deque[str] = deque(maxlen=REMEMBERED_IDS)
 
-    def add(self, token: int, action: str, payload: bytes, live: bool, wanted_id: str = "") -> list[int]:
-        """A CALL gets in line, under `wanted_id` if that is free; the tokens of those it has no room for."""
+    def add(self, order: ToBackend, payload: bytes, wanted_id: str = "") -> list[ToBackend]:
+        """A CALL gets in line, under `wanted_id` if that is free; what there is no room for any more."""
         waiting = {call.id for call in chain(self._live, self._transactions)}
         is_free = wanted_id and len(wanted_id) <= frame.MAX_ID_LENGTH
         if not is_free or wanted_id in self._ids or wanted_id in waiting:
-            wanted_id = f"gateway-t{token}"
-        call = WireCall(token, wanted_id, action, frame.call(wanted_id, action, payload))
-        line = self._live if live else self._transactions
-        line.append(call)
-        return [line.popleft().token] if len(line) > MOST_WAITING else []
+            wanted_id = f"gateway-t{order.token}"
+        line = self._live if order.live else self._transactions
+        line.append(WireCall(order, wanted_id, frame.call(wanted_id, order.action, payload)))
+        return [line.popleft().order] if len(line) > MOST_WAITING else []
 
     def next(self, now: float) -> WireCall | None:
         """The CALL whose turn it is, if the way is free: it is out from now on."""
@@ -71,7 +70,7 @@ class Wire:
 
     def action_of(self, id_: str) -> str | None:
         """The action of the CALL that an answer with this id would be for."""
-        return self.out.action if self.out is not None and self.out.id == id_ else None
+        return self.out.order.action if self.out is not None and self.out.id == id_ else None
 
     def ids(self) -> list[str]:
         """The ids an answer may come for now."""

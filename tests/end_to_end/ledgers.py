@@ -1,4 +1,4 @@
-"""Chargers and backends of different versions, told alike: what a charger did, and what its backend made of it.
+"""Chargers and backends of different versions, told alike: what a charger did and its backend made of it.
 
 `Up`: a 1.6 charger behind a 2.0.1 backend; `Down`: a 2.0.1 charger behind a 1.6 backend. Both ends are the
 `ocpp` package, which checks every payload by the schema of its version.
@@ -16,6 +16,7 @@ from peers import Backend, Peer, until
 REGISTER = "Energy.Active.Import.Register"
 STATION = {"charge_point_vendor": "Vendor", "charge_point_model": "Model"}
 HEARTBEAT_INTERVAL = {"component": {"name": "OCPPCommCtrlr"}, "variable": {"name": "HeartbeatInterval"}}
+SMART_CHARGING = {"component": {"name": "SmartChargingCtrlr"}, "variable": {"name": "Enabled"}}
 VALUE = {"type": "Actual", "value": "300", "mutability": "ReadWrite"}
 PLACES = [{"name": "Connector", "evse": {"id": evse, "connector_id": 1}} for evse in (1, 2)]
 
@@ -56,7 +57,7 @@ class Up:
     versions = 'versions = ["2.0.1"]'
 
     def __init__(self) -> None:
-        self.answers = {self.backend: ANSWERS[self.backend]}
+        self.answers = {self.backend: ANSWERS[self.backend] | {"NotifyEvent": {}}}
         self.charger_answers = CHARGER_ANSWERS[self.charger] | {
             "SetChargingProfile": {"status": "Accepted"},
             "ClearChargingProfile": {"status": "Accepted"},
@@ -65,6 +66,9 @@ class Up:
     async def introduce(self, charger: Peer) -> None:
         answer = await charger.call("BootNotification", **STATION)
         assert answer.status == "Accepted"
+        for connector in (0, 1, 2):
+            state = {"status": "Available", "error_code": "NoError", "timestamp": at(0)}
+            await charger.call("StatusNotification", connector_id=connector, **state)
 
     async def begin(self, charger: Peer, connector: int, tag: str, wh: int, minute: int) -> Any:
         answer = await charger.call(
@@ -161,6 +165,7 @@ class Down:
             }
             for place in PLACES
         ]
+        places.append(SMART_CHARGING | {"variable_attribute": [VALUE | {"value": "true"}]})
         report = [*places, HEARTBEAT_INTERVAL | {"variable_attribute": [VALUE]}]
         await charger.call(
             "NotifyReport", request_id=asked[0]["requestId"], generated_at=at(0), seq_no=0, report_data=report
