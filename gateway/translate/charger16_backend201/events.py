@@ -14,6 +14,7 @@ OWN: Final = "own "
 """How keys of events begin that no message of the charger waits for."""
 
 _UNKNOWN_SKEW_S: Final = 60.0
+_UNSENT_KEPT: Final = 500
 
 Delivery = Generator[Ask, Answer, Payload | Undelivered]
 
@@ -49,6 +50,8 @@ def deliver(t: Engine, key: str, made: list[Payload], action: str = "Transaction
     answer, or that the backend has not processed them all.
     """
     events = t.memory.unsent.setdefault(key, [Event(action, payload) for payload in made])
+    if len(t.memory.unsent) > _UNSENT_KEPT:  # of messages that will never be delivered
+        del t.memory.unsent[next(iter(t.memory.unsent))]
     answer: Answer = {}
     for waiting in events:
         if waiting.acknowledged:

@@ -44,7 +44,7 @@ def meter_values(t: Engine, call: ChargerCall) -> Outcome | Steps:
         return {}
     evse = evse_of(t, asked["connectorId"])
     if (wh := last_register_wh(values)) is not None:
-        t.memory.last_register[str(asked["connectorId"])] = wh
+        remember(t.memory.last_register, str(asked["connectorId"]), wh)
     tx = None if t.trigger_taken("MeterValues", evse) else _transaction(t, asked)
     if tx is None:
         return _tell(t, key, [{"evseId": evse, "meterValue": values}], "MeterValues")
