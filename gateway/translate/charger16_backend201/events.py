@@ -78,14 +78,14 @@ def tell_own(t: Engine, tx: Transaction, payload: Payload) -> None:
     """Send an event that no message of the charger waits for."""
     key = f"{OWN}{tx.id201} {payload['seqNo']}"
     t.memory.unsent[key] = [Event("TransactionEvent", payload)]
-    t.spawn(_own(t, key), now=True)
+    t.spawn(_own(t, key), now=True, only_asked=True)
 
 
 def resend_own(t: Engine) -> None:
     """Send what got no answer, unless something older of the same transaction waits for delivery."""
     for key, events in list(t.memory.unsent.items()):
         if key.startswith(OWN) and not events[0].acknowledged and not _is_behind(t, events[0]):
-            t.spawn(_own(t, key), now=True)
+            t.spawn(_own(t, key), now=True, only_asked=True)
 
 
 def _own(t: Engine, key: str) -> Steps:

@@ -28,6 +28,7 @@ _OF_NO_TRANSACTION: Final = ("Sample.Clock", "Interruption.Begin", "Interruption
     Loss.LATE_METERVALUES,
     Loss.UNKNOWN_TX,
     Loss.DUPLICATE,
+    only_asked=True,
 )
 def meter_values(t: Engine, call: ChargerCall) -> Outcome | Steps:
     """Readings: one event per instant of the transaction they belong to."""
