@@ -24,7 +24,7 @@ def said(t: Engine, answer: Payload, *names: str) -> Payload:
 
 
 def refusal(t: Engine, call: BackendCall, answer: Answer, negative: Payload | None = None) -> Outcome:
-    """The answer to the backend when the charger gave none: the message's own word for no, where it has one."""
+    """The answer to the backend when the charger gave none: the message's own no, where it has one."""
     if isinstance(answer, Refused) and negative is not None and answer.code in _NOT_THERE:
         t.lose(Loss.NOT_SUPPORTED, call.action, answer.code)
         return dict(negative)

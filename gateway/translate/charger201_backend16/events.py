@@ -7,6 +7,8 @@ to the charger when the backend has processed what the event became; statuses fo
 from collections.abc import Generator
 from typing import Final
 
+from msgspec import structs
+
 from gateway.translate import tokens
 from gateway.translate.charger201_backend16 import statuses
 from gateway.translate.charger201_backend16.late import late, reopen, reopens
@@ -104,7 +106,7 @@ def _taken(
 
 
 def _may_begin(t: Engine, tx: Transaction, event: Event) -> bool:
-    """Whether a transaction may begin with this event: a later one must hold all that 1.6 needs of a start."""
+    """Whether a transaction may begin with this event: one in the middle must hold all that a start needs."""
     if event.kind == STARTED:
         return True
     return event.kind != ENDED and not event.ends_authorisation and meets_start(t, tx)
@@ -142,6 +144,11 @@ def _before_start(t: Engine, call: ChargerCall, event: Event, tx: Transaction) -
     tx.authorized = known.info["status"] == "Accepted"
     if not tx.authorized:
         tx.id_token, tx.id_tag = None, None
+    return _told_of(t, known)
+
+
+def _told_of(t: Engine, known: Authorisation) -> Payload:
+    """What the charger hears of a token that the backend has spoken of."""
     return {"idTokenInfo": tokens.id_token_info(t, known.info)}
 
 
@@ -195,11 +202,18 @@ def _during(t: Engine, call: ChargerCall, event: Event, tx: Transaction) -> _Doi
         return accepted_if_asked(t, event)
     if event.token is None:
         return {}
+    return (yield from _token_shown(t, call, event, tx))
+
+
+def _token_shown(t: Engine, call: ChargerCall, event: Event, tx: Transaction) -> _Doing:
+    """A token while the transaction runs: the driver's own, the next driver's, or somebody's."""
+    assert event.token is not None
     tag = tokens.tag_of(t, event.token, "idToken", Severity.WARN)
     if tokens.same_tag(tag, tx.id_tag):
         if tx.state == "deauth":
             tx.state, tx.auth_end, tx.grace_until = "active", None, 0.0
-        return accepted_if_asked(t, event)
+        known = t.memory.authorisations.get(tag.casefold())
+        return accepted_if_asked(t, event) if known is None else _told_of(t, known)
     if tx.state == "deauth" and event.trigger == "Authorized":
         return (yield from _next_driver(t, call, event, tx))
     answer = yield from _authorised(t, tag)
@@ -215,7 +229,7 @@ def _next_driver(t: Engine, call: ChargerCall, event: Event, tx: Transaction) ->
         return answer
     reopen(tx)
     learn(t, tx, event)
-    return (yield from _done(t, call, event, tx))
+    return (yield from _done(t, call, structs.replace(event, values=[]), tx))
 
 
 def _deauthorise(t: Engine, event: Event, tx: Transaction) -> None:

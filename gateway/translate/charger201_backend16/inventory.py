@@ -1,4 +1,4 @@
-"""The charger's device model as the gateway knows it: read by GetBaseReport, kept, and named for a 1.6 backend."""
+"""The charger's device model as the gateway knows it, and its variables' names for a 1.6 backend."""
 
 import re
 from collections.abc import Generator
@@ -29,7 +29,7 @@ _OPTIONAL: Final = {
 
 
 def name_of(component: Payload, variable: Payload) -> str:
-    """`Component[/evse[.connector]][:instance].Variable[:instance]`, what would be misread percent-encoded."""
+    """`Component[/evse[.connector]][:instance].Variable[:instance]`; what could be misread is encoded."""
     name = _quoted(component["name"])
     if "evse" in component:
         name += f"/{component['evse']['id']}"

@@ -1,4 +1,4 @@
-"""What a 2.0.1 charger reports of itself: events, firmware and log states, and much that ends at the gateway."""
+"""What a 2.0.1 charger reports of itself: events, firmware and log states, much that ends here."""
 
 from typing import Any, Final
 

@@ -52,7 +52,7 @@ def remote_start(t: Engine, call: BackendCall) -> Steps:
 
 
 def _only_evse(t: Engine) -> int | None:
-    """The EVSE that must be meant when none is named: the only one, or the only one with a waiting vehicle."""
+    """The EVSE that must be meant when none is named: the only one, or the only one with a vehicle."""
     evses = {place.evse for place in t.memory.topology}
     if len(evses) > 1:
         evses = {place.evse for place in t.memory.topology if _waits(t, place.flat)}

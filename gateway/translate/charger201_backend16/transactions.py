@@ -217,7 +217,7 @@ def start_payload(t: Engine, tx: Transaction, event: Event) -> Payload:
 
 
 def meter_stop(t: Engine, tx: Transaction, event: Event | None) -> int:
-    """meterStop: the register at the end, else the highest of the last event, else the last of the transaction."""
+    """meterStop: the register at the end, else the highest of the event, else the last one known."""
     said = event.registers if event is not None else []
     final = [register for register in said if register.context == "Transaction.End"]
     if final or said:

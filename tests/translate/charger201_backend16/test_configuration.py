@@ -135,7 +135,7 @@ def test_a_password_that_goes_on_is_text():
 
 
 def reads(peers, keys, values):
-    """Keys are read from a charger with these variables; what the backend hears, and how many questions it took."""
+    """Read keys of a charger with these variables: what is shown, unknown, and how often it was asked."""
     call = peers.backend("GetConfiguration", {"key": keys} if keys else {})
     questions = 0
     while peers.for_charger:

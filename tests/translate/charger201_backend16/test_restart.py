@@ -86,7 +86,7 @@ class Backend:
 
 
 def played(kill):
-    """What the backend hears of the sessions, and the charger, when `kill(n)` says whether to die before step n."""
+    """What both hear of the sessions when `kill(n)` says whether to die before step n."""
     peers, backend, steps, answers = Peers(), Backend(), 0, []
 
     def die():
