@@ -17,6 +17,7 @@ import uvloop
 from gateway import __version__
 from gateway.admin import server as admin
 from gateway.config import Address, Config, ConfigError, diff, reloaded, unsafe
+from gateway.net.archive import Archive
 from gateway.net.charger_server import ChargerServer
 from gateway.net.fleet import Fleet
 from gateway.net.report import FleetReport
@@ -88,7 +89,8 @@ class _Node:
             await self._start_sandbox_backend()
         config = self._config
         store = await self._open_store()
-        self._fleet = Fleet(config, self._tally, Keeper(self._recorder), time.time)
+        archive = await self._open_archive(store)
+        self._fleet = Fleet(config, self._tally, Keeper(self._recorder), time.time, archive)
         plane = await _listening(
             admin.start(config.admin, FleetReport(self._fleet), self._tally, store, self._retry),
             "admin.address",
@@ -121,6 +123,14 @@ class _Node:
         self._closing.push_async_callback(self._recorder.close)
         spawn(self._recorder.run(), "recorder")
         return store
+
+    async def _open_archive(self, store: SqliteStore) -> Archive | None:
+        if self._config.backend.when_away == "close":
+            return None
+        try:
+            return await Archive.open(store, self._config.outage.total_bytes)
+        except StoreError as error:
+            raise StartError(f"data.directory: {error}") from None
 
     async def _retry(self, entry: QuarantineEntry) -> dict[str, Any]:
         if entry.sender != Sender.CHARGER.value:

@@ -17,6 +17,7 @@ KEPT_S = 30 * 86_400.0
 
 ENDED_KEPT = 64
 CACHED_TOKENS = 1000
+TRANSACTIONS_KEPT = 256
 LONGEST_ALIASES = 1000
 
 
@@ -310,7 +311,8 @@ class Memory(Struct, omit_defaults=True):
         )
 
     def forget_old(self, now: float) -> None:
-        """Keep ended transactions for 30 days and no more of them than is bearable."""
+        """Keep ended transactions for 30 days, and no more of any than is bearable."""
+        del self.transactions[:-TRANSACTIONS_KEPT]
         ended = [tx for tx in self.transactions if not tx.is_open]
         spare = {id(tx) for tx in ended[: max(0, len(ended) - ENDED_KEPT)]}
         spare |= {id(tx) for tx in ended if tx.ended_at and now - tx.ended_at > KEPT_S}

@@ -16,8 +16,6 @@ from gateway.ocpp.values import Number, dumps
 _MOST_DIGITS: Final = 30
 _TENTH: Final = Decimal("0.1")
 
-_json = msgspec.json.Decoder(float_hook=Decimal)
-
 
 def taken_in(value: Any) -> Any:
     """A JSON value as translators work with it; a number beyond all bounds stays `Number`."""
@@ -54,6 +52,9 @@ def given_out(value: Any) -> Any:
             return Number(format(value, "f"))
         case _:
             return value
+
+
+_json: Final = msgspec.json.Decoder(float_hook=lambda text: _exact(Number(text)))
 
 
 def parsed(text: str) -> Any:

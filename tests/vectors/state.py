@@ -147,8 +147,7 @@ def _boot(boot: State) -> State:
 
 def _transaction(tx: State) -> Transaction:
     known = {name: tx[name] for name in Transaction.__struct_fields__ if tx.get(name) is not None}
-    made = Transaction(**known)
-    made.answers = tx.get("responses", {})
+    made = Transaction(**known | {"answers": tx.get("responses", {})})
     made.start_answer = tx.get("start_conf")
     made.stop_answer = tx.get("stop_conf")
     if not made.start_key and made.id_tag is not None and made.meter_start_wh is not None:

@@ -7,6 +7,7 @@ from gateway.translate.charger16_backend201.common import failed
 from gateway.translate.charger16_backend201.status import flush
 from gateway.translate.engine import BACKEND, Ask, Engine, How, Outcome, Rules, Steps, Undelivered
 from gateway.translate.losses import Loss
+from gateway.translate.memory import remember
 from gateway.translate.port import ChargerCall, Payload, Refused
 from gateway.translate.values import moment_text
 
@@ -106,7 +107,8 @@ def shielded(t: Engine, call: ChargerCall) -> Outcome:
     if call.action in _REVENUE:
         return Undelivered(Refused("GenericError", "the backend has not accepted this charger"))
     if call.action == "StatusNotification":
-        t.memory.cached[str(call.payload["connectorId"])] = call.payload
+        at = call.payload.get("timestamp") or moment_text(call.received_at)
+        remember(t.memory.cached, str(call.payload["connectorId"]), call.payload | {"timestamp": at})
         return {}
     if call.action == "Authorize":
         return {"idTagInfo": local_info(t, call.payload["idTag"])}
