@@ -12,6 +12,8 @@ from gateway.translate.values import compact
 
 RULES: Final = Rules()
 
+MOST_ROOTS: Final = 20
+
 REJECTED: Final = {"status": "Rejected"}
 _NOT_THERE: Final = ("NotImplemented", "NotSupported")
 
@@ -94,7 +96,9 @@ def install_certificate(t: Engine, call: BackendCall) -> Steps:
     if _is_ours(t, kind):
         if kind != "CentralSystemRootCertificate" or t.policies.leg_certificates == "reject":
             return REJECTED
-        t.memory.upstream_trust_pending.append(call.payload["certificate"])
+        t.memory.upstream_trust_pending = [*t.memory.upstream_trust_pending, call.payload["certificate"]][
+            -MOST_ROOTS:
+        ]
         return {"status": "Accepted"}
     payload = call.payload | {"certificateType": _KIND_201[kind]}
     answer = yield Ask(CHARGER, "InstallCertificate", payload)

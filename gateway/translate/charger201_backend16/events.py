@@ -16,6 +16,7 @@ from gateway.translate.charger201_backend16.starts_stops import (
     answer_to_start,
     asked,
     closed,
+    refuse_late,
     started,
     stopped,
 )
@@ -70,6 +71,8 @@ def transaction_event(t: Engine, call: ChargerCall) -> Steps:
     tx = t.memory.transaction201(event.id201)
     if tx is not None and was_answered(tx, event.seq):
         t.lose(Loss.DUPLICATE, "TransactionEvent", str(event.seq))
+        if call.stored:
+            refuse_late(t, tx)
         return tx.answers.get(str(event.seq), {})
     t.busy.add(name)
     outcome = yield from _taken(t, call, event, tx)

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from gateway.translate.charger201_backend16 import statuses
 from gateway.translate.charger201_backend16.addresses import flat_of
+from gateway.translate.charger201_backend16.remote import MOST_PROFILES
 from gateway.translate.charger201_backend16.upkeep import ANY_REQUEST, named
 from gateway.translate.engine import BACKEND, Ask, Engine, How, Rules, Steps, Undelivered
 from gateway.translate.losses import Loss
@@ -22,7 +23,6 @@ from gateway.translate.values import compact
 
 RULES: Final = Rules()
 
-MOST_PROFILES: Final = 500
 _STATUSES: Final = ("Available", "Occupied", "Reserved", "Unavailable", "Faulted")
 _NOT_THERE: Final = ("NotImplemented", "NotSupported")
 _UNHEARD: Final = Refused("GenericError", "the backend did not answer")

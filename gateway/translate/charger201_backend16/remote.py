@@ -17,6 +17,7 @@ from gateway.translate.values import seconds
 RULES: Final = Rules()
 
 MOST_PENDING: Final = 50
+MOST_PROFILES: Final = 500
 UNLOCK_WITHIN_S: Final = 30.0
 
 
@@ -99,7 +100,8 @@ def _remember(t: Engine, request: Payload, id_tag: str, id201: str) -> None:
     t.memory.remote_starts = [*pending, start]
     if "chargingProfile" in request and "evseId" in request:
         profile = request["chargingProfile"]
-        t.memory.profiles.append(Profile(profile["id"], request["evseId"], profile))
+        kept = [one for one in t.memory.profiles if one.id != profile["id"]]
+        t.memory.profiles = [*kept, Profile(profile["id"], request["evseId"], profile)][-MOST_PROFILES:]
 
 
 @RULES.backend_call("RemoteStopTransaction", How.TRANSLATED, "RequestStopTransaction", Loss.UNKNOWN_TX)

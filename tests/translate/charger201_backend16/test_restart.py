@@ -177,6 +177,17 @@ def test_what_comes_again_while_the_start_is_repeated_waits_for_it():
     assert peers.is_quiet()
 
 
+def test_a_start_refused_while_it_is_repeated_is_stopped_when_the_charger_was_told_yes():
+    peers = Peers()
+    peers.event("Started", 0, "Authorized", 5, "Charging", evse=EVSES[0], idToken=CARD)
+    peers.restart()
+    peers.take(peers.translator.backend_opened(peers.now))
+    peers.starts(511, "Blocked")
+    peers.event("Started", 0, "Authorized", 5, "Charging", evse=EVSES[0], idToken=CARD, stored=True)
+    peers.wait(1)
+    assert peers.charger_gets()[0] == "RequestStopTransaction"
+
+
 def test_a_grace_survives():
     peers = Peers()
     peers.event("Started", 0, "Authorized", 5, "Charging", evse=EVSES[0], idToken=CARD)
