@@ -26,6 +26,7 @@ from gateway.translate.charger201_backend16.transactions import (
     Event,
     begin,
     event_of,
+    is_another,
     learn,
     meets_start,
     remember_answer,
@@ -69,6 +70,9 @@ def transaction_event(t: Engine, call: ChargerCall) -> Steps:
         if isinstance(turn, Refused):
             return Undelivered(turn)
     tx = t.memory.transaction201(event.id201)
+    if tx is not None and is_another(tx, event):
+        _make_room(t, tx)
+        tx = None
     if tx is not None and was_answered(tx, event.seq):
         t.lose(Loss.DUPLICATE, "TransactionEvent", str(event.seq))
         if call.stored:
@@ -79,6 +83,13 @@ def transaction_event(t: Engine, call: ChargerCall) -> Steps:
     t.busy.discard(name)
     t.signal(name, outcome.refused if isinstance(outcome, Undelivered) else {})
     return outcome
+
+
+def _make_room(t: Engine, tx: Transaction) -> None:
+    """A station that counts from the beginning again uses the id of an older transaction."""
+    if tx.id16 is not None and tx.is_open:
+        t.lose(Loss.TX_STATE_LOST, "transactionInfo.transactionId", tx.id201)
+    t.memory.transactions.remove(tx)
 
 
 def _taken(

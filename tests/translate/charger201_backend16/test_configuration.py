@@ -206,6 +206,15 @@ def test_reading_some_keys():
     assert questions == 1
 
 
+@pytest.mark.parametrize(("second", "shown"), [("true", "true"), ("false", "false"), (None, "true")])
+def test_a_key_for_two_switches_is_on_when_both_are(second, shown):
+    values = {"ISO15118Ctrlr.V2GCertificateInstallationEnabled": "true"}
+    if second is not None:
+        values["ISO15118Ctrlr.ContractCertificateInstallationEnabled"] = second
+    key = "ISO15118CertificateManagementEnabled"
+    assert reads(Peers(), [key], values)[0] == {key: (shown, False)}
+
+
 def test_many_keys_are_asked_for_in_parts():
     peers = Peers()
     values = {f"AcmeCtrlr.V{number}": str(number) for number in range(45)}

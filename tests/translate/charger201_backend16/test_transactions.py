@@ -399,6 +399,18 @@ def test_a_repeated_event_hears_the_answer_it_had():
     assert peers.lost("DUPLICATE") == ["TransactionEvent"]
 
 
+def test_a_station_that_counts_from_one_again_begins_another_transaction():
+    peers = Peers()
+    for seconds in (5, 900):
+        peers.event("Started", 0, "Authorized", seconds, "EVConnected", "1", evse=EVSE, idToken=CARD)
+        assert peers.starts(500 + seconds)["timestamp"] == at(seconds)
+        peers.shows("Preparing")
+        peers.event("Ended", 1, "StopAuthorized", seconds + 60, "EVConnected", "1", reason="Local")
+        assert peers.passes("StopTransaction")["transactionId"] == 500 + seconds
+        peers.shows("Finishing")
+    assert peers.lost("DUPLICATE") == []
+
+
 def test_an_event_after_the_end_still_brings_its_readings():
     peers = Peers(active(state="ended", last_seq=5))
     call = peers.event("Updated", 4, "MeterValuePeriodic", 60, meterValue=[register(2000, 60)])
