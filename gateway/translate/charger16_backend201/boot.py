@@ -41,6 +41,7 @@ def _registered(t: Engine, answer: Payload) -> Payload:
         t.lose(Loss.STATUSINFO_DROPPED, "statusInfo", answer["statusInfo"]["reasonCode"])
     if memory.registration == "Accepted":
         memory.boot_reason = ""
+        memory.status201 = {}  # after a boot the backend wants to hear every connector again
         memory.pending_reset = None
         memory.held_reset = ""
         if memory.firmware is not None and memory.firmware.last in ("Installing", "Installed"):

@@ -126,8 +126,8 @@ def _chosen(t: Engine, wanted: Payload, entries: list[Payload]) -> list[Item]:
         return [item for item in items if item.mutability != "ReadOnly"]
     if base is not None:
         return items
-    found = [item for item in items if _is_wanted(item, wanted)]
-    return [item for item in found if _fits_criteria(item, found, wanted.get("componentCriteria", []))]
+    criteria = wanted.get("componentCriteria", [])
+    return [item for item in items if _is_wanted(item, wanted) and _fits_criteria(item, items, criteria)]
 
 
 def _problems(t: Engine) -> list[Item]:
