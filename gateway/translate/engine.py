@@ -46,7 +46,7 @@ from gateway.translate.rules import (
     Undelivered,
     Wait,
 )
-from gateway.translate.values import given_out, taken_in
+from gateway.translate.values import taken_in
 
 TRIGGER_S = 30.0
 
@@ -282,9 +282,9 @@ class Engine:
         self._tokens += 1
         self._tasks[self._tokens] = task
         if ask.end is BACKEND:
-            self._orders.append(ToBackend(self._tokens, ask.action, given_out(payload), ask.live))
+            self._orders.append(ToBackend(self._tokens, ask.action, payload, ask.live))
         else:
-            self._orders.append(ToCharger(self._tokens, ask.action, given_out(payload)))
+            self._orders.append(ToCharger(self._tokens, ask.action, payload))
 
     def _answered(self, token: int, answer: Answer, now: float, version: Version) -> list[Order]:
         self.now = now
@@ -332,7 +332,7 @@ class Engine:
         self._orders += losses
         if got is None:
             return Refused("InternalError", "the answer cannot be said in this version")
-        return given_out(got)  # type: ignore[no-any-return]
+        return got
 
 
 def _told(ask: Ask) -> Steps:
