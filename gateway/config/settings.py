@@ -254,13 +254,16 @@ class Translation(Table, frozen=True, kw_only=True):
         ),
     ] = "shield"
     credentials: Annotated[
-        Literal["local", "forward", "reject"],
-        about("A backend's change of the link's password: ends here, goes on to the charger, is refused."),
-    ] = "local"
+        Literal["forward", "reject"],
+        about(
+            "A backend's change of a password: refused, since the gateway's own link has another one than the "
+            "charger's; or passed on to the charger."
+        ),
+    ] = "reject"
     certificates: Annotated[
-        Literal["local", "forward", "reject"],
-        about("A backend's certificates for the link: end here, go on to the charger, are refused."),
-    ] = "local"
+        Literal["forward", "reject"],
+        about("A backend's root certificates for the link to it: refused, or passed on to the charger."),
+    ] = "reject"
     stop_grace_s: Annotated[
         Seconds, about("2.x behind 1.6: wait between the end of authorisation and StopTransaction.")
     ] = 30
