@@ -1,0 +1,80 @@
+"""JSON values as adapters see them: plain Python ones that give untouched numbers back as they were."""
+
+import math
+from typing import Any
+
+from gateway.dialect.rules.places import MISSING, Change, shown
+from gateway.ocpp.values import Number, Path
+
+MOST_CHANGES = 200
+
+
+class Exact(float):
+    """A number that remembers how it was written."""
+
+    text: str
+
+    def __new__(cls, text: str) -> "Exact":
+        number = super().__new__(cls, text)
+        number.text = text
+        return number
+
+    def __deepcopy__(self, _: object) -> "Exact":
+        return self
+
+
+def plain(value: Any) -> Any:
+    """A tree with numbers as int or (with a fraction or exponent) float."""
+    if isinstance(value, Number):
+        text = value.text
+        return int(text) if value.is_whole and text != "-0" else Exact(text)
+    if isinstance(value, dict):
+        return {key: plain(member) for key, member in value.items()}
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    return value
+
+
+def tree(value: Any, depth: int = 0) -> Any:  # noqa: PLR0911
+    """A tree again. Errors: TypeError for what JSON does not have, ValueError for what goes too deep."""
+    if depth > 32:
+        raise ValueError("it is nested too deeply")
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, Exact):
+        return Number(value.text)
+    if isinstance(value, int):
+        return Number(str(int(value)))
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise TypeError(f"{value} is not JSON")
+        return Number(repr(float(value)))
+    if isinstance(value, dict):
+        if not all(isinstance(key, str) for key in value):
+            raise TypeError("a key is not a text")
+        return {key: tree(member, depth + 1) for key, member in value.items()}
+    if isinstance(value, list | tuple):
+        return [tree(item, depth + 1) for item in value]
+    raise TypeError(f"{type(value).__name__} is not JSON")
+
+
+def difference(before: Any, after: Any, path: Path = ()) -> list[Change]:
+    """Where two trees differ, each place once, at most `MOST_CHANGES` of them."""
+    found: list[Change] = []
+    _compare(before, after, path, found)
+    return found[:MOST_CHANGES]
+
+
+def _compare(before: Any, after: Any, path: Path, found: list[Change]) -> None:
+    if before == after or len(found) >= MOST_CHANGES:
+        return
+    if isinstance(before, dict) and isinstance(after, dict):
+        for key in [*before, *(key for key in after if key not in before)]:
+            _compare(before.get(key, MISSING), after.get(key, MISSING), (*path, key), found)
+    elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
+        for index, (one, other) in enumerate(zip(before, after, strict=True)):
+            _compare(one, other, (*path, index), found)
+    else:
+        found.append(Change(path, shown(before), shown(after)))
