@@ -9,14 +9,20 @@ from msgspec.structs import replace
 from gateway.store.protocol import (
     MAX_TRIMMED,
     Done,
+    EntriesGone,
     EntryMoved,
     FlagQuery,
     FlagRecord,
+    Outage,
+    OutboxEntry,
+    OutboxUsage,
     QuarantineEntry,
     QuarantineQuery,
     Record,
+    StatePart,
     StoreError,
     StoreFailed,
+    TagSeen,
     Trimmed,
     Usage,
 )
@@ -29,6 +35,10 @@ class MemoryStore:
     failing: StoreFailed | None = None
     _flags: list[FlagRecord] = field(default_factory=list)
     _entries: dict[str, QuarantineEntry] = field(default_factory=dict)
+    _outbox: dict[str, dict[int, OutboxEntry]] = field(default_factory=dict)
+    _state: dict[str, dict[str, bytes]] = field(default_factory=dict)
+    _tags: dict[bytes, TagSeen] = field(default_factory=dict)
+    _outages: dict[tuple[str, float], Outage] = field(default_factory=dict)
     _last: int = 0
     _closed: bool = False
 
@@ -64,6 +74,37 @@ class MemoryStore:
         self._check()
         return Usage(len(self._flags), len(self._entries), sum(len(e.raw) for e in self._entries.values()))
 
+    async def outbox(self, charger: str, after: int = 0, limit: int = 100) -> list[OutboxEntry]:
+        self._check()
+        entries = self._outbox.get(charger, {})
+        return [entries[number] for number in sorted(entries) if number > after][:limit]
+
+    async def outbox_usage(self) -> list[OutboxUsage]:
+        self._check()
+        return [
+            OutboxUsage(
+                charger,
+                len(entries),
+                sum(entry.record_bytes for entry in entries.values()),
+                min(entry.time for entry in entries.values()),
+                max(entries),
+            )
+            for charger, entries in sorted(self._outbox.items())
+            if entries
+        ]
+
+    async def state(self, charger: str) -> dict[str, bytes]:
+        self._check()
+        return dict(self._state.get(charger, {}))
+
+    async def tags(self) -> list[TagSeen]:
+        self._check()
+        return sorted(self._tags.values(), key=lambda tag: tag.time)
+
+    async def outages(self, limit: int = 100) -> list[Outage]:
+        self._check()
+        return sorted(self._outages.values(), key=lambda outage: -outage.begin)[:limit]
+
     async def close(self) -> None:
         self._closed = True
 
@@ -81,6 +122,19 @@ class MemoryStore:
             case EntryMoved() if record.id in self._entries:
                 entry = self._entries[record.id]
                 self._entries[record.id] = replace(entry, state=record.state, outcome=record.outcome)
+            case OutboxEntry():
+                self._outbox.setdefault(record.charger, {}).setdefault(record.number, record)
+            case EntriesGone():
+                for number in record.numbers:
+                    self._outbox.get(record.charger, {}).pop(number, None)
+            case StatePart():
+                self._state.setdefault(record.charger, {})[record.part] = record.data
+                if not record.data:
+                    del self._state[record.charger][record.part]
+            case TagSeen():
+                self._tags[record.digest] = record
+            case Outage():
+                self._outages[record.backend, record.begin] = record
             case Trimmed():
                 self._trim(record)
             case _:
@@ -91,6 +145,9 @@ class MemoryStore:
         gone = set(old) | set(range(len(self._flags) - bounds.flag_rows))
         gone = set(sorted(gone)[:MAX_TRIMMED])
         self._flags = [flag for n, flag in enumerate(self._flags) if n not in gone]
+        self._tags = {digest: tag for digest, tag in self._tags.items() if tag.time >= bounds.tags_since}
+        newest = sorted(self._outages.items(), key=lambda item: -item[1].begin)
+        self._outages = dict(newest[: bounds.outages])
         rows, size = len(self._entries), sum(len(e.raw) for e in self._entries.values())
         for entry in sorted(self._entries.values(), key=lambda e: (not e.state.settled, e.number)):
             if rows <= bounds.quarantine_rows and size <= bounds.quarantine_bytes:

@@ -105,22 +105,101 @@ class EntryMoved(Struct, frozen=True):
     outcome: str
 
 
+class OutboxEntry(Struct, frozen=True, kw_only=True):
+    """One CALL of a charger that waits for a backend to process it; the charger has its answer from us.
+
+    `charger`: its registry key. `number`: rising by one per charger, given by its session; one that is there
+    already stays as it is. `time`: when it came, seconds since 1970. `raw`: the frame as it is to be sent,
+    in the charger's own version. `record_bytes` of it count towards the outbox's bounds.
+    """
+
+    charger: str
+    number: int
+    time: float
+    version: str
+    action: str
+    raw: bytes
+
+    @property
+    def record_bytes(self) -> int:
+        return len(self.raw)
+
+
+class EntriesGone(Struct, frozen=True):
+    """These outbox entries of a charger are delivered, or are kept in quarantine."""
+
+    charger: str
+    numbers: tuple[int, ...]
+
+
+class StatePart(Struct, frozen=True):
+    """A named part of what is known of a charger, replaced as a whole; empty `data` removes it.
+
+    `charger` is its registry key; "" is the node itself.
+    """
+
+    charger: str
+    part: str
+    data: bytes
+
+
+class TagSeen(Struct, frozen=True):
+    """What a backend last said of an identification tag.
+
+    `digest` stands for the tag, which is not kept; `time` is when it was said, seconds since 1970.
+    """
+
+    digest: bytes
+    time: float
+    data: bytes
+
+
+class Outage(Struct, frozen=True, kw_only=True):
+    """A time without the backend, from its begin on; written again as it grows. Times: seconds since 1970.
+
+    `end` is 0 while it lasts. `energy_wh` is what the messages stored in it say was charged meanwhile.
+    `begin` and `backend` name it.
+    """
+
+    backend: str
+    begin: float
+    end: float = 0.0
+    reason: str = ""
+    chargers: int = 0
+    messages: int = 0
+    energy_wh: float = 0.0
+
+
 class Trimmed(Struct, frozen=True, kw_only=True):
     """What is beyond these bounds goes.
 
     Flags: those before `flags_since` (seconds since 1970), then the oldest beyond `flag_rows`. Quarantine:
     beyond `quarantine_rows` or `quarantine_bytes` (of raw messages) settled entries go first, then open
-    ones without revenue, the oldest of each first; open revenue never goes by itself. One of these removes
-    at most `MAX_TRIMMED` flags, so that it does not hold up what is written next.
+    ones without revenue, the oldest of each first; open revenue never goes by itself. Tags last heard of
+    before `tags_since` go, and all but the newest `outages`. One of these removes at most `MAX_TRIMMED`
+    flags, so that it does not hold up what is written next. The outbox is not trimmed: its sessions keep its
+    bounds.
     """
 
     flags_since: float
     flag_rows: int
     quarantine_rows: int
     quarantine_bytes: int
+    tags_since: float = 0.0
+    outages: int = 1000
 
 
-Record = FlagRecord | QuarantineEntry | EntryMoved | Trimmed
+Record = (
+    FlagRecord
+    | QuarantineEntry
+    | EntryMoved
+    | OutboxEntry
+    | EntriesGone
+    | StatePart
+    | TagSeen
+    | Outage
+    | Trimmed
+)
 
 
 class StoreFailed(Struct, frozen=True):
@@ -179,6 +258,16 @@ class Usage(Struct, frozen=True):
     quarantine_bytes: int
 
 
+class OutboxUsage(Struct, frozen=True):
+    """What waits for one charger: how many messages and bytes, when the oldest came, the last number."""
+
+    charger: str
+    messages: int
+    bytes: int
+    oldest: float
+    last: int
+
+
 class Reading(Protocol):
     """What can be looked up. Every method raises StoreError when the store cannot be read."""
 
@@ -189,6 +278,21 @@ class Reading(Protocol):
     async def quarantine_entry(self, id: str) -> QuarantineEntry | None: ...
 
     async def usage(self) -> Usage: ...
+
+    async def outbox(self, charger: str, after: int = 0, limit: int = 100) -> list[OutboxEntry]:
+        """A charger's entries in their order, those with a larger number than `after`."""
+
+    async def outbox_usage(self) -> list[OutboxUsage]:
+        """What waits, for every charger that has something waiting, by charger."""
+
+    async def state(self, charger: str) -> dict[str, bytes]:
+        """Every part kept of a charger, by name."""
+
+    async def tags(self) -> list[TagSeen]:
+        """Every tag, the one heard of longest ago first."""
+
+    async def outages(self, limit: int = 100) -> list[Outage]:
+        """The newest first."""
 
 
 class Store(Reading, Protocol):

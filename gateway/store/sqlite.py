@@ -21,16 +21,21 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
-from gateway.store import sqlite_file, sqlite_rows
+from gateway.store import sqlite_file, sqlite_rows, sqlite_state
 from gateway.store.protocol import (
     Done,
     FlagQuery,
     FlagRecord,
+    Outage,
+    OutboxEntry,
+    OutboxUsage,
     QuarantineEntry,
     QuarantineQuery,
     Record,
+    StatePart,
     StoreError,
     StoreFailed,
+    TagSeen,
     Trimmed,
     Usage,
 )
@@ -58,7 +63,7 @@ class _Write:
     def __init__(self, records: Sequence[Record], done: Done) -> None:
         self.records = records
         self.done = done
-        self.size = sum(RECORD_BYTES + len(getattr(record, "raw", b"")) for record in records)
+        self.size = sum(RECORD_BYTES + _bytes_in(record) for record in records)
 
 
 class _Read:
@@ -127,6 +132,21 @@ class SqliteStore:
 
     async def usage(self) -> Usage:
         return await self._look_up(sqlite_rows.usage)
+
+    async def outbox(self, charger: str, after: int = 0, limit: int = 100) -> list[OutboxEntry]:
+        return await self._look_up(sqlite_state.outbox, charger, after, limit)
+
+    async def outbox_usage(self) -> list[OutboxUsage]:
+        return await self._look_up(sqlite_state.outbox_usage)
+
+    async def state(self, charger: str) -> dict[str, bytes]:
+        return await self._look_up(sqlite_state.state, charger)
+
+    async def tags(self) -> list[TagSeen]:
+        return await self._look_up(sqlite_state.tags)
+
+    async def outages(self, limit: int = 100) -> list[Outage]:
+        return await self._look_up(sqlite_state.outages, limit)
 
     async def close(self) -> None:
         if not self._closed:
@@ -268,6 +288,16 @@ class SqliteStore:
     def _call(self, function: Callable[..., None], *parameters: Any) -> None:
         with suppress(RuntimeError):  # the loop is closed: nobody is left to hear it
             self._loop.call_soon_threadsafe(function, *parameters)
+
+
+def _bytes_in(record: Record) -> int:
+    match record:
+        case QuarantineEntry() | OutboxEntry():
+            return len(record.raw)
+        case StatePart() | TagSeen():
+            return len(record.data)
+        case _:
+            return 0
 
 
 def _resolve(answer: asyncio.Future[Any], result: Any, error: Exception | None) -> None:

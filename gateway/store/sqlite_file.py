@@ -171,5 +171,30 @@ def _begin_with_flags_and_quarantine(db: sqlite3.Connection) -> None:
     db.execute("CREATE INDEX quarantine_by_charger ON quarantine (charger)")
 
 
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_begin_with_flags_and_quarantine,)
+def _add_outbox_and_state(db: sqlite3.Connection) -> None:
+    db.execute("""
+        CREATE TABLE outbox (
+            charger TEXT NOT NULL, number INTEGER NOT NULL, time REAL NOT NULL, version TEXT NOT NULL,
+            action TEXT NOT NULL, raw_bytes INTEGER NOT NULL, raw BLOB NOT NULL
+        ) STRICT""")
+    db.execute("CREATE UNIQUE INDEX outbox_by_charger ON outbox (charger, number)")
+    db.execute("CREATE INDEX outbox_usage ON outbox (charger, time, raw_bytes, number)")
+    db.execute("""
+        CREATE TABLE state (
+            charger TEXT NOT NULL, part TEXT NOT NULL, data BLOB NOT NULL, UNIQUE (charger, part)
+        ) STRICT""")
+    db.execute("CREATE TABLE tags (digest BLOB PRIMARY KEY, time REAL NOT NULL, data BLOB NOT NULL) STRICT")
+    db.execute("CREATE INDEX tags_by_time ON tags (time)")
+    db.execute("""
+        CREATE TABLE outages (
+            backend TEXT NOT NULL, begin REAL NOT NULL, end REAL NOT NULL, reason TEXT NOT NULL,
+            chargers INTEGER NOT NULL, messages INTEGER NOT NULL, energy_wh REAL NOT NULL,
+            UNIQUE (backend, begin)
+        ) STRICT""")
+
+
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
+    _begin_with_flags_and_quarantine,
+    _add_outbox_and_state,
+)
 """Each takes the file one version further; once released, one is never changed, only followed by another."""

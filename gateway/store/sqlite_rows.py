@@ -1,27 +1,31 @@
-"""What the records look like in SQLite: every statement there is, each a function of an open connection.
-
-Parameters only; no statement contains a peer's text.
-"""
+"""Flags and quarantine in SQLite, and the carrying out of every kind of record."""
 
 import sqlite3
-from collections.abc import Iterable, Sequence
-from itertools import chain, groupby
+from collections.abc import Iterable
+from itertools import groupby
 from typing import Any
 
 import orjson
 
+from gateway.store import sqlite_state
 from gateway.store.protocol import (
     MAX_TRIMMED,
+    EntriesGone,
     EntryMoved,
     EntryState,
     FlagQuery,
     FlagRecord,
+    Outage,
+    OutboxEntry,
     QuarantineEntry,
     QuarantineQuery,
     Record,
+    StatePart,
+    TagSeen,
     Trimmed,
     Usage,
 )
+from gateway.store.sqlite_statements import insert, select, text
 
 _FLAG_COLUMNS = (
     "time", "charger", "code", "severity", "consequence", "brand", "firmware", "version", "kind", "action",
@@ -32,25 +36,27 @@ _ENTRY_COLUMNS = (
     "carries_revenue", "state", "outcome",
 )  # fmt: skip
 
-_ROWS_PER_STATEMENT = (256, 32, 4, 1)
-
 # The order in which quarantine goes when there is too much of it; what has the last rank stays.
 _SETTLED, _WITHOUT_REVENUE, _REVENUE = 0, 1, 2
 
 
 def apply(db: sqlite3.Connection, records: Iterable[Record]) -> None:
-    """Carry out `records` in their order, within the transaction that is open."""
-    for kind, same in groupby(records, type):
+    """Carry out `records` within the transaction that is open: kind by kind, each kind in its order.
+
+    So many rows go with one statement. The order of kinds is that of `_APPLY`, where nothing comes before
+    what it may undo.
+    """
+    for kind, same in groupby(sorted(records, key=_turn), type):
         _APPLY[kind](db, list(same))
 
 
 def flags(db: sqlite3.Connection, query: FlagQuery) -> list[FlagRecord]:
     names = [n for n in ("code", "brand", "firmware", "charger", "severity") if getattr(query, n)]
-    found = _select(
+    found = select(
         db,
         f"SELECT number, {', '.join(_FLAG_COLUMNS)} FROM flags",
         [
-            *((f"{name} = ?", _text(getattr(query, name))) for name in names),
+            *((f"{name} = ?", text(getattr(query, name))) for name in names),
             ("time >= ?", query.since),
             ("time < ?", query.until),
             ("number < ?", query.before),
@@ -65,14 +71,14 @@ def flags(db: sqlite3.Connection, query: FlagQuery) -> list[FlagRecord]:
 def quarantine(db: sqlite3.Connection, query: QuarantineQuery) -> list[QuarantineEntry]:
     conditions: list[tuple[str, Any]] = [
         ("state = ?", query.state),
-        ("charger = ?", _text(query.charger) or None),
+        ("charger = ?", text(query.charger) or None),
         ("number < ?", query.before),
     ]
     return _entries(db, conditions, query.limit)
 
 
 def quarantine_entry(db: sqlite3.Connection, id: str) -> QuarantineEntry | None:
-    found = _entries(db, [("id = ?", _text(id))], 1)
+    found = _entries(db, [("id = ?", text(id))], 1)
     return found[0] if found else None
 
 
@@ -83,7 +89,7 @@ def usage(db: sqlite3.Connection) -> Usage:
 
 def _entries(db: sqlite3.Connection, conditions: list[tuple[str, Any]], limit: int) -> list[QuarantineEntry]:
     columns = f"SELECT number, {', '.join(_ENTRY_COLUMNS)} FROM quarantine"
-    rows = _select(db, columns, conditions, "number DESC", limit)
+    rows = select(db, columns, conditions, "number DESC", limit)
     return [_entry(row) for row in rows]
 
 
@@ -96,28 +102,15 @@ def _entry(row: dict[str, Any]) -> QuarantineEntry:
     return QuarantineEntry(**row)
 
 
-def _select(
-    db: sqlite3.Connection, selected: str, conditions: Sequence[tuple[str, Any]], order: str, limit: int
-) -> list[dict[str, Any]]:
-    """Rows by column name; a condition whose value is None does not count. The texts here are all ours."""
-    asked = [(text, value) for text, value in conditions if value is not None]
-    where = " AND ".join(text for text, _ in asked) or "TRUE"
-    rows = db.execute(
-        f"{selected} WHERE {where} ORDER BY {order} LIMIT ?", [*(value for _, value in asked), limit]
-    )
-    names = [column[0] for column in rows.description]
-    return [dict(zip(names, row, strict=True)) for row in rows]
-
-
 def _add_flags(db: sqlite3.Connection, records: list[FlagRecord]) -> None:
-    rows = [[_text(getattr(record, column)) for column in _FLAG_COLUMNS] for record in records]
-    _insert(db, "flags", _FLAG_COLUMNS, rows)
+    rows = [[text(getattr(record, column)) for column in _FLAG_COLUMNS] for record in records]
+    insert(db, "flags", _FLAG_COLUMNS, rows)
 
 
 def _add_entries(db: sqlite3.Connection, records: list[QuarantineEntry]) -> None:
     rows = [
         [
-            *(_text(getattr(record, column)) for column in _ENTRY_COLUMNS if column != "flags"),
+            *(text(getattr(record, column)) for column in _ENTRY_COLUMNS if column != "flags"),
             orjson.dumps(record.flags).decode(),
             len(record.raw),
             _rank(record.state, record.carries_revenue),
@@ -125,7 +118,7 @@ def _add_entries(db: sqlite3.Connection, records: list[QuarantineEntry]) -> None
         for record in records
     ]
     columns = [*(column for column in _ENTRY_COLUMNS if column != "flags"), "flags", "raw_bytes", "rank"]
-    _insert(db, "quarantine", columns, rows, " ON CONFLICT (id) DO NOTHING")
+    insert(db, "quarantine", columns, rows, " ON CONFLICT (id) DO NOTHING")
 
 
 def _move_entries(db: sqlite3.Connection, records: list[EntryMoved]) -> None:
@@ -135,12 +128,12 @@ def _move_entries(db: sqlite3.Connection, records: list[EntryMoved]) -> None:
             " rank = CASE WHEN ? THEN ? WHEN carries_revenue THEN ? ELSE ? END WHERE id = ?",
             [
                 record.state,
-                _text(record.outcome),
+                text(record.outcome),
                 record.state.settled,
                 _SETTLED,
                 _REVENUE,
                 _WITHOUT_REVENUE,
-                _text(record.id),
+                text(record.id),
             ],
         )
 
@@ -149,6 +142,7 @@ def _trim(db: sqlite3.Connection, records: list[Trimmed]) -> None:
     for bounds in records:
         _trim_flags(db, bounds)
         _trim_quarantine(db, bounds)
+        sqlite_state.trim(db, bounds)
 
 
 def _trim_flags(db: sqlite3.Connection, bounds: Trimmed) -> None:
@@ -188,31 +182,19 @@ def _rank(state: EntryState, carries_revenue: bool) -> int:
     return _REVENUE if carries_revenue else _WITHOUT_REVENUE
 
 
-def _insert(
-    db: sqlite3.Connection, table: str, columns: Sequence[str], rows: list[list[Any]], rest: str = ""
-) -> None:
-    """Many rows with each statement: after every statement the thread has to win Python's lock back from a
-    busy event loop, which may take 5 ms.
-    """
-    place = f"({', '.join('?' * len(columns))})"
-    begin = 0
-    for size in _ROWS_PER_STATEMENT:
-        statement = f"INSERT INTO {table} ({', '.join(columns)}) VALUES {', '.join([place] * size)}{rest}"
-        while len(rows) - begin >= size:
-            db.execute(statement, list(chain.from_iterable(rows[begin : begin + size])))
-            begin += size
-
-
-def _text(value: Any) -> Any:
-    """`value` as SQLite can hold it: half a character (a lone surrogate) is written as an escape."""
-    if isinstance(value, str) and not value.isascii():
-        return value.encode(errors="backslashreplace").decode()
-    return value
-
-
 _APPLY: dict[type[Record], Any] = {
     FlagRecord: _add_flags,
     QuarantineEntry: _add_entries,
     EntryMoved: _move_entries,
+    OutboxEntry: sqlite_state.add_outbox,
+    EntriesGone: sqlite_state.remove_outbox,
+    StatePart: sqlite_state.set_parts,
+    TagSeen: sqlite_state.add_tags,
+    Outage: sqlite_state.set_outages,
     Trimmed: _trim,
 }
+_TURNS = {kind: number for number, kind in enumerate(_APPLY)}
+
+
+def _turn(record: Record) -> int:
+    return _TURNS[type(record)]

@@ -6,13 +6,19 @@ from functools import wraps
 import pytest
 
 from gateway.store.protocol import (
+    EntriesGone,
     EntryMoved,
     EntryState,
     FlagQuery,
     FlagRecord,
+    Outage,
+    OutboxEntry,
+    OutboxUsage,
     QuarantineEntry,
     QuarantineQuery,
+    StatePart,
     StoreError,
+    TagSeen,
     Trimmed,
     Usage,
     kept,
@@ -240,3 +246,71 @@ async def test_closing_finishes_what_was_asked_for(store):
     await store.close()
     await asyncio.sleep(0)
     assert answers == [None] * 200
+
+
+def waiting(number, charger="CP1", **over):
+    facts = {"time": 1000.0 + number, "version": "1.6", "action": "MeterValues", "raw": b"[2]" * number}
+    return OutboxEntry(charger=charger, number=number, **facts | over)
+
+
+@on_each_store
+async def test_a_chargers_outbox_comes_back_in_its_order_page_by_page(store):
+    await kept(store, waiting(2), waiting(1), waiting(3), waiting(1, "CP2"))
+    assert await store.outbox("CP1", limit=2) == [waiting(1), waiting(2)]
+    assert await store.outbox("CP1", after=2) == [waiting(3)]
+    assert await store.outbox("CP9") == []
+
+
+@on_each_store
+async def test_an_entry_that_is_there_stays_as_it_is(store):
+    await kept(store, waiting(1))
+    assert await kept(store, waiting(1, raw=b"other", time=5.0)) is None
+    assert await store.outbox("CP1") == [waiting(1)]
+
+
+@on_each_store
+async def test_what_is_delivered_is_gone_and_what_is_learned_with_it_is_kept_in_one_commit(store):
+    await kept(store, waiting(1), waiting(2), waiting(3))
+    await kept(store, EntriesGone("CP1", (1, 3, 9)), StatePart("CP1", "book", b"{}"))
+    assert await store.outbox("CP1") == [waiting(2)]
+    assert await store.state("CP1") == {"book": b"{}"}
+
+
+@on_each_store
+async def test_what_waits_is_summed_up_by_charger(store):
+    await kept(store, waiting(4), waiting(2), waiting(7, "CP2"), waiting(1, "CP3"))
+    await kept(store, EntriesGone("CP3", (1,)))
+    assert await store.outbox_usage() == [
+        OutboxUsage("CP1", 2, 18, 1002.0, 4),
+        OutboxUsage("CP2", 1, 21, 1007.0, 7),
+    ]
+
+
+@on_each_store
+async def test_a_part_is_replaced_as_a_whole_and_removed_when_empty(store):
+    await kept(store, StatePart("CP1", "book", b"1"), StatePart("CP1", "book", b"2"))
+    await kept(store, StatePart("CP1", "station", b"s"), StatePart("", "key", b"k"))
+    assert await store.state("CP1") == {"book": b"2", "station": b"s"}
+    await kept(store, StatePart("CP1", "book", b""))
+    assert await store.state("CP1") == {"station": b"s"}
+    assert await store.state("") == {"key": b"k"}
+
+
+@on_each_store
+async def test_the_last_word_about_a_tag_counts_and_old_words_are_trimmed(store):
+    await kept(store, TagSeen(b"a", 1.0, b"1"), TagSeen(b"b", 2.0, b"1"), TagSeen(b"a", 3.0, b"2"))
+    assert await store.tags() == [TagSeen(b"b", 2.0, b"1"), TagSeen(b"a", 3.0, b"2")]
+    await kept(store, bounds(tags_since=2.5))
+    assert await store.tags() == [TagSeen(b"a", 3.0, b"2")]
+
+
+@on_each_store
+async def test_an_outage_is_written_again_as_it_grows_and_the_oldest_go_first(store):
+    first = Outage(backend="b", begin=1.0)
+    await kept(store, first, Outage(backend="b", begin=5.0, end=9.0, chargers=2, messages=3, energy_wh=1.5))
+    ended = Outage(backend="b", begin=1.0, end=2.0, reason="it refuses connections", messages=4)
+    await kept(store, ended)
+    assert [outage.begin for outage in await store.outages()] == [5.0, 1.0]
+    assert (await store.outages())[1] == ended
+    await kept(store, bounds(outages=1))
+    assert [outage.begin for outage in await store.outages()] == [5.0]

@@ -1,0 +1,168 @@
+"""What a translator is told and what it wants: its whole contract with the session.
+
+A translator stands between the session and the backend's leg, and is to the session a backend that speaks
+the charger's own version. It is told what both ends say, with payloads as JSON values, and answers with
+orders. It knows no socket, clock or chance; the session keeps one CALL out per connection, a line behind
+it, the outbox while the backend is away, and what it answers meanwhile.
+
+Time is in seconds since 1970 and never goes back.
+"""
+
+from enum import StrEnum
+from typing import Any, Protocol
+
+from msgspec import Struct
+
+from gateway.ocpp.message import Version
+
+Payload = dict[str, Any]
+"""A payload as JSON value; numbers are `gateway.ocpp.values.Number` where their text matters, else plain."""
+
+
+class Refused(Struct, frozen=True, gc=False):
+    """An answer that is a CALLERROR: `code` in the spelling of the version it is for, or from."""
+
+    code: str
+    description: str = ""
+
+
+class NoAnswer(Struct, frozen=True, gc=False):
+    """A CALL of the translator got no answer: it timed out, or the connection it went to is gone."""
+
+
+Answer = Payload | Refused | NoAnswer
+
+
+class ChargerCall(Struct, frozen=True, gc=False):
+    """A CALL of the charger, whose turn to be delivered has come; `id` is what `AnswerCharger` repeats.
+
+    `stored`: it comes from the outbox, the charger has heard an answer of ours meanwhile, and the translated
+    one goes no further than the session. `received_at` is then when it came, else now.
+    `transaction_id` is the id that the charger was given for a StartTransaction of 1.6 by such an answer;
+    a translator that gives ids takes it for its own. None lets the translator give one.
+    """
+
+    id: str
+    action: str
+    payload: Payload
+    received_at: float
+    stored: bool = False
+    transaction_id: int | None = None
+
+
+class BackendCall(Struct, frozen=True, gc=False):
+    """A CALL of the backend, in the backend's version; `id` is what `AnswerBackend` repeats."""
+
+    id: str
+    action: str
+    payload: Payload
+
+
+class ToBackend(Struct, frozen=True, gc=False):
+    """Send a CALL to the backend. Its answer comes to `backend_answered` with `token`, once.
+
+    `live`: it may overtake transaction messages that wait (status, heartbeat, authorisation, boot).
+    """
+
+    token: int
+    action: str
+    payload: Payload
+    live: bool = False
+
+
+class ToCharger(Struct, frozen=True, gc=False):
+    """Send a CALL to the charger, in its version. Its answer comes to `charger_answered`, once."""
+
+    token: int
+    action: str
+    payload: Payload
+
+
+class AnswerCharger(Struct, frozen=True, gc=False):
+    """The answer to the `ChargerCall` with this id, in the charger's version. Exactly one per call.
+
+    `delivered` is False when the backend has not processed the message: an outbox keeps it and tries again
+    (only together with `Refused`).
+    """
+
+    id: str
+    answer: Payload | Refused
+    delivered: bool = True
+
+
+class AnswerBackend(Struct, frozen=True, gc=False):
+    """The answer to the `BackendCall` with this id, in the backend's version. Exactly one per call."""
+
+    id: str
+    answer: Payload | Refused
+
+
+class Severity(StrEnum):
+    """How much a loss matters: `billing` may change what somebody pays."""
+
+    INFO = "info"
+    WARN = "warn"
+    BILLING = "billing"
+
+
+class Lost(Struct, frozen=True, gc=False):
+    """Something could not be carried: dropped, narrowed, invented or refused.
+
+    `code` is from the table of losses; `path` is in the payload that came in; `value` is what stood there as
+    JSON text, `became` what stands for it, if anything.
+    """
+
+    code: str
+    severity: Severity
+    path: str = ""
+    value: str = ""
+    became: str = ""
+
+
+Order = ToBackend | ToCharger | AnswerCharger | AnswerBackend | Lost
+
+
+class Translator(Protocol):
+    """One charger behind one backend of another version.
+
+    After every call that returned orders the session looks at `changed`: when it is set, it writes
+    `snapshot()` in one commit with the message, before any of the orders leaves, and clears it. What need not
+    survive is no change. `due` is when `time_passed` should come (infinity for never); it may be too early.
+    """
+
+    charger_version: Version
+    backend_version: Version
+    changed: bool
+    due: float
+
+    def charger_call(self, call: ChargerCall, now: float) -> list[Order]:
+        """The charger asks, or the outbox delivers what it asked."""
+
+    def backend_call(self, call: BackendCall, now: float) -> list[Order]:
+        """The backend asks."""
+
+    def backend_answered(self, token: int, answer: Answer, now: float) -> list[Order]:
+        """The backend's answer to `ToBackend`."""
+
+    def charger_answered(self, token: int, answer: Answer, now: float) -> list[Order]:
+        """The charger's answer to `ToCharger`."""
+
+    def charger_opened(self, now: float) -> list[Order]:
+        """The charger has connected (again); what was asked of it before was told as `NoAnswer`."""
+
+    def backend_opened(self, now: float) -> list[Order]:
+        """The backend's link is there (again); what was asked of it before was told as `NoAnswer`."""
+
+    def backend_closed(self, now: float) -> list[Order]:
+        """The backend's link is gone. From now on messages come from the outbox, after the next opening."""
+
+    def stores(self, action: str, payload: Payload) -> bool:
+        """While the backend is away: whether this CALL of the charger, beyond those that every outbox keeps,
+        must reach the backend later, in its place among the others.
+        """
+
+    def time_passed(self, now: float) -> list[Order]:
+        """`due` has come."""
+
+    def snapshot(self) -> bytes:
+        """Everything that must survive reconnects and restarts, as JSON; what `restored` takes."""
