@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+from gateway.dialect.clean import MAX_DEPTH, MAX_NODES
 from gateway.dialect.rules.places import MISSING, Change, shown
 from gateway.ocpp.values import Number, Path
 
@@ -35,29 +36,38 @@ def plain(value: Any) -> Any:
     return value
 
 
-def tree(value: Any, depth: int = 0) -> Any:  # noqa: PLR0911
-    """A tree again. Errors: TypeError for what JSON does not have, ValueError for what goes too deep."""
-    if depth > 32:
-        raise ValueError("it is nested too deeply")
-    if value is None or isinstance(value, bool):
-        return value
-    if isinstance(value, str):
-        return str(value)
-    if isinstance(value, Exact):
-        return Number(value.text)
-    if isinstance(value, int):
-        return Number(str(int(value)))
-    if isinstance(value, float):
-        if not math.isfinite(value):
-            raise TypeError(f"{value} is not JSON")
-        return Number(repr(float(value)))
+def tree(value: Any) -> Any:
+    """A tree again. Errors: TypeError for what JSON does not have, ValueError for too much."""
+    return _tree(value, 0, [MAX_NODES])
+
+
+def _tree(value: Any, depth: int, left: list[int]) -> Any:
+    left[0] -= 1
+    if depth > MAX_DEPTH or left[0] < 0:
+        raise ValueError("it is nested too deeply or too large")
     if isinstance(value, dict):
         if not all(isinstance(key, str) for key in value):
             raise TypeError("a key is not a text")
-        return {key: tree(member, depth + 1) for key, member in value.items()}
+        return {key: _tree(member, depth + 1, left) for key, member in value.items()}
     if isinstance(value, list | tuple):
-        return [tree(item, depth + 1) for item in value]
-    raise TypeError(f"{type(value).__name__} is not JSON")
+        return [_tree(item, depth + 1, left) for item in value]
+    return _leaf(value)
+
+
+def _leaf(value: Any) -> Any:
+    match value:
+        case None | bool() | Number():
+            return value
+        case str():
+            return str(value)
+        case Exact():
+            return Number(value.text)
+        case int():
+            return Number(str(int(value)))
+        case float() if math.isfinite(value):
+            return Number(repr(float(value)))
+        case _:
+            raise TypeError(f"{type(value).__name__} {str(value)[:20]} is not JSON")
 
 
 def difference(before: Any, after: Any, path: Path = ()) -> list[Change]:

@@ -19,6 +19,7 @@ from gateway.dialect.clean import check_for
 from gateway.dialect.reading import Mode, Outcome, Reading
 from gateway.dialect.rules.rule import KIND_OF, Kind, Payload
 from gateway.ocpp import frame
+from gateway.ocpp.actions import known_action
 from gateway.ocpp.flags import Flag
 from gateway.ocpp.frame import split
 from gateway.ocpp.message import Message, MessageType, Sender, Version
@@ -77,13 +78,14 @@ class Interpreter:
         """As `Reader.read`, in this dialect."""
         message = split(data)
         flags: list[Flag] = []
-        written = data
+        written, action = data, ""
         if message is not None:
             kind = KIND_OF.get((message.type, Sender.CHARGER))
             action = message.action if message.type is CALL else action_of(message.id) or ""
             if kind is not None and (kind, action) in self.index.rules:
                 flags, written = self._ruled(message, kind, action)
-        rules = None if message is not None else self.index
+        is_spelt = message is not None and (message.type is not CALL or known_action(self.version, action))
+        rules = None if is_spelt else self.index
         wanted = any(kind.sender is Sender.CHARGER for kind, _ in self.index.methods) or self._is_awaited(
             message
         )

@@ -17,7 +17,7 @@ from gateway.ocpp.message import Version
 
 MOST_STARS: Final = 4
 LONGEST_PATTERN: Final = 100
-_REGULAR: Final = re.compile(r"[\\^$|{}]|\.[*+]|\)[*+?]|\[[^\]]*\]")
+_REGULAR: Final = re.compile(r"[\\^$|{}]|(?<!\d)\.[*+]|\)[*+?]|\[[^\]]*\]")
 _CLAUSE: Final = re.compile(r"(>=|<=|>|<|=|!=)\s*(\S+)")
 _TOKEN: Final = re.compile(r"\d+|[a-z]+", re.ASCII)
 _EARLY: Final = frozenset({"alpha", "beta", "dev", "pre", "rc"})

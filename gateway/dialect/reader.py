@@ -145,6 +145,10 @@ class Reader:
         """What applies to the station beside the general repairs."""
         return self._brand
 
+    def hears(self, action: str) -> bool:
+        """Whether the brand has something to say about this CALL of the charger."""
+        return self._listening is not None and action.encode() in self._listening.index.calls
+
     def _find_interpreter(self) -> None:
         brand = self._brand if self.mode is not Mode.STRICT else None
         self._interpreter = Interpreter(brand, self.version, self.memories) if brand is not None else None

@@ -43,7 +43,7 @@ class Driver:
 
     `credential` is a digest of the charger's Authorization header, b"" when it had none; `address` is
     the charger's IP address; `version` is what the backend agreed to speak; `connected_at` is in seconds
-    since 1970.
+    since 1970; `tap` is told every frame as it came while somebody records them.
     """
 
     __slots__ = (
@@ -54,6 +54,7 @@ class Driver:
         "connected_at",
         "credential",
         "session",
+        "tap",
         "version",
         "world",
     )
@@ -70,6 +71,7 @@ class Driver:
         self.backend: Link | None = None
         self.version = session.version
         self.connected_at = 0.0
+        self.tap: Callable[[Sender, bytes, float], None] | None = None
 
     def tell(self, event: ev.Event) -> None:
         """Give the session an event and do what it wants."""
@@ -83,6 +85,8 @@ class Driver:
 
     def charger_frame(self, epoch: int, data: bytes, binary: bool) -> None:
         """Give the session a message of the charger."""
+        if self.tap is not None:
+            self.tap(Sender.CHARGER, data, monotonic())
         try:
             effects = self.session.charger_frame(epoch, data, binary, monotonic())
         except Exception as error:
@@ -96,6 +100,8 @@ class Driver:
 
     def backend_frame(self, epoch: int, data: bytes, binary: bool) -> None:
         """Give the session a message of the backend."""
+        if self.tap is not None:
+            self.tap(Sender.BACKEND, data, monotonic())
         try:
             effects = self.session.backend_frame(epoch, data, binary, monotonic())
         except Exception as error:

@@ -13,11 +13,15 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct
 
 from gateway.config import Config
+from gateway.dialect.adapting import Memories
+from gateway.dialect.brand import Brand
 from gateway.dialect.history import History
+from gateway.dialect.library import Library
 from gateway.dialect.reader import Mode, Reader
 from gateway.dialect.station import Station
 from gateway.net.backend import Backend, BackendAway, BackendRefused
 from gateway.net.busy import MalformedShare
+from gateway.net.capture import Captures
 from gateway.net.driver import Driver
 from gateway.net.duplicates import Duplicates, digest
 from gateway.net.handshake import Offer, Refusal, registry_key
@@ -54,6 +58,7 @@ class _Known(Struct):
 
     history: History
     station: Station
+    memories: Memories
 
 
 class Admission(Struct):
@@ -73,6 +78,8 @@ class Fleet:
     def __init__(self, config: Config, tally: Tally, keeper: Keeper, clock: Callable[[], float]) -> None:
         self.config = config
         self.tally = tally
+        self.library = Library()
+        self.captures = Captures()
         self.backend = Backend(config.backend)
         self.drivers: dict[str, Driver] = {}
         self.addresses: Counter[str] = Counter()
@@ -98,6 +105,12 @@ class Fleet:
         self.session_settings = session_settings(config)
         for driver in self.drivers.values():
             driver.session.settings = self.session_settings
+            driver.session.recall(driver.session.station)
+
+    def adopt(self, library: Library) -> None:
+        """From now on this is what is known of brands, for connected chargers too."""
+        self.library = library
+        for driver in self.drivers.values():
             driver.session.recall(driver.session.station)
 
     # Letting chargers in
@@ -132,23 +145,27 @@ class Fleet:
         return self._epochs
 
     def _new_driver(self, offer: Offer, address: str) -> Driver:
-        known = self._known.pop(offer.registry_key, None) or _Known(History(), Station())
+        known = self._known.pop(offer.registry_key, None) or _Known(History(), Station(), Memories())
         known.history.reconnected()
         wall_offset_s = self._clock() - monotonic()
         session = ChargerSession(
             offer.charger_id,
             self.session_settings,
             self.tally,
-            Reader(offer.versions[0][0], history=known.history),
+            Reader(offer.versions[0][0], history=known.history, memories=known.memories),
             wall_offset_s,
         )
         session.dialect_of = partial(self._dialect_of, offer.charger_id)
         session.recall(known.station)
-        return Driver(offer.charger_id, address, digest(offer.authorization), session, self)
+        driver = Driver(offer.charger_id, address, digest(offer.authorization), session, self)
+        self.captures.attach(offer.registry_key, driver)
+        return driver
 
-    def _dialect_of(self, charger_id: str, station: Station) -> tuple[Mode, ZoneInfo | None]:
-        mode, zone = self.config.dialect.of(charger_id, station.vendor)
-        return mode, ZoneInfo(zone) if zone else None
+    def _dialect_of(self, charger_id: str, station: Station) -> tuple[Mode, ZoneInfo | None, Brand | None]:
+        dialect = self.config.dialect
+        mode, zone = dialect.of(charger_id, station.vendor)
+        brand = self.library.brand(charger_id, station, *dialect.chosen(charger_id, station.vendor))
+        return mode, ZoneInfo(zone) if zone else None, brand
 
     def _check_room(self) -> None:
         limits = self.config.limits
@@ -229,7 +246,7 @@ class Fleet:
 
     def _remember(self, key: str, session: ChargerSession) -> None:
         """Keep what is known of a charger that left; those that left longest ago make room."""
-        self._known[key] = _Known(session.reader.history, session.station)
+        self._known[key] = _Known(session.reader.history, session.station, session.reader.memories)
         if len(self._known) > self.config.limits.chargers:
             del self._known[next(iter(self._known))]
 

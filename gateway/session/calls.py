@@ -41,7 +41,8 @@ class Call(Struct, gc=False):
     session's clock; `sent_at` is right from when it is sent. `billing` says whether it carries revenue.
     `doubt` is there when it could not be repaired and goes on as it came; `retry` is the number of the
     `RetryWanted` that sent it, whose answer is for nobody but the one who wanted it, else 0. `answer` is
-    what the charger heard of a billing CALL.
+    what the charger heard of a billing CALL. `is_made` says that the gateway made the CALL up in the
+    charger's name: its answer ends here.
     """
 
     id: str
@@ -55,6 +56,7 @@ class Call(Struct, gc=False):
     doubt: "Doubt | None" = None
     retry: int = 0
     answer: bytes = b""
+    is_made: bool = False
 
 
 class Doubt(Struct, gc=False):

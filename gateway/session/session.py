@@ -18,8 +18,11 @@ from typing import Any
 
 from msgspec import Struct, structs
 
+from gateway.dialect.brand import Brand
 from gateway.dialect.empty import is_clean_when_empty
+from gateway.dialect.interpreter import Fitted
 from gateway.dialect.reader import Mode, Outcome, Reader, Reading
+from gateway.dialect.rules.rule import Kind
 from gateway.dialect.station import Station, station_of
 from gateway.ocpp import actions, errors, frame
 from gateway.ocpp.flags import FLAGS, Flag, FlagCode
@@ -54,7 +57,7 @@ POLICY_VIOLATION = 1008
 TRY_AGAIN_LATER = 1013
 
 
-DialectOf = Callable[[Station], tuple[Mode, tzinfo | None]]
+DialectOf = Callable[[Station], tuple[Mode, tzinfo | None, Brand | None]]
 
 
 class SessionSettings(Struct, frozen=True):
@@ -148,7 +151,7 @@ class ChargerSession:
         self.station = station
         self._counted_as = self.tally.station(station.vendor, station.firmware)
         if self.dialect_of is not None:
-            self.reader.mode, self.reader.timezone = self.dialect_of(station)
+            self.reader.follow(*self.dialect_of(station))
 
     @property
     def is_over(self) -> bool:
@@ -253,7 +256,7 @@ class ChargerSession:
             and len(data) == len(call.id) + 9
             and data == b'[3,"%b",{}]' % call.id.encode()
             and is_clean_when_empty(self.version, call.action)
-            and not (binary or call.answer_id or call.retry)
+            and not (binary or call.answer_id or call.retry or call.is_made)
         ):
             return self._hand_back(call, CALLRESULT, data, back, now)
         got = self.reader.read(data, BACKEND, back.action_of, now + self.wall_offset_s, back.ids)
@@ -289,12 +292,42 @@ class ChargerSession:
         self.tally.messages[back.asks, label, self.version] += 1
         self.last_action = action = message.action
         billing = action in actions.NEVER_LOST
+        told: list[Effect] = []
+        if action == "BootNotification" and onward is self.to_backend and not message.is_made:
+            message, told = self._meet(message, now)
         call = Call(message.id, action, label, message.frame, now, billing, message.id_literal, now, doubt)
-        if action == "BootNotification" and onward is self.to_backend:
-            self.recall(station_of(message))
+        if message.is_made:
+            call.is_made = True
         if onward.out is not None or onward.line or not onward.leg.is_open:
-            return self._wait(call, onward, now)
-        return self._send(call, onward, now)
+            effects = self._wait(call, onward, now)
+        else:
+            effects = self._send(call, onward, now)
+        return [*told, *effects] if told else effects
+
+    def _meet(self, message: Message, now: float) -> tuple[Message, list[Effect]]:
+        """The charger has booted: from now on it is spoken to, and heard, in its own dialect.
+
+        The BootNotification itself is read in that dialect too, where it has something to say about it.
+        """
+        before = self.reader.brand
+        self.recall(station_of(message))
+        if self.reader.brand is before or not self.reader.hears(message.action):
+            return message, []
+        got = self.reader.read(message.frame, CHARGER, _nothing_awaited, now + self.wall_offset_s)
+        if isinstance(got, Message) or [found.type for found in got.messages] != [CALL]:
+            return message, []
+        got.messages[0].id_literal = message.id_literal
+        flagged = self._flagged(CHARGER, "call", message.action, message.frame, got.flags, Verdict.DELIVERED)
+        return got.messages[0], [flagged]
+
+    def _fitted(self, data: bytes, kind: Kind, action: str) -> tuple[Fitted, list[Effect]]:
+        """A message to the charger in the form its brand takes, and what there is to tell about that."""
+        fitted = self.reader.fit(data, kind, action)
+        if not fitted.flags:
+            return fitted, []
+        sender, word = kind.sender, "call" if kind.is_request else "result"
+        verdict = Verdict.DELIVERED if fitted.answer is None else Verdict.IGNORED
+        return fitted, [self._flagged(sender, word, action, data, fitted.flags, verdict)]
 
     def _send(self, call: Call, calls: Calls, now: float) -> list[Effect]:
         """A CALL's turn has come: it leaves, unless it is a repetition that was answered already."""
@@ -307,9 +340,16 @@ class ChargerSession:
         limit = now + (settings.answer_deadline_s if call.billing else settings.call_timeout_s)
         if limit < self.due:
             self.due = limit
-        if calls.late and call.id in calls.late and calls.rename(call):
-            return [Noted("id-renamed", call.label), calls.send(call.frame)]
-        return [calls.send(call.frame)]
+        renamed = calls.late and call.id in calls.late and calls.rename(call)
+        effects: list[Effect] = [Noted("id-renamed", call.label)] if renamed else []
+        if calls is self.to_charger and (Kind.BACKEND_CALL, call.action) in self.reader.to_charger:
+            fitted, told = self._fitted(call.frame, Kind.BACKEND_CALL, call.action)
+            effects += told
+            if fitted.answer is not None:
+                answer = _result(fitted.answer, call)
+                return [*effects, *self._hand_back(call, CALLRESULT, answer, calls, now)]
+            call.frame = fitted.data
+        return [*effects, calls.send(call.frame)]
 
     def _wait(self, call: Call, calls: Calls, now: float) -> list[Effect]:
         """A CALL has to wait: in the line, or, where a charger's line is full, with the charger."""
@@ -347,6 +387,9 @@ class ChargerSession:
         if call.retry:
             calls.out = None
             return [_retried(call, message), *self._next(calls, now)]
+        if call.is_made:
+            calls.out = None
+            return self._next(calls, now)
         if call.doubt is not None and message.type is CALLERROR and call.billing:
             calls.out = None
             return [*self._refused(call, call.doubt, message, data), *self._next(calls, now)]
@@ -364,10 +407,14 @@ class ChargerSession:
             effects = [SendToBackend(data)]
         else:
             self.tally.latency[self.settings.backend_name, label].add(now - call.sent_at)
+            told: list[Effect] = []
+            if type_ is CALLRESULT and (Kind.BACKEND_RESULT, call.action) in self.reader.to_charger:
+                fitted, told = self._fitted(data, Kind.BACKEND_RESULT, call.action)
+                data = fitted.data
             if call.billing and type_ is CALLRESULT:
                 call.answer = data
                 self._last_billing = call
-            effects = [SendToCharger(data)]
+            effects = [*told, SendToCharger(data)] if told else [SendToCharger(data)]
         if calls.line:
             effects += self._next(calls, now)
         return effects
@@ -443,6 +490,8 @@ class ChargerSession:
             label = message.action if actions.known_action(self.version, message.action) else "unknown"
             effects += self._relay(message, onward, back, now, label, doubt)
         sender = back.leg.end
+        if messages and messages[0].is_made and reading.original is not None and reading.reply is not None:
+            effects.append(self._own_answer(reading.reply, reading.original.action, back))
         if messages:
             kind, action, verdict = KIND[messages[0].type], messages[0].action, Verdict.DELIVERED
         else:
@@ -453,10 +502,17 @@ class ChargerSession:
             if is_kept and reading.reply is not None and reading.reply.startswith(b"[3"):
                 return [self._keep_then_answer(kind, action, data, reading.flags, reading.reply)]
             if reading.reply is not None:
-                effects.append(back.send(reading.reply))
+                effects.append(self._own_answer(reading.reply, action, back))
         if reading.flags:
             effects.append(self._flagged(sender, kind, action, data, reading.flags, verdict))
         return effects
+
+    def _own_answer(self, reply: bytes, action: str, back: Calls) -> Effect:
+        """An answer that only the gateway gives, in the form the charger's brand takes."""
+        is_result = reply.startswith(b"[3") and back.leg.end is CHARGER
+        if is_result and (Kind.BACKEND_RESULT, action) in self.reader.to_charger:
+            reply = self.reader.fit(reply, Kind.BACKEND_RESULT, action).data
+        return back.send(reply)
 
     def _worth_a_try(self, reading: Reading) -> Message | None:
         """A message that could not be repaired but may go on as it came: the other end may understand it.
@@ -655,6 +711,12 @@ class ChargerSession:
         if self._flooding_since:
             times.append(self._earliest_next)
         self.due = min(times)
+
+
+def _result(answer: bytes, call: Call) -> bytes:
+    """A CALLRESULT under the id that the sender of the CALL knows."""
+    message = frame.split(answer)
+    return answer if message is None or call.answer_id is None else frame.renamed(message, call.answer_id)
 
 
 def _nothing_awaited(_: str) -> None:

@@ -13,7 +13,6 @@ from gateway.dialect.rules.pack import Pack, Test
 from gateway.dialect.rules.rule import Use
 from gateway.ocpp.flags import Flag
 from gateway.ocpp.message import Sender
-from gateway.ocpp.values import dumps
 
 
 class Outcome(Struct, frozen=True):
@@ -103,9 +102,9 @@ def _action(frame: str) -> str:
     return value[2] if isinstance(value, list) and len(value) == 4 and isinstance(value[2], str) else ""
 
 
-def _tree(frame: str) -> str | None:
-    """A frame so that two of them can be compared: members in order, numbers as written; None: not JSON."""
+def _tree(frame: str) -> object:
+    """A frame so that two of them can be compared, numbers as they are written; None: it is not JSON."""
     try:
-        return dumps(parse(frame.strip(), Notes()).values[0]) if frame.strip() else ""
-    except (NotJsonError, TypeError):
+        return parse(frame.strip(), Notes()).values[0] if frame.strip() else ""
+    except NotJsonError:
         return None
