@@ -9,23 +9,24 @@ from typing import Final
 from gateway.ocpp.message import Sender, Version
 
 
-def _words(text: str) -> frozenset[str]:
+def words(text: str) -> frozenset[str]:
+    """The words of a text."""
     return frozenset(text.split())
 
 
-_CHARGER_16: Final = _words(
+_CHARGER_16: Final = words(
     """Authorize BootNotification DataTransfer DiagnosticsStatusNotification FirmwareStatusNotification
     Heartbeat LogStatusNotification MeterValues SecurityEventNotification SignCertificate
     SignedFirmwareStatusNotification StartTransaction StatusNotification StopTransaction"""
 )
-_BACKEND_16: Final = _words(
+_BACKEND_16: Final = words(
     """CancelReservation CertificateSigned ChangeAvailability ChangeConfiguration ClearCache
     ClearChargingProfile DataTransfer DeleteCertificate ExtendedTriggerMessage GetCompositeSchedule
     GetConfiguration GetDiagnostics GetInstalledCertificateIds GetLocalListVersion GetLog
     InstallCertificate RemoteStartTransaction RemoteStopTransaction ReserveNow Reset SendLocalList
     SetChargingProfile SignedUpdateFirmware TriggerMessage UnlockConnector UpdateFirmware"""
 )
-_CHARGER_201: Final = _words(
+_CHARGER_201: Final = words(
     """Authorize BootNotification ClearedChargingLimit DataTransfer FirmwareStatusNotification
     Get15118EVCertificate GetCertificateStatus Heartbeat LogStatusNotification MeterValues
     NotifyChargingLimit NotifyCustomerInformation NotifyDisplayMessages NotifyEVChargingNeeds
@@ -33,7 +34,7 @@ _CHARGER_201: Final = _words(
     PublishFirmwareStatusNotification ReportChargingProfiles ReservationStatusUpdate
     SecurityEventNotification SignCertificate StatusNotification TransactionEvent"""
 )
-_BACKEND_201: Final = _words(
+_BACKEND_201: Final = words(
     """CancelReservation CertificateSigned ChangeAvailability ClearCache ClearChargingProfile
     ClearDisplayMessage ClearVariableMonitoring CostUpdated CustomerInformation DataTransfer
     DeleteCertificate GetBaseReport GetChargingProfiles GetCompositeSchedule GetDisplayMessages
@@ -43,12 +44,12 @@ _BACKEND_201: Final = _words(
     SetMonitoringBase SetMonitoringLevel SetNetworkProfile SetVariableMonitoring SetVariables
     TriggerMessage UnlockConnector UnpublishFirmware UpdateFirmware"""
 )
-_CHARGER_21: Final = _CHARGER_201 | _words(
+_CHARGER_21: Final = _CHARGER_201 | words(
     """BatterySwap ClosePeriodicEventStream GetCertificateChainStatus NotifyDERAlarm NotifyDERStartStop
     NotifyPeriodicEventStream NotifyPriorityCharging NotifySettlement OpenPeriodicEventStream
     PullDynamicScheduleUpdate ReportDERControl VatNumberValidation"""
 )
-_BACKEND_21: Final = _BACKEND_201 | _words(
+_BACKEND_21: Final = _BACKEND_201 | words(
     """AFRRSignal AdjustPeriodicEventStream ChangeTransactionTariff ClearDERControl ClearTariffs
     GetDERControl GetPeriodicEventStream GetTariffs NotifyAllowedEnergyTransfer NotifyWebPaymentStarted
     RequestBatterySwap SetDERControl SetDefaultTariff UpdateDynamicSchedule UsePriorityCharging"""

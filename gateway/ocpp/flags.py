@@ -74,6 +74,10 @@ class FlagCode(StrEnum):
     ACTION_UNKNOWN = "action-unknown"
     GATEWAY_FAILED = "gateway-failed"
     REFUSED_BY_BACKEND = "refused-by-backend"
+    LATE_REFUSAL = "late-refusal"
+    TRANSACTION_REFUSED = "transaction-refused"
+    REPORT_EXPIRED = "report-expired"
+    TRANSACTION_ID_FOREIGN = "transaction-id-foreign"
     ACTION_NOT_FOR_SENDER = "action-not-for-sender"
     VERSION_MISMATCH = "version-mismatch"
     PAYLOAD_EMPTY = "payload-empty"
@@ -362,7 +366,25 @@ FLAGS: Final[dict[FlagCode, FlagFacts]] = {
     FlagCode.REFUSED_BY_BACKEND: FlagFacts(
         _ERROR,
         _QUARANTINED,
-        "Billing data beyond repair was refused by the backend; it is kept.",
+        "Billing data was refused by the backend for good; it is kept.",
+    ),
+    FlagCode.LATE_REFUSAL: FlagFacts(
+        _ERROR,
+        _DELIVERED,
+        "The gateway had accepted a driver for an absent backend, which refuses that driver now.",
+    ),
+    FlagCode.TRANSACTION_REFUSED: FlagFacts(
+        _ERROR,
+        _QUARANTINED,
+        "It belongs to a transaction whose start the backend has refused or never given an id; it is kept.",
+    ),
+    FlagCode.REPORT_EXPIRED: FlagFacts(
+        _WARNING, _QUARANTINED, "A page of a report was stored for too long; nobody waits for it any more."
+    ),
+    FlagCode.TRANSACTION_ID_FOREIGN: FlagFacts(
+        _WARNING,
+        _IGNORED,
+        "A backend's command names a transaction by an id that it cannot know; it was refused.",
     ),
     FlagCode.ACTION_NOT_FOR_SENDER: FlagFacts(
         _ERROR, _QUARANTINED, "The action exists, but this end may not send it."

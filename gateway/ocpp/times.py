@@ -58,3 +58,9 @@ def is_date_time(text: str) -> bool:
 
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def text(moment: float) -> str:
+    """A timestamp of `moment` (seconds since 1970) to the millisecond: `2026-11-21T08:00:00.000Z`."""
+    when = datetime.fromtimestamp(round(moment, 3), UTC)
+    return f"{when:%Y-%m-%dT%H:%M:%S}.{when.microsecond // 1000:03d}Z"

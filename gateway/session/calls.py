@@ -7,6 +7,7 @@ StopTransaction; so a line forms here.
 
 from collections import deque
 from collections.abc import Iterator
+from enum import Enum
 
 from msgspec import Struct
 
@@ -32,6 +33,23 @@ SEND_TO: dict[Sender, type[SendToCharger] | type[SendToBackend]] = {
 }
 
 
+class Own(Enum):
+    """Whose CALL it is when it is not just relayed; its answer ends here, or does more than go back.
+
+    `BOOT`, `STATUS` and `ENTRY` are sent to the backend in a charger's name, `MADE` is one that an adapter
+    added to what the charger says; `ABANDONED` is one whose charger left. `COMMAND` is sent to the charger by
+    us; `ORPHANED` is a backend's whose link is gone.
+    """
+
+    BOOT = "boot"
+    STATUS = "status"
+    ENTRY = "entry"
+    ABANDONED = "abandoned"
+    MADE = "made"
+    COMMAND = "command"
+    ORPHANED = "orphaned"
+
+
 class Call(Struct, gc=False):
     """One CALL under way.
 
@@ -41,8 +59,8 @@ class Call(Struct, gc=False):
     session's clock; `sent_at` is right from when it is sent. `billing` says whether it carries revenue.
     `doubt` is there when it could not be repaired and goes on as it came; `retry` is the number of the
     `RetryWanted` that sent it, whose answer is for nobody but the one who wanted it, else 0. `answer` is
-    what the charger heard of a billing CALL. `is_made` says that the gateway made the CALL up in the
-    charger's name: its answer ends here.
+    what the charger heard of a billing CALL. `own` is there when it is not just relayed; `entry` is then its
+    number in the outbox, `about` what else it is about. `epoch` is the charger's connection it came on.
     """
 
     id: str
@@ -56,7 +74,13 @@ class Call(Struct, gc=False):
     doubt: "Doubt | None" = None
     retry: int = 0
     answer: bytes = b""
-    is_made: bool = False
+    own: Own | None = None
+    entry: int = 0
+    about: str = ""
+    epoch: int = 0
+    as_came: bytes = b""
+    patience_s: float = 0.0
+    is_doubted: bool = False
 
 
 class Doubt(Struct, gc=False):
@@ -105,6 +129,12 @@ class Calls:
             self.line = deque()
         self.line.append(call)
 
+    def wait_first(self, call: Call) -> None:
+        """Put `call` at the head of the line."""
+        self.wait(call)
+        assert self.line is not None
+        self.line.rotate(1)
+
     def next(self) -> Call | None:
         """Take the first of the line."""
         return self.line.popleft() if self.line else None
@@ -117,11 +147,15 @@ class Calls:
         message = frame.split(b"[" + call.frame.strip()[1:].lstrip())  # as little space as `split` wants
         if message is None:
             return False
-        self._renamed += 1
         call.answer_id = call.answer_id or frame.quoted(call.id)
-        call.id = f"gateway-{self._renamed}"
+        call.id = self.own_id()
         call.frame = frame.renamed(message, call.id)
         return True
+
+    def own_id(self) -> str:
+        """An id for a CALL of ours that no other CALL here has had."""
+        self._renamed += 1
+        return f"gateway-{self._renamed}"
 
     def action_of(self, id_: str) -> str | None:
         """The action of the CALL that an answer with this id would be for."""

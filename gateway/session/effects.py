@@ -5,7 +5,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from gateway.ocpp.flags import Flag
-from gateway.ocpp.message import Sender
+from gateway.ocpp.message import Sender, Version
 
 
 class SendToCharger(Struct, frozen=True, gc=False):
@@ -84,6 +84,52 @@ class Retried(Struct, frozen=True, gc=False):
     outcome: str
 
 
+class StoreEntry(Struct, frozen=True, gc=False):
+    """Write a CALL of the charger down, with `parts` of the session's state in the same commit.
+
+    The session waits for `EntryStored(number)` before the charger hears an answer. `came_at`: seconds since
+    1970. `energy_wh`: what was charged since the last stored reading of its transaction.
+    """
+
+    number: int
+    action: str
+    frame: bytes
+    came_at: float
+    version: Version
+    parts: tuple[tuple[str, bytes], ...]
+    energy_wh: float = 0.0
+
+
+class DropEntry(Struct, frozen=True, gc=False):
+    """A stored CALL is done with: delivered, or safe in quarantine. `EntryDropped(number)` is awaited.
+
+    `parts` is what was learned with it, for the same commit; `latency_s` is how long the backend took,
+    0.0 when it did not deliver it.
+    """
+
+    number: int
+    parts: tuple[tuple[str, bytes], ...]
+    latency_s: float = 0.0
+
+
+class FetchEntries(Struct, frozen=True, gc=False):
+    """Read the entries that follow number `after`; they come with `EntriesFetched`."""
+
+    after: int
+    limit: int
+
+
+class Remember(Struct, frozen=True, gc=False):
+    """Keep a part of what is known of this charger; nobody waits for it."""
+
+    part: str
+    data: bytes
+
+
+class WantTurn(Struct, frozen=True, gc=False):
+    """Stored messages could be delivered now; `Turn` says how many may."""
+
+
 class Noted(Struct, frozen=True, gc=False):
     """Something about the session itself that an operator may want to know; `name` is from `EVENTS`."""
 
@@ -101,10 +147,16 @@ Effect = (
     | DoubtBackend
     | Flagged
     | Retried
+    | StoreEntry
+    | DropEntry
+    | FetchEntries
+    | Remember
+    | WantTurn
     | Noted
 )
 
 EVENTS = {
+    "answered-locally": "A charger's CALL was answered by the gateway, since the backend is away or silent.",
     "answer-late": "An answer came after its CALL had timed out; it was not forwarded.",
     "answer-repeated": "A CALL with billing data came again byte for byte and heard the same answer again.",
     "answer-unknown": "An answer came that no CALL waits for; it was not forwarded.",
@@ -114,13 +166,24 @@ EVENTS = {
     "backend-silent": "The backend left a CALL or ping unanswered; the charger was closed to keep its data.",
     "backend-slow-reader": "The backend did not read for 30 s; the link was closed.",
     "call-timed-out": "A CALL was not answered in time; the next one in the line was sent.",
+    "backend-boot-pending": "The backend does not accept a charger that booted while it was away.",
     "charger-connected": "A charger connected.",
     "charger-disconnected": "A charger's socket closed.",
     "charger-flooding": "A charger sent far more than its rate for a minute and was disconnected.",
     "charger-paused": "A charger sent more than may wait, than its rate or a busy node allows; it waits.",
     "charger-silent": "A charger did not answer a ping and sent nothing; its socket was closed.",
     "charger-slow-reader": "A charger did not read for 30 s; its socket was closed.",
+    "command-refused": "A charger refused a command of the gateway, such as to stop after a late refusal.",
+    "delivery-refused": "The backend refused a stored message; it is tried again, later.",
+    "entry-conflict": "A message came again with other content; both are delivered.",
+    "entry-delivered": "A stored message was processed by the backend.",
+    "entry-quarantined": "A stored message was refused for good and is kept in quarantine.",
+    "entry-stored": "A charger's message was stored for the backend.",
     "id-renamed": "A CALL's id could be confused with an older one; it went on under another.",
+    "late-refusal": "The backend refused a driver whom the gateway had accepted while it was away.",
+    "outbox-drained": "Everything that was stored for the backend is delivered.",
+    "outbox-failed": "A message could not be stored; its charger was closed unanswered.",
+    "outbox-full": "A charger's outbox is full or too old; it was closed to let its own queue do the work.",
     "quarantine-failed": "A message could not be kept in quarantine; its charger was closed unanswered.",
     "session-failed": "An error of our own ended one charger's connection; its last message was kept.",
 }

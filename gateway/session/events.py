@@ -8,6 +8,7 @@ is told the present.
 from msgspec import Struct
 
 from gateway.ocpp.message import Version
+from gateway.session.outbox import Entry
 
 
 class ChargerOpened(Struct, frozen=True, gc=False):
@@ -100,6 +101,36 @@ class Kept(Struct, frozen=True, gc=False):
     durable: bool
 
 
+class EntryStored(Struct, frozen=True, gc=False):
+    """The CALL of `StoreEntry` number `number` is on disk, or (False) could not be written."""
+
+    number: int
+    durable: bool
+
+
+class EntryDropped(Struct, frozen=True, gc=False):
+    """The CALL of `DropEntry` number `number` is off the disk, or (False) could not be removed."""
+
+    number: int
+    durable: bool
+
+
+class EntriesFetched(Struct, frozen=True, gc=False):
+    """What `FetchEntries` asked for, in order; () when nothing is there, None when it cannot be read now."""
+
+    entries: tuple[Entry, ...] | None
+
+
+class Turn(Struct, frozen=True, gc=False):
+    """So many stored messages may be delivered now."""
+
+    messages: int
+
+
+class BackendAway(Struct, frozen=True, gc=False):
+    """The backend is known to be away: nobody need wait for it."""
+
+
 class RetryWanted(Struct, frozen=True, gc=False):
     """A person wants a message of the charger, kept earlier, to go to the backend now."""
 
@@ -132,6 +163,11 @@ Event = (
     | BackendClosed
     | TimePassed
     | Kept
+    | EntryStored
+    | EntryDropped
+    | EntriesFetched
+    | Turn
+    | BackendAway
     | RetryWanted
     | RestWanted
     | ProbeWanted

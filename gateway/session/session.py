@@ -8,14 +8,16 @@ as out; not free: waits its turn → the answer comes back to the charger under 
 The same from the backend to the charger. With no answer in time, billing data is left with the charger
 by closing its socket (it will send it again); anything else makes room for the next in the line.
 
-While there is no backend there is no session (`when_away = "close"`): the loss of either end closes the
-other one with the code it was closed with, as if the gateway were not there.
+Without a buffer (`when_away = "close"`) the loss of either end closes the other one with the code it was
+closed with, as if the gateway were not there. With one (`gateway.session.buffer`) the charger stays, and the
+buffer stands in for the backend.
 """
 
 from collections.abc import Callable, Iterable
 from datetime import tzinfo
 from typing import Any
 
+import msgspec
 from msgspec import Struct, structs
 
 from gateway.dialect.brand import Brand
@@ -28,7 +30,8 @@ from gateway.ocpp import actions, errors, frame
 from gateway.ocpp.flags import FLAGS, Flag, FlagCode
 from gateway.ocpp.message import Message, MessageType, Sender
 from gateway.session import events as ev
-from gateway.session.calls import KIND, Call, Calls, Doubt
+from gateway.session.buffer import Buffer
+from gateway.session.calls import KIND, Call, Calls, Doubt, Own
 from gateway.session.effects import (
     Close,
     DoubtBackend,
@@ -37,13 +40,16 @@ from gateway.session.effects import (
     Noted,
     Ping,
     ReadOn,
+    Remember,
     Retried,
     SendToBackend,
     SendToCharger,
     StopReading,
     Verdict,
 )
+from gateway.session.knowledge import BufferSettings, Known, Shared
 from gateway.session.leg import Hold, Leg
+from gateway.session.lessons import BOOKED, NAMING, OBSERVED
 from gateway.session.tally import Tally
 
 CHARGER, BACKEND = Sender
@@ -64,6 +70,7 @@ class SessionSettings(Struct, frozen=True):
     """The limits and times of a session, in seconds unless the name says otherwise. 0 switches a ping off.
 
     A charger may send one message per `message_cost_s` in the long run, and be `burst_s` ahead of that.
+    Without `buffer` the charger is closed when the backend goes.
     """
 
     answer_deadline_s: float = 10.0
@@ -78,6 +85,7 @@ class SessionSettings(Struct, frozen=True):
     backend_ping_s: float = 45.0
     backend_pong_s: float = 20.0
     backend_name: str = "backend"
+    buffer: BufferSettings | None = None
 
 
 class ChargerSession:
@@ -99,6 +107,7 @@ class ChargerSession:
         "_rests_until",
         "_unkept",
         "backend",
+        "buffer",
         "charger",
         "charger_id",
         "dialect_of",
@@ -121,6 +130,8 @@ class ChargerSession:
         tally: Tally,
         reader: Reader,
         wall_offset_s: float = 0.0,
+        shared: Shared | None = None,
+        known: Known | None = None,
     ) -> None:
         self.charger_id = charger_id
         self.settings = settings
@@ -145,6 +156,9 @@ class ChargerSession:
         self._last_billing: Call | None = None
         self._numbers = 0
         self._unkept: dict[int, bytes] | None = None
+        self.buffer: Buffer | None = None
+        if settings.buffer is not None and shared is not None:
+            self.buffer = Buffer(self, settings.buffer, shared, known or Known())
 
     def recall(self, station: Station) -> None:
         """This is the station: by its BootNotification, or as it is known from an earlier connection."""
@@ -165,22 +179,35 @@ class ChargerSession:
     # Connections
 
     def _charger_opened(self, event: ev.ChargerOpened, now: float) -> list[Effect]:
-        forgotten = self._forget() if self.charger.is_open else []
+        buffer = self.buffer
+        forgotten: list[Effect] = []
+        if self.charger.is_open:
+            forgotten = self._forget() if buffer is None else self._charger_left(GOING_AWAY, now)
         self.charger.open(event.epoch, now)
         self.version = event.version
         self.reader.speak(event.version)
+        commands = buffer.charger_opened(now) if buffer is not None else []
         self._set_due(now)
-        return [*forgotten, Noted("charger-connected", event.version.value)]
+        return [*forgotten, Noted("charger-connected", event.version.value), *commands]
 
     def _backend_opened(self, event: ev.BackendOpened, now: float) -> list[Effect]:
-        forgotten = self._forget() if self.backend.is_open else []
+        buffer = self.buffer
+        forgotten: list[Effect] = []
+        if self.backend.is_open:
+            forgotten = self._forget() if buffer is None else self._backend_left(now)
         self.backend.open(event.epoch, now)
+        if buffer is not None:
+            buffer.backend_opened(now)
+        effects = [*forgotten, Noted("backend-link-opened"), *self.go_on(now)]
         self._set_due(now)
-        return [*forgotten, Noted("backend-link-opened"), *self._next(self.to_backend, now)]
+        return effects
 
     def _charger_closed(self, event: ev.ChargerClosed, now: float) -> list[Effect]:
         if event.epoch != self.charger.epoch:
             return []
+        if self.buffer is not None:
+            left = self._charger_left(event.code, now) if self.charger.is_open else []
+            return [Noted("charger-disconnected", str(event.code)), *left]
         return [
             Noted("charger-disconnected", str(event.code)),
             *self._lost(self.charger, self.backend, event.code, "charger left"),
@@ -189,6 +216,9 @@ class ChargerSession:
     def _backend_closed(self, event: ev.BackendClosed, now: float) -> list[Effect]:
         if event.epoch != self.backend.epoch:
             return []
+        if self.buffer is not None:
+            left = self._backend_left(now) if self.backend.is_open else []
+            return [Noted("backend-link-closed", str(event.code)), *left]
         return [
             Noted("backend-link-closed", str(event.code)),
             *self._lost(self.backend, self.charger, event.code, "backend left"),
@@ -219,6 +249,71 @@ class ChargerSession:
             for call in unanswered
             if call.retry
         ]
+
+    # Connections of a session with a buffer: either end may go without the other
+
+    def _charger_left(self, code: int, now: float) -> list[Effect]:
+        """The charger is gone; its backend link goes with it, unless there is something to deliver."""
+        buffer = self.buffer
+        assert buffer is not None
+        self.charger.is_open = False
+        effects = self._refuse_commands("the charger left")
+        calls = self.to_backend
+        waiting, calls.line = calls.line or (), None
+        for call in waiting:
+            if call.retry:
+                calls.wait(call)
+        if (out := calls.out) is not None and out.own is None and not out.retry:
+            out.own = Own.ABANDONED
+        if (last := self._last_billing) is not None:
+            buffer.lessons.note_heard(last)
+        self._last_billing = None
+        self._unkept = None
+        if self.backend.is_open and not (buffer.owes and buffer.settings.delivers_for_absent):
+            effects += [*self._close(self.backend, code, "charger left"), *buffer.backend_lost(now)]
+        self._set_due(now)
+        return effects
+
+    def _refuse_commands(self, reason: str) -> list[Effect]:
+        """The backend hears that its CALLs do not reach the charger."""
+        code = errors.code(self.version, errors.Wrong.GENERIC)
+        refused = [call for call in self.to_charger.clear() if call.own is None]
+        if not self.backend.is_open:
+            return []
+        return [SendToBackend(frame.error(call.answer_id or call.id, code, reason)) for call in refused]
+
+    def _backend_left(self, now: float) -> list[Effect]:
+        """The backend's link is gone; the charger stays, and what it still answers is for nobody."""
+        buffer = self.buffer
+        assert buffer is not None
+        self.backend.is_open = False
+        calls = self.to_charger
+        calls.line = None
+        if calls.out is not None and calls.out.own is None:
+            calls.out.own = Own.ORPHANED
+        effects = [*buffer.backend_lost(now), *self._release(self.charger, Hold.OTHER_END_BLOCKED)]
+        self._set_due(now)
+        return effects
+
+    def close_charger(self, name: str, code: int, reason: str, now: float) -> list[Effect]:
+        """End the charger's connection; what it was not answered for stays with it."""
+        if not self.charger.is_open:
+            return [Noted(name)]
+        return [Noted(name), *self._close(self.charger, code, reason), *self._charger_left(code, now)]
+
+    def close_backend(self, reason: str, now: float) -> list[Effect]:
+        """End the backend's link; another one is opened when it can be had."""
+        return [*self._close(self.backend, GOING_AWAY, reason), *self._backend_left(now)]
+
+    def go_on(self, now: float) -> list[Effect]:
+        """Send the backend what may be sent now."""
+        return self._next(self.to_backend, now)
+
+    def end_if_idle(self, now: float) -> list[Effect]:
+        """Close a link that was there only to deliver what a charger has left behind."""
+        if self.backend.is_open and not self.charger.is_open and not self.to_backend:
+            return self.close_backend("charger left", now)
+        return []
 
     # Messages
 
@@ -256,7 +351,7 @@ class ChargerSession:
             and len(data) == len(call.id) + 9
             and data == b'[3,"%b",{}]' % call.id.encode()
             and is_clean_when_empty(self.version, call.action)
-            and not (binary or call.answer_id or call.retry or call.is_made)
+            and not (binary or call.answer_id or call.retry or call.own)
         ):
             return self._hand_back(call, CALLRESULT, data, back, now)
         got = self.reader.read(data, BACKEND, back.action_of, now + self.wall_offset_s, back.ids)
@@ -292,33 +387,34 @@ class ChargerSession:
         self.tally.messages[back.asks, label, self.version] += 1
         self.last_action = action = message.action
         billing = action in actions.NEVER_LOST
-        told: list[Effect] = []
-        if action == "BootNotification" and onward is self.to_backend and not message.is_made:
-            message, told = self._meet(message, now)
         call = Call(message.id, action, label, message.frame, now, billing, message.id_literal, now, doubt)
-        if message.is_made:
-            call.is_made = True
-        if onward.out is not None or onward.line or not onward.leg.is_open:
-            effects = self._wait(call, onward, now)
+        buffer = self.buffer
+        if onward is self.to_charger:
+            if buffer is not None and (taken := self._taken_from_backend(message, call, buffer)) is not None:
+                return taken
         else:
-            effects = self._send(call, onward, now)
-        return [*told, *effects] if told else effects
+            if message.is_made:
+                call.own = Own.MADE
+            elif action == "BootNotification":
+                return self._boot(message, call, now)
+            if buffer is not None and (buffer.attentive or action in BOOKED):
+                stored = buffer.take(call, now)
+                if stored is not None:
+                    self._set_due(now)
+                    return stored
+        if onward.out is not None or onward.line or not onward.leg.is_open:
+            return self._wait(call, onward, now)
+        return self._send(call, onward, now)
 
-    def _meet(self, message: Message, now: float) -> tuple[Message, list[Effect]]:
-        """The charger has booted: from now on it is spoken to, and heard, in its own dialect.
-
-        The BootNotification itself is read in that dialect too, where it has something to say about it.
-        """
-        before = self.reader.brand
-        self.recall(station_of(message))
-        if self.reader.brand is before or not self.reader.hears(message.action):
-            return message, []
+    def _reread_boot(self, message: Message, call: Call, now: float) -> list[Effect]:
+        """The charger's dialect is known only now: it may have something to say about this very message."""
+        if not self.reader.hears(message.action):
+            return []
         got = self.reader.read(message.frame, CHARGER, _nothing_awaited, now + self.wall_offset_s)
         if isinstance(got, Message) or [found.type for found in got.messages] != [CALL]:
-            return message, []
-        got.messages[0].id_literal = message.id_literal
-        flagged = self._flagged(CHARGER, "call", message.action, message.frame, got.flags, Verdict.DELIVERED)
-        return got.messages[0], [flagged]
+            return []
+        call.frame = got.messages[0].frame
+        return [self.flagged(CHARGER, "call", message.action, message.frame, got.flags, Verdict.DELIVERED)]
 
     def _fitted(self, data: bytes, kind: Kind, action: str) -> tuple[Fitted, list[Effect]]:
         """A message to the charger in the form its brand takes, and what there is to tell about that."""
@@ -327,7 +423,77 @@ class ChargerSession:
             return fitted, []
         sender, word = kind.sender, "call" if kind.is_request else "result"
         verdict = Verdict.DELIVERED if fitted.answer is None else Verdict.IGNORED
-        return fitted, [self._flagged(sender, word, action, data, fitted.flags, verdict)]
+        return fitted, [self.flagged(sender, word, action, data, fitted.flags, verdict)]
+
+    def heard(self, data: bytes, action: str) -> list[Effect]:
+        """The charger hears a CALLRESULT to a CALL of this action, in the form its brand takes."""
+        if (Kind.BACKEND_RESULT, action) not in self.reader.to_charger:
+            return [SendToCharger(data)]
+        fitted, told = self._fitted(data, Kind.BACKEND_RESULT, action)
+        return [*told, SendToCharger(fitted.data)]
+
+    def _boot(self, message: Message, call: Call, now: float) -> list[Effect]:
+        """The charger introduces itself."""
+        station = station_of(message)
+        effects: list[Effect] = []
+        if station != self.station:
+            effects = [Remember("station", msgspec.json.encode(station))] if self.buffer is not None else []
+        before = self.reader.brand
+        self.recall(station)
+        if self.reader.brand is not before:
+            effects += self._reread_boot(message, call, now)
+        if self.buffer is not None and self.buffer.attentive:
+            taken = self.buffer.take(call, now)
+            if taken is not None:
+                self._set_due(now)
+                return [*effects, *taken]
+        if self.to_backend.out is not None or self.to_backend.line or not self.backend.is_open:
+            return [*effects, *self._wait(call, self.to_backend, now)]
+        return [*effects, *self._send(call, self.to_backend, now)]
+
+    def _taken_from_backend(self, message: Message, call: Call, buffer: Buffer) -> list[Effect] | None:
+        """What becomes of a backend's CALL that does not simply go on; its frame may change."""
+        if not self.charger.is_open:
+            code = errors.code(self.version, errors.Wrong.GENERIC)
+            return [
+                SendToBackend(frame.error(call.answer_id or call.id, code, "the charger is not connected"))
+            ]
+        if not buffer.book.is_mapped or call.action not in NAMING:
+            return None
+        named = buffer.lessons.for_charger(message)
+        if isinstance(named, Message):
+            call.frame = named.frame
+            return None
+        flag = Flag(FlagCode.TRANSACTION_ID_FOREIGN)
+        told = self.flagged(BACKEND, "call", call.action, message.frame, [flag], Verdict.IGNORED)
+        return [told, SendToBackend(named)]
+
+    def send_own(self, call: Call, now: float) -> list[Effect]:
+        """Send the backend a CALL of ours; nothing else is out."""
+        calls = self.to_backend
+        call.sent_at = now
+        calls.out = call
+        self.due = min(self.due, now + self.settings.answer_deadline_s)
+        if calls.late and call.id in calls.late:
+            calls.rename(call)
+        return [SendToBackend(call.frame)]
+
+    def command(self, action: str, payload: dict[str, Any], now: float) -> list[Effect]:
+        """Send the charger a CALL of ours, when its turn has come."""
+        calls = self.to_charger
+        id_ = calls.own_id()
+        data = frame.call(id_, action, msgspec.json.encode(payload))
+        call = Call(id_, action, action, data, now, False, own=Own.COMMAND)
+        if calls.out is not None or calls.line:
+            calls.wait(call)
+            return []
+        return self._send(call, calls, now)
+
+    def line_shrank(self) -> list[Effect]:
+        """Fewer of the charger's CALLs wait: it may be read again."""
+        if self.to_backend.waiting <= self.settings.waiting_calls // 2:
+            return self._release(self.charger, Hold.LINE_FULL)
+        return []
 
     def _send(self, call: Call, calls: Calls, now: float) -> list[Effect]:
         """A CALL's turn has come: it leaves, unless it is a repetition that was answered already."""
@@ -337,7 +503,12 @@ class ChargerSession:
         call.sent_at = now
         calls.out = call
         settings = self.settings
-        limit = now + (settings.answer_deadline_s if call.billing else settings.call_timeout_s)
+        if self.buffer is not None and calls is self.to_backend:
+            limit = now + (self.buffer.settings.answer_after_s if call.billing else settings.call_timeout_s)
+            if self.buffer.book.is_mapped and call.billing:
+                self.buffer.lessons.exchange_id(call)
+        else:
+            limit = now + (settings.answer_deadline_s if call.billing else settings.call_timeout_s)
         if limit < self.due:
             self.due = limit
         renamed = calls.late and call.id in calls.late and calls.rename(call)
@@ -346,6 +517,9 @@ class ChargerSession:
             fitted, told = self._fitted(call.frame, Kind.BACKEND_CALL, call.action)
             effects += told
             if fitted.answer is not None:
+                if call.own is not None:
+                    calls.out = None
+                    return [*effects, *self._next(calls, now)]
                 answer = _result(fitted.answer, call)
                 return [*effects, *self._hand_back(call, CALLRESULT, answer, calls, now)]
             call.frame = fitted.data
@@ -363,13 +537,24 @@ class ChargerSession:
             ahead = calls.out
             limit_s = self.settings.answer_deadline_s
             self.due = min(self.due, ahead.sent_at + self._patience(calls) if ahead else now + limit_s)
+        if self.buffer is not None and not calls.leg.is_open:
+            self._set_due(now)
         if calls is self.to_backend and calls.waiting >= limit:
             return self._hold(self.charger, Hold.LINE_FULL)
         return []
 
     def _next(self, calls: Calls, now: float) -> list[Effect]:
         """Send the first of the line, if the way is free."""
-        if calls.out is not None or not calls.waiting or not calls.leg.is_open:
+        if calls.out is not None or not calls.leg.is_open:
+            return []
+        buffer = self.buffer
+        if (
+            buffer is not None
+            and calls is self.to_backend
+            and (not calls.waiting or buffer.delivery.boots_first(now))
+        ):
+            return buffer.delivery.pump(now)
+        if not calls.waiting:
             return []
         call = calls.next()
         assert call is not None
@@ -383,17 +568,39 @@ class ChargerSession:
         call = calls.out
         if call is None or call.id != message.id:
             return self._stray(message, calls)
+        if call.own is not None:
+            return self._own_answered(call, message, calls, now)
         data = message.frame if call.answer_id is None else frame.renamed(message, call.answer_id)
         if call.retry:
             calls.out = None
+            if self.buffer is not None and message.type is CALLRESULT:
+                self.buffer.lessons.retried(call, message)
             return [_retried(call, message), *self._next(calls, now)]
-        if call.is_made:
-            calls.out = None
-            return self._next(calls, now)
         if call.doubt is not None and message.type is CALLERROR and call.billing:
             calls.out = None
             return [*self._refused(call, call.doubt, message, data), *self._next(calls, now)]
+        if self.buffer is not None and message.type is CALLERROR and calls is self.to_backend:
+            self.buffer.is_silent = False
+            if self.buffer.absorbs(call):
+                calls.out = None
+                self.tally.messages[calls.kinds[CALLERROR], call.label, self.version] += 1
+                return [*self.buffer.absorb_error(call, now), *self._next(calls, now)]
         return self._hand_back(call, message.type, data, calls, now)
+
+    def _own_answered(self, call: Call, message: Message, calls: Calls, now: float) -> list[Effect]:
+        """An answer to a CALL that nobody else waits for."""
+        calls.out = None
+        self.tally.messages[calls.kinds[message.type], call.label, self.version] += 1
+        if calls is self.to_charger:
+            if call.own is Own.COMMAND and b'"Accepted"' not in message.frame:
+                return [Noted("command-refused", call.label), *self._next(calls, now)]
+            return self._next(calls, now)
+        if self.buffer is None:
+            return self._next(calls, now)
+        self.tally.latency[self.settings.backend_name, call.label].add(now - call.sent_at)
+        effects = self.buffer.delivery.answered(call, message, now)
+        self._set_due(now)
+        return effects
 
     def _hand_back(
         self, call: Call, type_: MessageType, data: bytes, calls: Calls, now: float
@@ -407,17 +614,40 @@ class ChargerSession:
             effects = [SendToBackend(data)]
         else:
             self.tally.latency[self.settings.backend_name, label].add(now - call.sent_at)
-            told: list[Effect] = []
-            if type_ is CALLRESULT and (Kind.BACKEND_RESULT, call.action) in self.reader.to_charger:
-                fitted, told = self._fitted(data, Kind.BACKEND_RESULT, call.action)
-                data = fitted.data
             if call.billing and type_ is CALLRESULT:
                 call.answer = data
                 self._last_billing = call
-            effects = [*told, SendToCharger(data)] if told else [SendToCharger(data)]
+            learned: list[Effect] = []
+            if self.buffer is not None and type_ is CALLRESULT:
+                data, learned = self._observed(call, data, self.buffer, now)
+            if type_ is CALLRESULT and self.reader.to_charger:
+                effects = self._heard_of(call, data)
+                effects += learned
+            else:
+                effects = [SendToCharger(data), *learned] if learned else [SendToCharger(data)]
         if calls.line:
             effects += self._next(calls, now)
         return effects
+
+    def _heard_of(self, call: Call, data: bytes) -> list[Effect]:
+        """As `heard`; a repetition of the CALL will hear the same."""
+        effects = self.heard(data, call.action)
+        sent = effects[-1]
+        if call.billing and isinstance(sent, SendToCharger):
+            call.answer = sent.data
+        return effects
+
+    def _observed(self, call: Call, data: bytes, buffer: Buffer, now: float) -> tuple[bytes, list[Effect]]:
+        """An answer of the backend, as the charger is to hear it, and what it teaches."""
+        if buffer.is_silent:
+            buffer.is_silent = False
+            buffer.look()
+        action = call.action
+        if action not in OBSERVED or (action not in BOOKED and data.endswith(b",{}]")):
+            return data, []
+        heard, effects = buffer.lessons.observe(call, data, now)
+        call.answer = heard
+        return heard, effects
 
     def _refused(self, call: Call, doubt: Doubt, answer: Message, data: bytes) -> list[Effect]:
         """The backend refuses billing data that could not be repaired: it stays with us.
@@ -428,27 +658,64 @@ class ChargerSession:
         flags = [Flag(FlagCode.REFUSED_BY_BACKEND, after=answer.error_code)]
         confirmation = doubt.confirmation
         if confirmation is not None and confirmation.startswith(b"[3"):
-            return [self._keep_then_answer("call", call.action, call.frame, flags, confirmation)]
-        kept = self._flagged(CHARGER, "call", call.action, call.frame, flags, Verdict.QUARANTINED)
+            return [self.keep_then_answer("call", call.action, call.frame, flags, confirmation)]
+        kept = self.flagged(CHARGER, "call", call.action, call.frame, flags, Verdict.QUARANTINED)
         return [kept, SendToCharger(data)]
 
-    def _keep_then_answer(
+    def keep_then_answer(
         self, kind: str, action: str, raw: bytes, flags: list[Flag], answer: bytes
     ) -> Flagged:
         """Quarantine a message of the charger that it hears a confirmation for, once it is durable."""
-        self._numbers += 1
+        number, flagged = self.flagged_with_number(action, raw, flags, kind)
         self._unkept = self._unkept or {}
-        self._unkept[self._numbers] = answer
-        flagged = self._flagged(CHARGER, kind, action, raw, flags, Verdict.QUARANTINED)
-        return structs.replace(flagged, number=self._numbers)
+        self._unkept[number] = answer
+        return flagged
+
+    def flagged_with_number(
+        self, action: str, raw: bytes, flags: list[Flag], kind: str = "call"
+    ) -> tuple[int, Flagged]:
+        """Quarantine a message of the charger; `Kept` with the number says when it is durable."""
+        self._numbers += 1
+        flagged = self.flagged(CHARGER, kind, action, raw, flags, Verdict.QUARANTINED)
+        return self._numbers, structs.replace(flagged, number=self._numbers)
 
     def _kept(self, event: ev.Kept, now: float) -> list[Effect]:
+        if self.buffer is not None:
+            effects = self.buffer.delivery.kept(event.number, event.durable, now)
+            if effects is not None:
+                self._set_due(now)
+                return effects
         answer = self._unkept.pop(event.number, None) if self._unkept else None
         if answer is None:
             return []
         if event.durable:
             return [SendToCharger(answer)]
-        return self._give_up("quarantine-failed", TRY_AGAIN_LATER, "messages cannot be stored at present")
+        return self._give_up(
+            "quarantine-failed", TRY_AGAIN_LATER, "messages cannot be stored at present", now
+        )
+
+    def _entry_stored(self, event: ev.EntryStored, now: float) -> list[Effect]:
+        assert self.buffer is not None
+        return self._buffered(self.buffer.stored(event, now), now)
+
+    def _entry_dropped(self, event: ev.EntryDropped, now: float) -> list[Effect]:
+        assert self.buffer is not None
+        return self._buffered(self.buffer.delivery.dropped(event, now), now)
+
+    def _entries_fetched(self, event: ev.EntriesFetched, now: float) -> list[Effect]:
+        assert self.buffer is not None
+        return self._buffered(self.buffer.delivery.fetched(event, now), now)
+
+    def _turn(self, event: ev.Turn, now: float) -> list[Effect]:
+        assert self.buffer is not None
+        return self._buffered(self.buffer.delivery.turn(event, now), now)
+
+    def _backend_away(self, event: ev.BackendAway, now: float) -> list[Effect]:
+        return self._buffered(self.buffer.backend_away(now), now) if self.buffer is not None else []
+
+    def _buffered(self, effects: list[Effect], now: float) -> list[Effect]:
+        self._set_due(now)
+        return effects
 
     def _retry_wanted(self, event: ev.RetryWanted, now: float) -> list[Effect]:
         """Send a kept message of the charger as it is read today; its answer is not the charger's."""
@@ -470,7 +737,7 @@ class ChargerSession:
         self.tally.messages[calls.kinds[message.type], "unknown", self.version] += 1
         return [
             Noted(code.value),
-            self._flagged(end, KIND[message.type], "", message.frame, [Flag(code)], Verdict.IGNORED),
+            self.flagged(end, KIND[message.type], "", message.frame, [Flag(code)], Verdict.IGNORED),
         ]
 
     def _judge(
@@ -491,7 +758,7 @@ class ChargerSession:
             effects += self._relay(message, onward, back, now, label, doubt)
         sender = back.leg.end
         if messages and messages[0].is_made and reading.original is not None and reading.reply is not None:
-            effects.append(self._own_answer(reading.reply, reading.original.action, back))
+            effects += self._own_answer(reading.reply, reading.original.action, back)
         if messages:
             kind, action, verdict = KIND[messages[0].type], messages[0].action, Verdict.DELIVERED
         else:
@@ -500,19 +767,17 @@ class ChargerSession:
             verdict = _VERDICT[reading.outcome]
             is_kept = verdict is Verdict.QUARANTINED and sender is CHARGER
             if is_kept and reading.reply is not None and reading.reply.startswith(b"[3"):
-                return [self._keep_then_answer(kind, action, data, reading.flags, reading.reply)]
+                return [self.keep_then_answer(kind, action, data, reading.flags, reading.reply)]
             if reading.reply is not None:
-                effects.append(self._own_answer(reading.reply, action, back))
+                effects += self._own_answer(reading.reply, action, back)
         if reading.flags:
-            effects.append(self._flagged(sender, kind, action, data, reading.flags, verdict))
+            effects.append(self.flagged(sender, kind, action, data, reading.flags, verdict))
         return effects
 
-    def _own_answer(self, reply: bytes, action: str, back: Calls) -> Effect:
-        """An answer that only the gateway gives, in the form the charger's brand takes."""
-        is_result = reply.startswith(b"[3") and back.leg.end is CHARGER
-        if is_result and (Kind.BACKEND_RESULT, action) in self.reader.to_charger:
-            reply = self.reader.fit(reply, Kind.BACKEND_RESULT, action).data
-        return back.send(reply)
+    def _own_answer(self, reply: bytes, action: str, back: Calls) -> list[Effect]:
+        """An answer that only the gateway gives."""
+        is_result = reply.startswith(b"[3") and back is self.to_charger
+        return self.heard(reply, action) if is_result else [back.send(reply)]
 
     def _worth_a_try(self, reading: Reading) -> Message | None:
         """A message that could not be repaired but may go on as it came: the other end may understand it.
@@ -525,7 +790,7 @@ class ChargerSession:
             return None
         return message if _is_text(message.frame) else None
 
-    def _flagged(
+    def flagged(
         self, sender: Sender, kind: str, action: str, raw: bytes, flags: Iterable[Flag], verdict: Verdict
     ) -> Flagged:
         told = tuple(flags)
@@ -540,12 +805,7 @@ class ChargerSession:
         """The charger is over its rate: read on when it is within it again; end it if it never stops."""
         self._flooding_since = self._flooding_since or now
         if now - self._flooding_since > self.settings.flood_s:
-            return [
-                Noted("charger-flooding"),
-                *self._close(self.charger, POLICY_VIOLATION, "too many messages"),
-                *self._close(self.backend, GOING_AWAY, "charger disconnected"),
-                *self._forget(),
-            ]
+            return self._give_up("charger-flooding", POLICY_VIOLATION, "too many messages", now)
         self.due = min(self.due, self._calm_at())
         return self._hold(self.charger, Hold.RATE)
 
@@ -613,6 +873,7 @@ class ChargerSession:
         effects = self._ends(now)
         if not effects:
             effects = [
+                *(self.buffer.patience.expire(now) if self.buffer is not None else ()),
                 *self._expire(self.to_backend, now),
                 *self._expire(self.to_charger, now),
                 *self._ping(self.charger, self.settings.charger_ping_s, now),
@@ -629,28 +890,44 @@ class ChargerSession:
 
     def _ends(self, now: float) -> list[Effect]:
         """Whether either end has to be given up, and with it the session."""
-        settings = self.settings
-        charger, backend = self.charger, self.backend
+        return self._charger_ends(now) or self._backend_ends(now)
+
+    def _charger_ends(self, now: float) -> list[Effect]:
+        settings, charger = self.settings, self.charger
         if charger.is_open and now >= charger.answer_due(settings.charger_pong_s):
-            return self._give_up("charger-silent", GOING_AWAY, "no answer to ping")
+            return self._give_up("charger-silent", GOING_AWAY, "no answer to ping", now)
         if charger.is_open and charger.blocked_at and now >= charger.blocked_at + settings.blocked_s:
-            return self._give_up("charger-slow-reader", TRY_AGAIN_LATER, "not reading")
-        if backend.is_open and backend.blocked_at and now >= backend.blocked_at + settings.blocked_s:
-            return self._give_up("backend-slow-reader", TRY_AGAIN_LATER, "the backend does not read")
-        if backend.is_open and now >= backend.answer_due(settings.backend_pong_s):
-            return [DoubtBackend("no answer to ping"), *self._backend_is_silent("a ping")]
-        oldest = next((call for call in self.to_backend if call.billing), None)
-        if oldest is not None and now >= oldest.came_at + settings.answer_deadline_s:
-            return [DoubtBackend(f"no answer to {oldest.action}"), *self._backend_is_silent(oldest.action)]
+            return self._give_up("charger-slow-reader", TRY_AGAIN_LATER, "not reading", now)
         return []
 
-    def _backend_is_silent(self, what: str) -> list[Effect]:
+    def _backend_ends(self, now: float) -> list[Effect]:
+        settings, backend = self.settings, self.backend
+        if backend.is_open and backend.blocked_at and now >= backend.blocked_at + settings.blocked_s:
+            if self.buffer is not None:
+                return [Noted("backend-slow-reader"), *self.close_backend("not reading", now)]
+            return self._give_up("backend-slow-reader", TRY_AGAIN_LATER, "the backend does not read", now)
+        if backend.is_open and now >= backend.answer_due(settings.backend_pong_s):
+            return [DoubtBackend("no answer to ping"), *self._backend_is_silent("a ping", now)]
+        oldest = next((call for call in self.to_backend if call.billing), None)
+        if self.buffer is None and oldest and now >= oldest.came_at + settings.answer_deadline_s:
+            return [
+                DoubtBackend(f"no answer to {oldest.action}"),
+                *self._backend_is_silent(oldest.action, now),
+            ]
+        return []
+
+    def _backend_is_silent(self, what: str, now: float) -> list[Effect]:
         reason = "the backend does not answer"
-        effects = self._give_up("backend-silent", TRY_AGAIN_LATER, reason)
+        if self.buffer is not None:
+            return [Noted("backend-silent", what), *self.close_backend(reason, now)]
+        effects = self._give_up("backend-silent", TRY_AGAIN_LATER, reason, now)
         effects[0] = Noted("backend-silent", what)
         return effects
 
-    def _give_up(self, name: str, code: int, reason: str) -> list[Effect]:
+    def _give_up(self, name: str, code: int, reason: str, now: float) -> list[Effect]:
+        """End the charger's connection, and with it the backend's where nothing is left to deliver."""
+        if self.buffer is not None:
+            return self.close_charger(name, code, reason, now)
         return [
             Noted(name),
             *self._close(self.charger, code, reason),
@@ -666,6 +943,8 @@ class ChargerSession:
         call = calls.out
         if call is None or now < call.sent_at + self._patience(calls):
             return []
+        if call.own is not None and calls is self.to_backend:
+            return []  # the buffer gives up the link instead
         calls.expired()
         told: Effect = Noted("call-timed-out", call.label)
         if call.retry:
@@ -701,9 +980,16 @@ class ChargerSession:
                 times += [leg.ping_due(ping_s), leg.answer_due(pong_s)]
                 times += [leg.blocked_at + settings.blocked_s] if leg.blocked_at else []
         for calls in (self.to_backend, self.to_charger):
-            if calls.out is not None:
+            if calls.out is not None and not (calls.out.own and calls is self.to_backend):
                 times.append(calls.out.sent_at + self._patience(calls))
-        times += [call.came_at + settings.answer_deadline_s for call in self.to_backend if call.billing][:1]
+        if self.buffer is not None:
+            times.append(self.buffer.patience.due)
+            if self.to_backend.out is not None and self.to_backend.out.own is not None:
+                times.append(self.buffer.delivery.gives_up_at(self.to_backend.out))
+        else:
+            times += [call.came_at + settings.answer_deadline_s for call in self.to_backend if call.billing][
+                :1
+            ]
         if self.charger.held & Hold.RATE:
             times.append(self._calm_at())
         if self.charger.held & Hold.NODE_BUSY:
@@ -761,6 +1047,11 @@ _HANDLERS: dict[type, Callable[[ChargerSession, Any, float], list[Effect]]] = {
     ev.BackendClosed: ChargerSession._backend_closed,
     ev.TimePassed: ChargerSession._time_passed,
     ev.Kept: ChargerSession._kept,
+    ev.EntryStored: ChargerSession._entry_stored,
+    ev.EntryDropped: ChargerSession._entry_dropped,
+    ev.EntriesFetched: ChargerSession._entries_fetched,
+    ev.Turn: ChargerSession._turn,
+    ev.BackendAway: ChargerSession._backend_away,
     ev.RetryWanted: ChargerSession._retry_wanted,
     ev.RestWanted: ChargerSession._rest_wanted,
     ev.ProbeWanted: ChargerSession._probe_wanted,

@@ -10,7 +10,9 @@ from gateway.dialect.reader import Mode, Reader
 from gateway.ocpp.message import Sender, Version
 from gateway.session import effects as ef
 from gateway.session import events as ev
+from gateway.session.knowledge import Known, Shared
 from gateway.session.session import ChargerSession, SessionSettings
+from gateway.session.tags import Tags
 from gateway.session.tally import Tally
 
 CHARGER, BACKEND = Sender
@@ -38,6 +40,7 @@ class Script:
     """A session with both legs open (epoch 1), whose `settings` are those of `SessionSettings`.
 
     Pings are off unless they are asked for, so that a test about something else need not mention them.
+    With `buffer=BufferSettings(…)` the session outlives its backend, whose link `backend_is_open` says.
     """
 
     def __init__(
@@ -45,6 +48,8 @@ class Script:
         version: Version = Version.V16,
         mode: Mode = Mode.REPAIR,
         is_open: bool = True,
+        backend_is_open: bool = True,
+        known: Known | None = None,
         **settings: Any,
     ) -> None:
         self.now = BEGIN_S
@@ -56,11 +61,15 @@ class Script:
             self.tally,
             Reader(version, mode),
             WALL_S - BEGIN_S,
+            Shared(Tags(b"key")),
+            known,
         )
         self.effects: list[Any] = []
         self.numbers: list[int] = []
         if is_open:
-            self.happens(ev.BackendOpened(1), ev.ChargerOpened(1, version))
+            if backend_is_open:
+                self.happens(ev.BackendOpened(1))
+            self.happens(ev.ChargerOpened(1, version))
             self.then()
 
     def happens(self, *events: ev.Event) -> "Script":
@@ -71,6 +80,12 @@ class Script:
 
     def charger_sends(self, *frames: bytes) -> "Script":
         return self.happens(*(ev.ChargerFrame(self.session.charger.epoch, frame) for frame in frames))
+
+    def charger_returns(self, epoch: int) -> "Script":
+        """The charger vanishes and connects again."""
+        self.happens(ev.ChargerClosed(epoch - 1, 1006))
+        self.session.reader.history.reconnected()
+        return self.happens(ev.ChargerOpened(epoch, self.session.version))
 
     def backend_sends(self, *frames: bytes) -> "Script":
         return self.happens(*(ev.BackendFrame(self.session.backend.epoch, frame) for frame in frames))
@@ -89,10 +104,12 @@ class Script:
     def then(self, *expected: Any) -> "Script":
         """What has been wanted since the last `then`, exactly and in order.
 
-        `Noted` effects count only if at least one is expected; a `Told` stands for a `Flagged`.
+        `Noted` effects count only if at least one is expected; a `Told` stands for a `Flagged`, a `Stores`
+        for a `StoreEntry`, a `Drops` for a `DropEntry`. `Remember` does not count.
         """
         notes = any(isinstance(effect, ef.Noted) for effect in expected)
-        wanted = [_plain(effect) for effect in self.effects if notes or not isinstance(effect, ef.Noted)]
+        unsaid = ef.Remember if notes else (ef.Noted, ef.Remember)
+        wanted = [_plain(effect) for effect in self.effects if not isinstance(effect, unsaid)]
         self.effects = []
         if wanted != list(expected):
             raise AssertionError("\n" + difference(expected, wanted))
@@ -107,7 +124,24 @@ class Script:
         self.numbers += [e.number for e in effects if isinstance(e, ef.Flagged) and e.number]
 
 
+class Stores(Struct, frozen=True):
+    """What `StoreEntry` says, without the state that goes with it."""
+
+    number: int
+    frame: bytes
+
+
+class Drops(Struct, frozen=True):
+    """What `DropEntry` says, without the state that goes with it."""
+
+    number: int
+
+
 def _plain(effect: Any) -> Any:
+    if isinstance(effect, ef.StoreEntry):
+        return Stores(effect.number, effect.frame)
+    if isinstance(effect, ef.DropEntry):
+        return Drops(effect.number)
     if not isinstance(effect, ef.Flagged):
         return effect
     codes = sorted(flag.code.value for flag in effect.flags)
@@ -170,3 +204,21 @@ def clear_cache(id_: str) -> bytes:
 
 def clear_cache_result(id_: str) -> bytes:
     return result(id_, {"status": "Accepted"})
+
+
+# Outages
+
+
+def stop(id_: str, transaction: int = 7, meter: int = 900) -> bytes:
+    return call(id_, "StopTransaction", {"transactionId": transaction, "meterStop": meter, "timestamp": TIME})
+
+
+def meter_values(id_: str, transaction: int = 7, energy: int = 500, time: str = TIME) -> bytes:
+    sample = {"value": str(energy), "measurand": "Energy.Active.Import.Register", "unit": "Wh"}
+    values = [{"timestamp": time, "sampledValue": [sample]}]
+    return call(id_, "MeterValues", {"connectorId": 1, "transactionId": transaction, "meterValue": values})
+
+
+def answered(id_: str, payload: Any = None) -> bytes:
+    """An answer as the gateway writes it."""
+    return f'[3,"{id_}",{json.dumps(payload or {}, separators=(",", ":"))}]'.encode()

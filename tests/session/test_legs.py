@@ -337,7 +337,7 @@ def test_a_charger_that_floods_for_a_minute_is_disconnected():
     assert s.effects[-3:] == [
         Noted("charger-flooding"),
         Close(CHARGER, 1008, "too many messages"),
-        Close(BACKEND, 1001, "charger disconnected"),
+        Close(BACKEND, 1001, "too many messages"),
     ]
 
 

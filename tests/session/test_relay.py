@@ -270,8 +270,9 @@ def test_a_station_is_read_as_its_vendor_wants_from_its_boot_notification_on():
 
 
 def test_every_event_that_a_session_tells_has_its_meaning_written_down():
-    source = Path(inspect.getfile(ChargerSession)).read_text()
-    told = set(re.findall(r'(?:Noted|_give_up)\("([a-z-]+)"', source))
+    folder = Path(inspect.getfile(ChargerSession)).parent
+    source = "".join(path.read_text() for path in folder.glob("*.py"))
+    told = set(re.findall(r'(?:Noted\(|_give_up\(|close_charger\(|events\[)\s*"([a-z-]+)"', source))
     assert len(told) > 10
     assert told | {FlagCode.ANSWER_LATE.value, FlagCode.ANSWER_UNKNOWN.value} == EVENTS.keys() - {
         "session-failed"

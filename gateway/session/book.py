@@ -1,0 +1,189 @@
+"""The book of one charger's transactions: which id each end knows, and what was answered to what.
+
+A StartTransaction that the gateway answers itself gets a provisional id, which the charger keeps for the
+life of the transaction; the backend's own id, learned when the start is delivered, takes its place in
+everything that goes to the backend, and the provisional one in everything that comes from it.
+"""
+
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from gateway.session.payloads import Payload
+
+FIRST_ID = 2**30
+MAX_TRANSACTIONS = 64
+MAX_RECENT = 16
+LONG_AGO_S = 946_684_800.0  # 2000-01-01: an older timestamp is that of a clock that was never set
+
+
+class Transaction(Struct, omit_defaults=True):
+    """One transaction. Ids are integers in 1.6, texts in 2.x; `backend_id` is None while not known.
+
+    `key` is the natural key of its start; `answer` is what the charger heard to that, {} while that is not
+    known. `refused`: its start is in quarantine, and so goes all that belongs to it. `suspect`: the backend's
+    id is no proper one (0, or that of another open transaction), so that no command may name it.
+    `stop_wanted`: the backend refused the driver, so the charger is to be told to stop. `register_wh` is the
+    last energy reading that was stored. Times are seconds since 1970, 0.0 for not yet.
+    """
+
+    charger_id: int | str
+    key: str = ""
+    backend_id: int | str | None = None
+    connector: int = 0
+    tag: str = ""
+    meter_start_wh: float | None = None
+    started_at: float = 0.0
+    ended_at: float = 0.0
+    answer: dict[str, Any] = {}
+    refused: bool = False
+    suspect: bool = False
+    stop_wanted: bool = False
+    register_wh: float | None = None
+
+    @property
+    def is_open(self) -> bool:
+        return not self.ended_at
+
+
+class Heard(Struct, array_like=True):
+    """What a charger heard to a message, by its natural key; `content` is the fingerprint of the message."""
+
+    content: str
+    answer: dict[str, Any]
+
+
+class Counters(Struct):
+    """The part of the book that changes with every stored message."""
+
+    next_number: int = 1
+    recent: dict[str, Heard] = {}
+
+
+class Pages(Struct):
+    """The part of the book that changes with transactions."""
+
+    next_id: int = FIRST_ID
+    transactions: list[Transaction] = []
+
+
+class Book:
+    """Transactions by either id, and recent answers; both bounded, the oldest make room."""
+
+    def __init__(self, pages: bytes = b"", counters: bytes = b"") -> None:
+        self._pages = msgspec.json.decode(pages, type=Pages) if pages else Pages()
+        self._counters = msgspec.json.decode(counters, type=Counters) if counters else Counters()
+        self.is_mapped = any(_is_mapped(transaction) for transaction in self._pages.transactions)
+
+    @property
+    def transactions(self) -> list[Transaction]:
+        return self._pages.transactions
+
+    def parts(self) -> tuple[tuple[str, bytes], tuple[str, bytes]]:
+        """Both parts as they are kept, by name."""
+        return ("book", msgspec.json.encode(self._pages)), ("recent", self.counters()[1])
+
+    def counters(self) -> tuple[str, bytes]:
+        """The part that changes with every stored message."""
+        return "recent", msgspec.json.encode(self._counters)
+
+    def number(self) -> int:
+        """The number of the next entry."""
+        self._counters.next_number += 1
+        return self._counters.next_number - 1
+
+    @property
+    def next_number(self) -> int:
+        return self._counters.next_number
+
+    def numbers_from(self, number: int) -> None:
+        """No entry gets a number below this one."""
+        self._counters.next_number = max(self._counters.next_number, number)
+
+    # Answers
+
+    def heard(self, key: str) -> Heard | None:
+        """What was answered to the message with this natural key."""
+        found = self._counters.recent.get(key)
+        if found is not None:
+            return found
+        for transaction in self.transactions:
+            if transaction.key == key and transaction.answer and _may_come_again(transaction):
+                return Heard("", transaction.answer)
+        return None
+
+    def hears(self, key: str, content: str, answer: Payload) -> None:
+        """The charger hears this; it may ask again."""
+        recent = self._counters.recent
+        recent.pop(key, None)
+        recent[key] = Heard(content, answer)
+        if len(recent) > MAX_RECENT:
+            del recent[next(iter(recent))]
+
+    def unheard(self, key: str) -> None:
+        """The charger did not hear it after all."""
+        self._counters.recent.pop(key, None)
+
+    @property
+    def has_recent(self) -> bool:
+        return bool(self._counters.recent)
+
+    # Transactions
+
+    def new_id(self) -> int:
+        """A provisional id that no transaction of this charger has."""
+        while True:
+            id_ = self._pages.next_id
+            self._pages.next_id = id_ + 1 if id_ < 2**31 - 1 else FIRST_ID
+            if self.by_charger_id(id_) is None and self.by_backend_id(id_) is None:
+                return id_
+
+    def peek_id(self) -> int:
+        """The id that `new_id` would most likely give."""
+        return self._pages.next_id
+
+    def open(self, transaction: Transaction) -> None:
+        """A transaction begins."""
+        self.transactions.append(transaction)
+        if len(self.transactions) > MAX_TRANSACTIONS:
+            ended = (n for n, old in enumerate(self.transactions) if not old.is_open)
+            del self.transactions[next(ended, 0)]
+        self.look()
+
+    def forget(self, key: str) -> None:
+        """The start with this key has not happened as far as the gateway is concerned."""
+        self._pages.transactions = [known for known in self.transactions if known.key != key]
+        self.look()
+
+    def by_charger_id(self, id_: object) -> Transaction | None:
+        """The youngest transaction that the charger knows by this id."""
+        found = (known for known in reversed(self.transactions) if known.charger_id == id_)
+        return next(found, None)
+
+    def by_backend_id(self, id_: object) -> Transaction | None:
+        """The youngest transaction that the backend knows by this id; an open one first."""
+        found = [known for known in reversed(self.transactions) if known.backend_id == id_]
+        return next((known for known in found if known.is_open), found[0] if found else None)
+
+    def by_key(self, key: str) -> Transaction | None:
+        """The transaction whose start has this natural key."""
+        return next((known for known in reversed(self.transactions) if known.key == key), None)
+
+    def is_refused(self, id_: object) -> bool:
+        """Whether the charger's id is that of a transaction whose start is in quarantine."""
+        transaction = self.by_charger_id(id_)
+        return transaction is not None and transaction.refused
+
+    def look(self) -> None:
+        """Work out whether ids have to be exchanged at all."""
+        self.is_mapped = any(_is_mapped(transaction) for transaction in self.transactions)
+
+
+def _is_mapped(transaction: Transaction) -> bool:
+    return transaction.charger_id != transaction.backend_id or transaction.refused
+
+
+def _may_come_again(transaction: Transaction) -> bool:
+    """Whether a start with the same key is the same one: a clock that never moves makes all starts alike."""
+    return transaction.is_open or transaction.started_at > LONG_AGO_S

@@ -1,0 +1,351 @@
+"""The part of a session that stands in for a backend that is away, silent, or still catching up.
+
+It answers the charger by `gateway.session.answers`, stores what must not be lost, and delivers it when the
+backend is back: the boot it missed, the last statuses, then the messages in their order, one at a time,
+while new ones queue behind. It knows the transactions (`gateway.session.book`) and exchanges their ids.
+
+What carries revenue is on disk before the charger hears an answer of ours (`StoreEntry` → `EntryStored`).
+The next stored message leaves only when the one before is off the disk (`DropEntry` → `EntryDropped`), so
+that after a crash at most one message per charger is delivered twice, byte for byte.
+"""
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from gateway.ocpp import errors, frame
+from gateway.ocpp.actions import carries_revenue, known_action
+from gateway.ocpp.flags import Flag, FlagCode
+from gateway.ocpp.message import MessageType, Sender
+from gateway.session import answers, late, payloads
+from gateway.session import events as ev
+from gateway.session.answers import STORED, Local, Situation
+from gateway.session.book import Book
+from gateway.session.calls import Call, Own
+from gateway.session.delivery import FIRST_RETRY_S, Delivery
+from gateway.session.effects import (
+    Effect,
+    Noted,
+    Remember,
+    Retried,
+    SendToCharger,
+    StoreEntry,
+)
+from gateway.session.knowledge import Boot, BufferSettings, Known, Owed, Shared
+from gateway.session.lessons import Lessons
+from gateway.session.outbox import Entry, Outbox, Unacked
+from gateway.session.patience import Patience
+from gateway.session.payloads import Payload
+
+if TYPE_CHECKING:
+    from gateway.session.session import ChargerSession
+
+CHARGER, BACKEND = Sender
+CALLRESULT = MessageType.CALLRESULT
+NEVER = float("inf")
+
+FULL_SHARE = 0.8
+MAX_STATUSES = 64
+RECHECKED = 8
+TRY_AGAIN_LATER = 1013
+
+
+class Buffer:
+    """Stands in for the backend of `session`. `attentive` says whether the next CALL must be looked at."""
+
+    def __init__(
+        self, session: "ChargerSession", settings: BufferSettings, shared: Shared, known: Known
+    ) -> None:
+        self.session = session
+        self.settings = settings
+        self.shared = shared
+        parts = known.parts
+        self.book = Book(parts.get("book", b""), parts.get("recent", b""))
+        self.book.numbers_from(known.last + 1)
+        self.boot = msgspec.json.decode(parts["boot"], type=Boot) if "boot" in parts else Boot()
+        self.owed = msgspec.json.decode(parts["owed"], type=Owed) if "owed" in parts else Owed()
+        self.outbox = Outbox(known.messages, known.size, known.oldest)
+        self.unacked: dict[int, Unacked] = {}
+        self.is_away = False
+        self.is_silent = False
+        self.is_registered = True
+        self.away_since = 0.0
+        self.lessons = Lessons(self)
+        self.delivery = Delivery(self)
+        self.patience = Patience(self)
+        self._recheck = 0
+        self.look()
+
+    # What others see
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether the backend can be asked: its link is open, it answers, and it accepted the charger."""
+        return self.session.backend.is_open and self.is_registered and not self.is_silent
+
+    @property
+    def owes(self) -> bool:
+        """Whether the backend has to hear anything that the charger was answered for."""
+        return self.outbox.is_busy or bool(self.owed.boot or self.owed.statuses)
+
+    def has_room(self, wall: float) -> bool:
+        """Whether more may be stored; below the bounds, so that what is under way has room too."""
+        outbox, settings = self.outbox, self.settings
+        return (
+            self.shared.can_store
+            and outbox.messages + outbox.unstored < FULL_SHARE * settings.max_messages
+            and outbox.size < FULL_SHARE * settings.max_bytes
+            and not (outbox.messages > 0 and wall - outbox.oldest > settings.max_age_s)
+        )
+
+    def look(self) -> None:
+        """Work out `attentive`; while it is False, clean messages pass as if there were no buffer."""
+        self.attentive = (
+            not self.is_usable or self.owes or self.book.is_mapped or self._recheck > 0 or bool(self.unacked)
+        )
+
+    # CALLs of the charger
+
+    def take(self, call: Call, now: float) -> list[Effect] | None:
+        """What becomes of a CALL of the charger; None: it is relayed, or waits for the link, as usual."""
+        payload = payloads.of_call(call.frame)
+        call.epoch = self.session.charger.epoch
+        if payload is None:
+            return None if self.is_usable else self._answer_strange(call)
+        if self._recheck:
+            self._recheck -= 1
+        self.look()
+        if call.action in STORED:
+            repeated = self._repeated(call, payload)
+            if repeated is not None:
+                return repeated
+            if self.outbox.is_busy or self.book.is_refused(payloads.transaction_of(call.action, payload)):
+                return self.store(call, payload, now)
+        if self.is_usable or self._is_live_boot(call):
+            return None
+        local = self.local(call.action, payload, now)
+        if not self._answers_now(local, now):
+            return None
+        return self._answer(call, payload, now)
+
+    def _is_live_boot(self, call: Call) -> bool:
+        """A charger that boots while the backend is there speaks for itself."""
+        if call.action != "BootNotification" or not self.session.backend.is_open or self.is_silent:
+            return False
+        self.owed.boot = ""
+        return True
+
+    def _answers_now(self, local: Local | None, now: float) -> bool:
+        """Whether it is known that the backend will not answer, or nobody would mind if it did later."""
+        if self.is_away or self.session.backend.is_open or local is None or local.harmless:
+            return True
+        return now >= self.away_since + self.settings.hold_s
+
+    def _answer(self, call: Call, payload: Payload, now: float) -> list[Effect]:
+        if call.action in STORED:
+            return self.store(call, payload, now)
+        local = self.local(call.action, payload, now)
+        if local is None:
+            return self._answer_strange(call)
+        effects: list[Effect] = [Noted("answered-locally", call.label)]
+        if call.action == "BootNotification":
+            self.owed.boot = call.frame.decode()
+        elif call.action == "StatusNotification":
+            statuses = self.owed.statuses
+            statuses.pop(answers.status_key(payload), None)
+            statuses[answers.status_key(payload)] = call.frame.decode()
+            if len(statuses) > MAX_STATUSES:
+                del statuses[next(iter(statuses))]
+        else:
+            return [*effects, *self._hear(call, local.payload)]
+        return [*effects, self.remember_owed(), *self._hear(call, local.payload)]
+
+    def _answer_strange(self, call: Call) -> list[Effect]:
+        """There is no answer of ours to this CALL."""
+        session = self.session
+        doubt = call.doubt
+        if doubt is not None and doubt.confirmation is not None and doubt.confirmation.startswith(b"[3"):
+            flags = [Flag(FlagCode.SCHEMA_VIOLATION)]
+            return [session.keep_then_answer("call", call.action, call.frame, flags, doubt.confirmation)]
+        wrong = errors.Wrong.GENERIC
+        if not known_action(session.version, call.action):
+            wrong = errors.Wrong.ACTION_UNKNOWN
+        reply = frame.error(
+            call.answer_id or call.id, errors.code(session.version, wrong), "the backend is away"
+        )
+        return [Noted("answered-locally", call.label), SendToCharger(reply)]
+
+    def _hear(self, call: Call, answer: Payload) -> list[Effect]:
+        """The charger hears an answer, if it is still on the connection it asked on."""
+        charger = self.session.charger
+        if call.own is Own.MADE or not charger.is_current(call.epoch):
+            return []
+        data = frame.result(call.answer_id or call.id, msgspec.json.encode(answer))
+        return self.session.heard(data, call.action)
+
+    def _repeated(self, call: Call, payload: Payload) -> list[Effect] | None:
+        """A message that was answered already, or is about to be, hears the same again."""
+        key, content = payloads.natural_key(call.action, payload), payloads.digest(payload)
+        for unacked in self.unacked.values():
+            if unacked.key == key and unacked.content == content:
+                unacked.call = call
+                return [Noted("answer-repeated", call.label)]
+        heard = self.book.heard(key)
+        if heard is None:
+            return None
+        if heard.content in ("", content):
+            return [Noted("answer-repeated", call.label), *self._hear(call, heard.answer)]
+        self.session.tally.events["entry-conflict"] += 1
+        self.book.unheard(key)
+        return None
+
+    # Storing
+
+    def local(self, action: str, payload: Payload, now: float, id_: int = 0) -> Local | None:
+        wall = now + self.session.wall_offset_s
+        situation = Situation(
+            self.session.version,
+            wall + self.boot.clock_ahead_s,
+            self.boot.was_accepted,
+            self.boot.interval_s,
+            self.settings.unknown_tags,
+            lambda tag: self.shared.tags.standing(tag, wall, self.settings.tags_keep_s),
+            id_ or self.book.peek_id(),
+        )
+        return answers.answer(action, payload, situation)
+
+    def store(self, call: Call, payload: Payload, now: float, was_sent: bool = False) -> list[Effect]:
+        """Write the CALL down; the charger hears our answer when it is on disk."""
+        session = self.session
+        call.epoch = session.charger.epoch
+        if not self.has_room(now + session.wall_offset_s):
+            return session.close_charger("outbox-full", TRY_AGAIN_LATER, "no room for messages", now)
+        key, content = payloads.natural_key(call.action, payload), payloads.digest(payload)
+        id_ = self.book.new_id() if call.action == "StartTransaction" else 0
+        local = self.local(call.action, payload, now, id_)
+        assert local is not None
+        came_at = call.came_at + session.wall_offset_s
+        data = call.as_came or call.frame
+        energy_wh = self.lessons.enter(call.action, payload, key, local.payload, came_at)
+        if call.action == "TransactionEvent" and not was_sent:
+            data = payloads.marked_offline(data, payload)
+        self.book.hears(key, content, local.payload)
+        entry = Entry(self.book.number(), came_at, session.version.value, call.action, data)
+        self.unacked[entry.number] = Unacked(call, key, content, local.payload, entry)
+        self.outbox.unstored += 1
+        self.look()
+        parts = (
+            self.book.parts()
+            if energy_wh is None or carries_revenue(call.action)
+            else (self.book.counters(),)
+        )
+        return [StoreEntry(entry.number, call.label, data, came_at, session.version, parts, energy_wh or 0.0)]
+
+    def stored(self, event: ev.EntryStored, now: float) -> list[Effect]:
+        """A message is on disk: now the charger may hear so."""
+        unacked = self.unacked.pop(event.number, None)
+        if unacked is None:
+            return []
+        self.outbox.unstored -= 1
+        if not event.durable:
+            self.book.unheard(unacked.key)
+            self.book.forget(unacked.key)
+            self.delivery.settling = 0 if self.delivery.settling == event.number else self.delivery.settling
+            self.look()
+            return self.session.close_charger("outbox-failed", TRY_AGAIN_LATER, "nothing can be stored", now)
+        self.outbox.add(unacked.entry)
+        effects: list[Effect] = [
+            Noted("entry-stored", unacked.call.label),
+            Noted("answered-locally", unacked.call.label),
+            *self._hear(unacked.call, unacked.answer),
+        ]
+        self.look()
+        if unacked.reply is not None:
+            return [*effects, *self.delivery.delivered(unacked.call, unacked.entry, unacked.reply, now)]
+        return [*effects, *self.session.go_on(now)]
+
+    # The backend's link
+
+    def backend_opened(self, now: float) -> None:
+        self.is_away = self.is_silent = False
+        self.is_registered = not self.owed.boot
+        self.delivery.link_opened(now)
+        self.look()
+
+    def backend_lost(self, now: float) -> list[Effect]:
+        """What was out may have arrived or not: what is stored is sent again, what is not is stored now."""
+        calls = self.session.to_backend
+        out, calls.out, calls.late = calls.out, None, None
+        self.away_since = now
+        self.is_silent = False
+        self.look()
+        effects: list[Effect] = []
+        if out is not None:
+            effects += self._lost(out, now)
+        return [*effects, *self.absorb(now)]
+
+    def _lost(self, out: Call, now: float) -> list[Effect]:
+        """The CALL that was out when the link went."""
+        if out.retry:
+            return [Retried(out.retry, False, "the connection closed before an answer came")]
+        if out.own is not None and out.own is not Own.MADE:
+            return []
+        payload = payloads.of_call(out.as_came or out.frame)
+        if payload is not None and out.action in STORED:
+            return self.store(out, payload, now, was_sent=True)
+        self.session.to_backend.wait_first(out)
+        return []
+
+    def backend_away(self, now: float) -> list[Effect]:
+        """Nobody need wait any more."""
+        if self.session.backend.is_open:
+            return self.fall_silent(now)
+        self.is_away = True
+        return self.absorb(now)
+
+    def fall_silent(self, now: float) -> list[Effect]:
+        if self.is_silent:
+            return []
+        self.is_silent = True
+        self.look()
+        return self.absorb(now)
+
+    def absorb(self, now: float) -> list[Effect]:
+        """What waits in the line is looked at again: much of it needs no backend."""
+        calls = self.session.to_backend
+        line, calls.line = calls.line, None
+        effects: list[Effect] = []
+        for call in line or ():
+            taken = None if call.retry or call.own not in (None, Own.MADE) else self.take(call, now)
+            if taken is None:
+                calls.wait(call)
+            else:
+                effects += taken
+        return [*effects, *self.session.line_shrank()]
+
+    def charger_opened(self, now: float) -> list[Effect]:
+        """It may send again what it did not hear the answer to; commands that it missed are due."""
+        self._recheck = RECHECKED
+        self.look()
+        return late.stops(self, now)
+
+    # Refusals
+
+    def absorbs(self, call: Call) -> bool:
+        """Whether a CALLERROR to this CALL stays here: revenue is tried again instead of refused."""
+        return call.own is None and not call.retry and call.doubt is None and carries_revenue(call.action)
+
+    def absorb_error(self, call: Call, now: float) -> list[Effect]:
+        """The backend refused revenue data: store it, answer for the backend, try again later."""
+        payload = payloads.of_call(call.as_came or call.frame)
+        assert payload is not None
+        effects = self.store(call, payload, now, was_sent=True)
+        for unacked in self.unacked.values():
+            if unacked.call is call:
+                unacked.entry.refused = 1
+                unacked.entry.retry_at = now + FIRST_RETRY_S
+        return [Noted("delivery-refused", call.label), *effects]
+
+    def remember_owed(self) -> Remember:
+        self.look()
+        return Remember("owed", msgspec.json.encode(self.owed))

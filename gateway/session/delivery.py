@@ -1,0 +1,271 @@
+"""What a backend that is back hears: the boot it missed, the last statuses, then the stored messages.
+
+One at a time, in their order. The next leaves only when the one before is off the disk.
+"""
+
+from typing import TYPE_CHECKING
+
+from gateway.ocpp import frame
+from gateway.ocpp.actions import carries_revenue
+from gateway.ocpp.flags import Flag, FlagCode
+from gateway.ocpp.message import Message, MessageType, Sender
+from gateway.session import answers, late, payloads
+from gateway.session import events as ev
+from gateway.session.answers import STORED
+from gateway.session.calls import Call, Own
+from gateway.session.effects import (
+    DoubtBackend,
+    DropEntry,
+    Effect,
+    FetchEntries,
+    Noted,
+    WantTurn,
+)
+from gateway.session.lessons import BOOKED
+from gateway.session.outbox import WINDOW, Entry
+from gateway.session.payloads import Payload
+
+if TYPE_CHECKING:
+    from gateway.session.buffer import Buffer
+
+CALLRESULT = MessageType.CALLRESULT
+CHARGER = Sender.CHARGER
+NEVER = float("inf")
+MAX_REFUSALS = 5
+MAX_UNANSWERED = 10
+FIRST_RETRY_S = 10.0
+DROP_AGAIN_S = 1.0
+BOOT_AGAIN_S = 60.0
+REPORT_AGE_S = 3600.0
+
+
+class Delivery:
+    """Brings what `buffer` owes to the backend.
+
+    `settling` is the number of the entry whose end is being written down, 0 for none; until then nothing
+    else is sent. `boot_again_at` is when the backend is to be told of the boot it missed.
+    """
+
+    def __init__(self, buffer: "Buffer") -> None:
+        self.buffer = buffer
+        self.settling = 0
+        self.boot_again_at = NEVER
+        self.drop_again: tuple[float, DropEntry] | None = None
+        self._burying: dict[int, Entry] = {}
+        self._turns = 0
+        self._has_asked = False
+
+    def link_opened(self, now: float) -> None:
+        """A new link: what is owed may go."""
+        self.boot_again_at = now if self.buffer.owed.boot else NEVER
+        self._turns, self._has_asked = 0, False
+
+    def boots_first(self, now: float) -> bool:
+        """Whether the backend has to be told of a boot before it hears anything else."""
+        return bool(self.buffer.owed.boot) and now >= self.boot_again_at
+
+    def pump(self, now: float) -> list[Effect]:
+        """Nothing is out and nothing waits in the line: what is owed goes next."""
+        session = self.buffer.session
+        if self.settling or not session.backend.is_open:
+            return []
+        if self.buffer.owed.boot and now >= self.boot_again_at:
+            return self._send("BootNotification", self.buffer.owed.boot.encode(), Own.BOOT, now)
+        if not self.buffer.is_registered:
+            return []
+        for key, text in self.buffer.owed.statuses.items():
+            return self._send("StatusNotification", text.encode(), Own.STATUS, now, about=key)
+        return self._send_head(now)
+
+    def _send_head(self, now: float) -> list[Effect]:
+        outbox = self.buffer.outbox
+        after = outbox.fetch_after
+        if after is not None:
+            outbox.is_fetching = True
+            return [FetchEntries(after, WINDOW)]
+        if not outbox.window or now < outbox.window[0].retry_at:
+            return []
+        entry = outbox.window[0]
+        if self._turns <= 0:
+            asked, self._has_asked = self._has_asked, True
+            return [] if asked else [WantTurn()]
+        payload = payloads.of_call(entry.frame)
+        flag = self._undeliverable(entry, payload, now)
+        if flag is not None:
+            return self._bury(entry, flag, now)
+        self._turns -= 1
+        assert payload is not None
+        data = self.buffer.lessons.with_backend_id(payload, entry.frame)
+        return self._send(entry.action, data, Own.ENTRY, now, entry=entry.number)
+
+    def _undeliverable(self, entry: Entry, payload: Payload | None, now: float) -> Flag | None:
+        """Why an entry must not be sent, if so."""
+        session = self.buffer.session
+        if payload is None or entry.version != session.version.value:
+            return Flag(FlagCode.VERSION_MISMATCH, before=f'"{entry.version}"')
+        if entry.action in answers.REPORTS and now + session.wall_offset_s - entry.came_at > REPORT_AGE_S:
+            return Flag(FlagCode.REPORT_EXPIRED)
+        id_ = payloads.transaction_of(entry.action, payload)
+        transaction = self.buffer.book.by_charger_id(id_) if id_ is not None else None
+        if transaction is not None and (transaction.refused or transaction.backend_id is None):
+            return Flag(FlagCode.TRANSACTION_REFUSED, "transactionId", before=str(id_))
+        return None
+
+    def _send(
+        self, action: str, data: bytes, own: Own, now: float, entry: int = 0, about: str = ""
+    ) -> list[Effect]:
+        message = frame.split(b"[" + data.strip()[1:].lstrip())
+        id_ = message.id if message is not None else ""
+        billing = own is Own.ENTRY
+        call = Call(id_, action, action, data, now, billing, own=own, entry=entry, about=about)
+        return self.buffer.session.send_own(call, now)
+
+    def turn(self, event: ev.Turn, now: float) -> list[Effect]:
+        """So many stored messages may leave."""
+        self._turns = event.messages
+        self._has_asked = False
+        return self.buffer.session.go_on(now)
+
+    def fetched(self, event: ev.EntriesFetched, now: float) -> list[Effect]:
+        if event.entries is None:
+            self.buffer.outbox.is_fetching = False
+            self.boot_again_at = min(self.boot_again_at, now + DROP_AGAIN_S)
+            return []
+        self.buffer.outbox.fetched(list(event.entries))
+        self.buffer.look()
+        return self.buffer.session.go_on(now)
+
+    def answered(self, call: Call, message: Message, now: float) -> list[Effect]:
+        """The backend answered a CALL of ours."""
+        self.buffer.is_silent = False
+        effects: list[Effect] = []
+        match call.own:
+            case Own.BOOT:
+                effects = self._booted(message, now)
+            case Own.STATUS:
+                if self.buffer.owed.statuses.get(call.about, "").encode() == call.frame:
+                    del self.buffer.owed.statuses[call.about]
+                    effects = [self.buffer.remember_owed()]
+            case Own.ABANDONED if message.type is CALLRESULT and call.action in STORED:
+                call.answer = message.frame
+                self.buffer.lessons.note_heard(call)
+            case Own.ENTRY if call.entry in self.buffer.unacked:
+                self.buffer.unacked[call.entry].reply = message
+                self.settling = call.entry
+            case Own.ENTRY:
+                effects = self._settle(call, self.buffer.outbox.window[0], message, now)
+        self.buffer.look()
+        effects += self.buffer.session.go_on(now)
+        return effects if self.buffer.owes else [*effects, *self.buffer.session.end_if_idle(now)]
+
+    def _booted(self, message: Message, now: float) -> list[Effect]:
+        payload = payloads.of_result(message.frame) if message.type is CALLRESULT else None
+        if payload is not None and payload.get("status") == "Accepted":
+            self.buffer.owed.boot = ""
+            self.buffer.is_registered = True
+            self.boot_again_at = NEVER
+            return [*self.buffer.lessons.booted(payload, now), self.buffer.remember_owed()]
+        interval = (payload or {}).get("interval")
+        self.boot_again_at = now + (interval if isinstance(interval, int) and interval > 0 else BOOT_AGAIN_S)
+        self.buffer.is_registered = False
+        return [Noted("backend-boot-pending"), *self.buffer.absorb(now)]
+
+    def _settle(self, call: Call, entry: Entry, message: Message, now: float) -> list[Effect]:
+        if message.type is CALLRESULT:
+            return self.delivered(call, entry, message, now)
+        entry.refused += 1
+        is_final = message.error_code in ("NotImplemented", "NotSupported") and not carries_revenue(
+            entry.action
+        )
+        if is_final or entry.refused >= MAX_REFUSALS:
+            return self._bury(entry, Flag(FlagCode.REFUSED_BY_BACKEND, after=message.error_code), now)
+        entry.retry_at = now + FIRST_RETRY_S * 2 ** (entry.refused - 1)
+        return [Noted("delivery-refused", call.label)]
+
+    def delivered(self, call: Call, entry: Entry, message: Message, now: float) -> list[Effect]:
+        """The backend has it: learn from the answer, and take it off the disk."""
+        if message.type is not CALLRESULT:
+            self.settling = 0
+            return self._settle(call, entry, message, now)
+        request = payloads.of_call(entry.frame) or {}
+        result = payloads.of_result(message.frame) or {}
+        info = result.get("idTagInfo", result.get("idTokenInfo"))
+        self.buffer.shared.tags.learn(payloads.tag_of(request), info, now + self.buffer.session.wall_offset_s)
+        transaction = self.buffer.lessons.learn_id(entry, request, result)
+        effects = late.refused(self.buffer, entry, transaction, request, info, now)
+        self.settling = entry.number
+        parts = self.buffer.book.parts() if entry.action in BOOKED or effects else ()
+        latency_s = max(now - call.sent_at, 1e-6)
+        return [DropEntry(entry.number, parts, latency_s), *effects]
+
+    def _bury(self, entry: Entry, flag: Flag, now: float) -> list[Effect]:
+        """The entry goes to quarantine; a start takes along what belongs to its transaction."""
+        payload = payloads.of_call(entry.frame) or {}
+        if entry.action == "StartTransaction":
+            transaction = self.buffer.book.by_key(payloads.natural_key(entry.action, payload))
+            if transaction is not None:
+                transaction.refused = True
+                self.buffer.book.look()
+        number, told = self.buffer.session.flagged_with_number(entry.action, entry.frame, [flag])
+        self._burying[number] = entry
+        self.settling = entry.number
+        return [Noted("entry-quarantined", entry.action), told]
+
+    def kept(self, number: int, durable: bool, now: float) -> list[Effect] | None:
+        """Whether a message that was to go to quarantine is there; None when it is none of ours."""
+        entry = self._burying.pop(number, None)
+        if entry is None:
+            return None
+        if durable:
+            return [DropEntry(entry.number, self.buffer.book.parts())]
+        entry.retry_at = now + FIRST_RETRY_S
+        self.settling = 0
+        return []
+
+    def dropped(self, event: ev.EntryDropped, now: float) -> list[Effect]:
+        """An entry is off the disk: the next one's turn has come."""
+        if event.number != self.settling:
+            return []
+        if not event.durable:
+            self.drop_again = (now + DROP_AGAIN_S, DropEntry(event.number, self.buffer.book.parts()))
+            return []
+        self.settling = 0
+        self.buffer.outbox.remove(event.number)
+        self.buffer.look()
+        if self.buffer.owes:
+            return [Noted("entry-delivered"), *self.buffer.session.go_on(now)]
+        return [
+            Noted("entry-delivered"),
+            Noted("outbox-drained"),
+            *self.buffer.session.go_on(now),
+            *self.buffer.session.end_if_idle(now),
+        ]
+
+    def gives_up_at(self, out: Call) -> float:
+        """When a CALL of ours that is out has had its time: first the backend is doubted, then the link."""
+        settings = self.buffer.session.settings
+        return out.sent_at + (settings.call_timeout_s if out.is_doubted else settings.answer_deadline_s)
+
+    def give_up_link(self, out: Call, now: float) -> list[Effect]:
+        """The backend answers nothing on this link: a new one may do better."""
+        settings = self.buffer.session.settings
+        effects: list[Effect] = []
+        if not out.is_doubted:
+            out.is_doubted = True
+            effects = [DoubtBackend(f"no answer to {out.action}"), *self.buffer.fall_silent(now)]
+        if now < out.sent_at + settings.call_timeout_s:
+            return effects
+        if (
+            out.own is Own.ENTRY
+            and self.buffer.outbox.window
+            and self.buffer.outbox.window[0].number == out.entry
+        ):
+            entry = self.buffer.outbox.window[0]
+            entry.unanswered += 1
+            if entry.unanswered >= MAX_UNANSWERED:
+                effects += self._bury(entry, Flag(FlagCode.REFUSED_BY_BACKEND, after="no answer"), now)
+        return [
+            Noted("backend-silent", out.action),
+            *effects,
+            *self.buffer.session.close_backend("no answer", now),
+        ]

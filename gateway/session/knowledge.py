@@ -1,0 +1,59 @@
+"""What a session knows for the time without a backend, and the settings of that time."""
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from gateway.session.answers import UnknownTags
+from gateway.session.tags import Tags
+
+
+class BufferSettings(Struct, frozen=True):
+    """How an outage is bridged: the `[outage]` table of the configuration. Times in seconds.
+
+    `hold_s`: how long an answer that a driver would mind waits for the backend to come back.
+    `answer_after_s`: how long one that nobody would mind waits for a backend that is there and silent.
+    """
+
+    hold_s: float = 3.0
+    answer_after_s: float = 4.0
+    unknown_tags: UnknownTags = UnknownTags.ACCEPT_KNOWN
+    tags_keep_s: float = 86_400.0
+    stops_late_refusals: bool = True
+    delivers_for_absent: bool = True
+    max_messages: int = 10_000
+    max_bytes: int = 16 * 1024 * 1024
+    max_age_s: float = 72 * 3600.0
+
+
+class Shared:
+    """What all sessions of a node know together: drivers' tags, and whether anything can be stored now."""
+
+    def __init__(self, tags: Tags) -> None:
+        self.tags = tags
+        self.can_store = True
+
+
+class Boot(Struct):
+    """What the backend said to the last BootNotification, and how far its clock is ahead of ours."""
+
+    was_accepted: bool = False
+    interval_s: int = 0
+    clock_ahead_s: float = 0.0
+
+
+class Owed(Struct):
+    """What the backend has to hear first: the boot it missed, and the last status of each connector."""
+
+    boot: str = ""
+    statuses: dict[str, str] = {}
+
+
+class Known(Struct):
+    """What is known of a charger from before: its parts of the store, and what waits in its outbox."""
+
+    parts: Mapping[str, bytes] = {}
+    messages: int = 0
+    size: int = 0
+    oldest: float = 0.0
+    last: int = 0

@@ -1,0 +1,219 @@
+"""What passing messages teach a session for the time without a backend; the exchange of transaction ids."""
+
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec import structs
+
+from gateway.ocpp import frame
+from gateway.ocpp.message import Message, Version
+from gateway.ocpp.times import seconds
+from gateway.session import payloads
+from gateway.session.book import Transaction
+from gateway.session.calls import Call
+from gateway.session.effects import Effect, Remember
+from gateway.session.knowledge import Boot
+from gateway.session.outbox import Entry
+from gateway.session.payloads import Payload
+
+if TYPE_CHECKING:
+    from gateway.session.buffer import Buffer
+
+OBSERVED = frozenset(
+    {
+        "BootNotification",
+        "Heartbeat",
+        "Authorize",
+        "StartTransaction",
+        "StopTransaction",
+        "TransactionEvent",
+    }
+)
+"""Whose answers teach something for the time without a backend."""
+
+BOOKED = frozenset({"StartTransaction", "StopTransaction"})
+
+NAMING = {
+    "RemoteStopTransaction": ("transactionId",),
+    "SetChargingProfile": ("csChargingProfiles", "transactionId"),
+}
+"""The backend's CALLs that name a transaction, and where (OCPP 1.6 §6.41, §6.43)."""
+
+
+class Lessons:
+    """Keeps the book of `buffer`, and what else it knows, up to date."""
+
+    def __init__(self, buffer: "Buffer") -> None:
+        self.buffer = buffer
+
+    def retried(self, call: Call, message: Message) -> None:
+        """A person had a message sent again, and the backend took it: a start gives the rest a meaning."""
+        if call.action != "StartTransaction":
+            return
+        request = payloads.of_call(call.as_came or call.frame) or {}
+        transaction = self.buffer.book.by_key(payloads.natural_key(call.action, request))
+        id_ = (payloads.of_result(message.frame) or {}).get("transactionId")
+        if transaction is not None and isinstance(id_, int):
+            transaction.backend_id, transaction.refused = id_, False
+            self.buffer.book.look()
+            self.buffer.look()
+
+    def observe(self, call: Call, data: bytes, now: float) -> tuple[bytes, list[Effect]]:
+        """The answer to a relayed CALL, as the charger is to hear it, and what is to be kept of it."""
+        result = payloads.of_result(data)
+        request = payloads.of_call(call.frame)
+        if result is None or request is None:
+            return data, []
+        wall = now + self.buffer.session.wall_offset_s
+        info = result.get("idTagInfo", result.get("idTokenInfo"))
+        if info is not None:
+            self.buffer.shared.tags.learn(payloads.tag_of(request), info, wall)
+        match call.action:
+            case "BootNotification":
+                if result.get("status") == "Accepted":
+                    self.buffer.is_registered = True
+                    self.buffer.look()
+                return data, self.booted(result, now)
+            case "Heartbeat":
+                self._learn_clock(result, now)
+            case "StartTransaction":
+                return self._observe_start(request, result, data, wall), []
+            case "StopTransaction":
+                transaction = self.buffer.book.by_charger_id(request.get("transactionId"))
+                transaction = transaction or self.buffer.book.by_backend_id(request.get("transactionId"))
+                if transaction is not None:
+                    transaction.ended_at = wall
+        return data, []
+
+    def _observe_start(self, request: Payload, result: Payload, data: bytes, wall: float) -> bytes:
+        """Note a transaction that the backend itself began; its id may be one that we have given away."""
+        id_ = result.get("transactionId")
+        if not isinstance(id_, int):
+            return data
+        taken = self.buffer.book.by_charger_id(id_)
+        charger_id = id_
+        if taken is not None and taken.is_open and taken.backend_id != id_:
+            charger_id = self.buffer.book.new_id()
+            result["transactionId"] = charger_id
+            data = payloads.with_member(data, ("transactionId",), charger_id)
+        reading = payloads.energy_wh("StartTransaction", request)
+        self.buffer.book.open(
+            Transaction(
+                charger_id=charger_id,
+                key=payloads.natural_key("StartTransaction", request),
+                backend_id=id_,
+                connector=request.get("connectorId", 0),
+                tag=payloads.tag_of(request),
+                meter_start_wh=reading,
+                started_at=wall,
+                answer=result,
+                register_wh=reading,
+            )
+        )
+        return data
+
+    def booted(self, result: Payload, now: float) -> list[Effect]:
+        self._learn_clock(result, now)
+        interval = result.get("interval")
+        known = Boot(
+            result.get("status") == "Accepted",
+            interval if isinstance(interval, int) else 0,
+            round(self.buffer.boot.clock_ahead_s),
+        )
+        before, self.buffer.boot = self.buffer.boot, known
+        return [Remember("boot", msgspec.json.encode(known))] if known != before else []
+
+    def _learn_clock(self, result: Payload, now: float) -> None:
+        text = result.get("currentTime")
+        moment = seconds(text) if isinstance(text, str) else None
+        if moment is not None:
+            self.buffer.boot.clock_ahead_s = moment - (now + self.buffer.session.wall_offset_s)
+
+    def learn_id(self, entry: Entry, request: Payload, result: Payload) -> Transaction | None:
+        """The transaction an entry belongs to, with the id that the backend gave it."""
+        if entry.action != "StartTransaction":
+            return self.buffer.book.by_charger_id(payloads.transaction_of(entry.action, request))
+        transaction = self.buffer.book.by_key(payloads.natural_key(entry.action, request))
+        id_ = result.get("transactionId")
+        if transaction is None or not isinstance(id_, int):
+            return transaction
+        other = self.buffer.book.by_backend_id(id_)
+        taken = other is not None and other is not transaction and other.is_open
+        transaction.suspect = id_ <= 0 or taken
+        transaction.backend_id = id_
+        self.buffer.book.look()
+        return transaction
+
+    def for_charger(self, message: Message) -> Message | bytes:
+        """A CALL of the backend as the charger understands it, or our refusal of it."""
+        path = NAMING.get(message.action)
+        payload = payloads.of_call(message.frame) if path and self.buffer.book.is_mapped else None
+        if payload is None or path is None:
+            return message
+        inner = payload if len(path) == 1 else payload.get(path[0])
+        id_ = inner.get(path[-1]) if isinstance(inner, dict) else None
+        if not isinstance(id_, int):
+            return message
+        transaction = self.buffer.book.by_backend_id(id_)
+        if transaction is None and self.buffer.book.by_charger_id(id_) is None:
+            return message
+        if transaction is None or transaction.suspect:
+            return frame.result(message.id_literal or message.id, b'{"status":"Rejected"}')
+        if transaction.charger_id == id_:
+            return message
+        return structs.replace(
+            message, payload=b"", frame=payloads.with_member(message.frame, path, transaction.charger_id)
+        )
+
+    def exchange_id(self, call: Call) -> None:
+        """Put the backend's transaction id where the charger says its own; the CALL is about to leave."""
+        payload = payloads.of_call(call.frame)
+        if payload is not None:
+            changed = self.with_backend_id(payload, call.frame)
+            if changed is not call.frame:
+                call.as_came, call.frame = call.frame, changed
+
+    def with_backend_id(self, payload: Payload, data: bytes) -> bytes:
+        if self.buffer.session.version is not Version.V16 or "transactionId" not in payload:
+            return data
+        transaction = self.buffer.book.by_charger_id(payload["transactionId"])
+        if transaction is None or transaction.backend_id in (None, transaction.charger_id):
+            return data
+        return payloads.with_member(data, ("transactionId",), transaction.backend_id)
+
+    def note_heard(self, call: Call) -> None:
+        """A relayed CALL was answered, perhaps unheard: when it comes again it hears the same."""
+        request, result = payloads.of_call(call.as_came or call.frame), payloads.of_result(call.answer)
+        if request is not None and result is not None:
+            key = payloads.natural_key(call.action, request)
+            self.buffer.book.hears(key, payloads.digest(request), result)
+
+    def enter(self, action: str, payload: Payload, key: str, answer: Payload, at: float) -> float | None:
+        """Note in the book what a stored message says of its transaction; the energy since the last one."""
+        reading = payloads.energy_wh(action, payload)
+        if action == "StartTransaction":
+            when = payload.get("timestamp")
+            self.buffer.book.open(
+                Transaction(
+                    charger_id=answer["transactionId"],
+                    key=key,
+                    connector=payload.get("connectorId", 0),
+                    tag=payloads.tag_of(payload),
+                    meter_start_wh=reading,
+                    started_at=(seconds(when) if isinstance(when, str) else None) or at,
+                    answer=answer,
+                    register_wh=reading,
+                )
+            )
+            return 0.0
+        id_ = payloads.transaction_of(action, payload)
+        if id_ is None:
+            return None
+        transaction = self.buffer.book.by_charger_id(id_)
+        if transaction is None:
+            transaction = Transaction(charger_id=id_, backend_id=id_, started_at=at)
+            self.buffer.book.open(transaction)
+        if action == "StopTransaction" or payload.get("eventType") == "Ended":
+            transaction.ended_at = at
+        before, transaction.register_wh = transaction.register_wh, reading or transaction.register_wh
+        return max(0.0, reading - before) if reading is not None and before is not None else 0.0

@@ -1,0 +1,91 @@
+"""How long the charger waits for a backend that says nothing, and what is done when that is over."""
+
+from typing import TYPE_CHECKING
+
+from msgspec import structs
+
+from gateway.session import payloads
+from gateway.session.answers import STORED
+from gateway.session.calls import Call, Own
+from gateway.session.effects import Effect
+
+if TYPE_CHECKING:
+    from gateway.session.buffer import Buffer
+
+NEVER = float("inf")
+
+
+class Patience:
+    """Looks after the deadlines of `buffer`."""
+
+    def __init__(self, buffer: "Buffer") -> None:
+        self.buffer = buffer
+
+    @property
+    def due(self) -> float:
+        """When to look again."""
+        session = self.buffer.session
+        times = [NEVER]
+        if not session.backend.is_open and session.to_backend.waiting and not self.buffer.is_away:
+            times.append(self.buffer.away_since + self.buffer.settings.hold_s)
+        if session.backend.is_open and not self.buffer.delivery.settling and session.to_backend.out is None:
+            times.append(self.buffer.delivery.boot_again_at)
+            if self.buffer.outbox.window and self.buffer.outbox.window[0].retry_at:
+                times.append(self.buffer.outbox.window[0].retry_at)
+        if self.buffer.delivery.drop_again is not None:
+            times.append(self.buffer.delivery.drop_again[0])
+        return min([*times, self._patience_ends()])
+
+    def _patience_ends(self) -> float:
+        """When billing data that the backend leaves unanswered is answered by us."""
+        ends = NEVER
+        for call in self.buffer.session.to_backend:
+            if call.own is None and not call.retry and call.action in STORED:
+                since = call.sent_at if call is self.buffer.session.to_backend.out else call.came_at
+                ends = min(ends, since + self._patience(call))
+        return ends
+
+    def _patience(self, call: Call) -> float:
+        if not call.patience_s:
+            payload = payloads.of_call(call.frame)
+            local = self.buffer.local(call.action, payload, call.came_at) if payload is not None else None
+            is_harmless = local is None or local.harmless
+            deadline_s = self.buffer.session.settings.answer_deadline_s
+            call.patience_s = (
+                min(self.buffer.settings.answer_after_s, deadline_s) if is_harmless else deadline_s
+            )
+        return call.patience_s
+
+    def expire(self, now: float) -> list[Effect]:
+        """What time has come for: answers that the backend does not give, links that are no use."""
+        session = self.buffer.session
+        effects: list[Effect] = []
+        if self.buffer.delivery.drop_again is not None and now >= self.buffer.delivery.drop_again[0]:
+            (_, drop), self.buffer.delivery.drop_again = self.buffer.delivery.drop_again, None
+            effects.append(drop)
+        if not session.backend.is_open:
+            return (
+                [*effects, *self.buffer.absorb(now)]
+                if now >= self.buffer.away_since + self.buffer.settings.hold_s
+                else effects
+            )
+        if self.buffer.outbox.window and now >= self.buffer.outbox.window[0].retry_at:
+            self.buffer.outbox.window[0].retry_at = 0.0
+        out = session.to_backend.out
+        if now >= self._patience_ends():
+            effects += self._answer_for_silent(out, now)
+        if out is not None and out.own is not None and now >= self.buffer.delivery.gives_up_at(out):
+            effects += self.buffer.delivery.give_up_link(out, now)
+        return [*effects, *session.go_on(now)]
+
+    def _answer_for_silent(self, out: Call | None, now: float) -> list[Effect]:
+        """Store what the backend has; if it answers after all, the entry counts as delivered."""
+        effects: list[Effect] = []
+        if out is not None and out.own is None and not out.retry and out.action in STORED:
+            payload = payloads.of_call(out.as_came or out.frame)
+            if payload is not None and now >= out.sent_at + self._patience(out):
+                number = self.buffer.book.next_number
+                effects += self.buffer.store(structs.replace(out), payload, now, was_sent=True)
+                if number in self.buffer.unacked:
+                    out.own, out.entry = Own.ENTRY, number
+        return [*effects, *self.buffer.fall_silent(now)]
