@@ -20,6 +20,10 @@ COMMANDS = {
     "inspect": "show what the gateway makes of a pasted frame or of a file of frames",
     "flags": "look up what was wrong with messages",
     "quarantine": "look at messages that were kept instead of forwarded",
+    "capture": "record one charger's frames from the running gateway",
+    "suggest": "read a capture and propose a rule pack",
+    "rules": "look at rule packs and adapters, test them, have them reloaded",
+    "adapter": "begin a rule pack and an adapter for a brand",
 }
 
 EXAMPLES = """\

@@ -35,6 +35,7 @@ from gateway.session import effects as ef
 from gateway.session import events as ev
 from gateway.session.session import ChargerSession
 from gateway.session.tally import Tally
+from gateway.watch.drift import Drift
 
 SWEEP_S = 0.25
 FINISH_S = 5.0
@@ -59,6 +60,7 @@ class _Known(Struct):
     history: History
     station: Station
     memories: Memories
+    drift: Drift
 
 
 class Admission(Struct):
@@ -145,7 +147,7 @@ class Fleet:
         return self._epochs
 
     def _new_driver(self, offer: Offer, address: str) -> Driver:
-        known = self._known.pop(offer.registry_key, None) or _Known(History(), Station(), Memories())
+        known = self._known.pop(offer.registry_key, None) or _Known(History(), Station(), Memories(), Drift())
         known.history.reconnected()
         wall_offset_s = self._clock() - monotonic()
         session = ChargerSession(
@@ -155,6 +157,7 @@ class Fleet:
             Reader(offer.versions[0][0], history=known.history, memories=known.memories),
             wall_offset_s,
         )
+        session.drift = known.drift
         session.dialect_of = partial(self._dialect_of, offer.charger_id)
         session.recall(known.station)
         driver = Driver(offer.charger_id, address, digest(offer.authorization), session, self)
@@ -246,7 +249,8 @@ class Fleet:
 
     def _remember(self, key: str, session: ChargerSession) -> None:
         """Keep what is known of a charger that left; those that left longest ago make room."""
-        self._known[key] = _Known(session.reader.history, session.station, session.reader.memories)
+        reader = session.reader
+        self._known[key] = _Known(reader.history, session.station, reader.memories, session.drift)
         if len(self._known) > self.config.limits.chargers:
             del self._known[next(iter(self._known))]
 
@@ -309,6 +313,7 @@ _LEVELS = {
     "backend-silent": "warning",
     "backend-slow-reader": "warning",
     "call-timed-out": "info",
+    "dialect-drift": "warning",
     "charger-flooding": "warning",
     "charger-paused": "info",
     "charger-silent": "info",

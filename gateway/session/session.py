@@ -18,7 +18,7 @@ from datetime import tzinfo
 from typing import Any
 
 import msgspec
-from msgspec import Struct, structs
+from msgspec import Raw, Struct, structs
 
 from gateway.dialect.brand import Brand
 from gateway.dialect.empty import is_clean_when_empty
@@ -51,6 +51,7 @@ from gateway.session.knowledge import BufferSettings, Known, Shared
 from gateway.session.leg import Hold, Leg
 from gateway.session.lessons import BOOKED, NAMING, OBSERVED
 from gateway.session.tally import Tally
+from gateway.watch.drift import Alert, Drift, restored
 
 CHARGER, BACKEND = Sender
 CALL, CALLRESULT, CALLERROR, CALLRESULTERROR, SEND = MessageType
@@ -97,6 +98,7 @@ class ChargerSession:
     """
 
     __slots__ = (
+        "_alerts",
         "_asked_of_charger",
         "_awaited",
         "_counted_as",
@@ -111,6 +113,7 @@ class ChargerSession:
         "charger",
         "charger_id",
         "dialect_of",
+        "drift",
         "due",
         "last_action",
         "reader",
@@ -141,6 +144,8 @@ class ChargerSession:
         self.wall_offset_s = wall_offset_s
         self.station = Station()
         self.dialect_of: DialectOf | None = None
+        self.drift = Drift()
+        self._alerts: list[Effect] | None = None
         self._counted_as = ("", "")
         self.charger = Leg(CHARGER)
         self.backend = Leg(BACKEND)
@@ -159,10 +164,13 @@ class ChargerSession:
         self.buffer: Buffer | None = None
         if settings.buffer is not None and shared is not None:
             self.buffer = Buffer(self, settings.buffer, shared, known or Known())
+        if known is not None and "dialect" in known.parts:
+            self.know_dialect(known.parts["dialect"])
 
     def recall(self, station: Station) -> None:
         """This is the station: by its BootNotification, or as it is known from an earlier connection."""
         self.station = station
+        self.drift.firmware(station.firmware)
         self._counted_as = self.tally.station(station.vendor, station.firmware)
         if self.dialect_of is not None:
             self.reader.follow(*self.dialect_of(station))
@@ -174,7 +182,10 @@ class ChargerSession:
 
     def handle(self, event: ev.Event, now: float) -> list[Effect]:
         """Take one event at `now` (seconds of a clock that never goes back); what is to be done, in order."""
-        return _HANDLERS[type(event)](self, event, now)
+        effects = _HANDLERS[type(event)](self, event, now)
+        if self._alerts or self.drift.is_dirty or self.reader.memories.is_dirty:
+            effects = self._with_news(effects)
+        return effects
 
     # Connections
 
@@ -184,6 +195,7 @@ class ChargerSession:
         if self.charger.is_open:
             forgotten = self._forget() if buffer is None else self._charger_left(GOING_AWAY, now)
         self.charger.open(event.epoch, now)
+        self.drift.reconnected()
         self.version = event.version
         self.reader.speak(event.version)
         commands = buffer.charger_opened(now) if buffer is not None else []
@@ -335,6 +347,8 @@ class ChargerSession:
         self._earliest_next = earliest = (earliest if earliest > now else now) + self.settings.message_cost_s
         if earliest - now > self.settings.burst_s:
             effects += self._slow_down(now)
+        if self._alerts or self.drift.is_dirty or self.reader.memories.is_dirty:
+            effects = self._with_news(effects)
         return effects
 
     def backend_frame(self, epoch: int, data: bytes, binary: bool, now: float) -> list[Effect]:
@@ -419,11 +433,12 @@ class ChargerSession:
     def _fitted(self, data: bytes, kind: Kind, action: str) -> tuple[Fitted, list[Effect]]:
         """A message to the charger in the form its brand takes, and what there is to tell about that."""
         fitted = self.reader.fit(data, kind, action)
-        if not fitted.flags:
-            return fitted, []
-        sender, word = kind.sender, "call" if kind.is_request else "result"
-        verdict = Verdict.DELIVERED if fitted.answer is None else Verdict.IGNORED
-        return fitted, [self.flagged(sender, word, action, data, fitted.flags, verdict)]
+        told: list[Effect] = []
+        if fitted.flags:
+            word = "call" if kind.is_request else "result"
+            verdict = Verdict.DELIVERED if fitted.answer is None else Verdict.IGNORED
+            told = [self.flagged(kind.sender, word, action, data, fitted.flags, verdict)]
+        return fitted, self._with_news(told) if self.reader.memories.is_dirty else told
 
     def heard(self, data: bytes, action: str) -> list[Effect]:
         """The charger hears a CALLRESULT to a CALL of this action, in the form its brand takes."""
@@ -797,7 +812,32 @@ class ChargerSession:
         for flag in told:
             severity = FLAGS[flag.code].severity.value
             self.tally.flags[flag.code.value, severity, *self._counted_as] += 1
-        return Flagged(sender, f"{sender.value}_{kind}" if kind else "", action, raw, told, verdict)
+        name = f"{sender.value}_{kind}" if kind else ""
+        if sender is CHARGER:
+            alert = self.drift.flagged(told, name, action, self.charger.received)
+            if alert is not None:
+                self._alerts = [Noted("dialect-drift", str(alert))] if self._is_first_alert(alert) else None
+        return Flagged(sender, name, action, raw, told, verdict)
+
+    def _is_first_alert(self, alert: Alert) -> bool:
+        """Whether no other charger of this brand and firmware was the first to show it."""
+        return self.tally.drifts.is_new((self.station.vendor, self.station.model, alert.new, *alert.kinds))
+
+    def _with_news(self, effects: list[Effect]) -> list[Effect]:
+        """The effects, with what there is to tell and to keep of the charger's dialect."""
+        if self._alerts:
+            effects = [*effects, *self._alerts]
+            self._alerts = None
+        if self.buffer is None or not (self.reader.memories.is_dirty or self.drift.is_dirty):
+            return effects
+        part = {"memories": Raw(self.reader.memories.stored() or b"{}"), "drift": Raw(self.drift.stored())}
+        return [*effects, Remember("dialect", msgspec.json.encode(part))]
+
+    def know_dialect(self, stored: bytes) -> None:
+        """What was kept of the charger's dialect: adapters' memories and the profile of its flags."""
+        part = msgspec.json.decode(stored, type=dict[str, Raw])
+        self.reader.memories.restore(bytes(part["memories"]))
+        self.drift = restored(bytes(part["drift"]))
 
     # Flow
 
