@@ -1,4 +1,4 @@
-"""`ocpp-gateway rules`: look at rule packs and adapters, test them, try them on a capture, have them reloaded."""
+"""`ocpp-gateway rules`: look at rule packs and adapters, test and try them, have them reloaded."""
 
 import argparse
 import json

@@ -119,7 +119,7 @@ class Suggestion:
         vendor = self.station.get("vendor", "")
         name = re.sub(r"[^a-z0-9]+", "-", vendor.lower()).strip("-") or "my-brand"
         lines = [
-            "# A proposal, made from a capture. Answer what is marked TODO, then: ocpp-gateway rules test FILE",
+            "# A proposal, made from a capture. Answer what is marked TODO, then run ocpp-gateway rules test.",
             "",
             "pack    = 1",
             f"name    = {_toml(name)}",
@@ -143,7 +143,7 @@ class Suggestion:
         frame = '[2,"1","Heartbeat",{}]'
         yield ""
         if not has_rules:
-            yield "# The gateway needs no rule for what is in this capture. Facts are worth keeping all the same:"
+            yield "# The gateway needs no rule for what is in this capture. Facts are worth keeping:"
             yield "[facts]"
             yield 'cannot = []\nsource = "TODO: where this is from"'
             yield ""
@@ -168,7 +168,7 @@ def _by_count(table: dict[Any, Found]) -> list[tuple[Any, Found]]:
     return sorted(table.items(), key=lambda entry: (-entry[1].count, entry[0]))
 
 
-def _rule(key: tuple[FlagCode, Place], found: Found) -> tuple[str, str, str] | None:
+def _rule(key: tuple[FlagCode, Place], found: Found) -> tuple[str, str, str] | None:  # noqa: PLR0911
     """`where`, `do` and flag of a rule for a deviation; None where no rule can help."""
     code, (kind, _, place) = key
     if not kind or not place:
@@ -203,7 +203,7 @@ def _rule_lines(
     code, (kind, action, place) = key
     where, do, flag = rule
     yield f"# {found.count} × {code.value}: {FLAGS[code].meaning}"
-    yield f"# {found.frame[:300]}".replace("\n", " ").replace("\r", " ")
+    yield "# " + "".join(char if char.isprintable() else " " for char in found.frame[:300])
     yield "[[rule]]"
     yield f'name   = "{code.value}-{number}"'
     yield f"why    = {_toml(f'TODO: {FLAGS[code].meaning}')}"
@@ -219,7 +219,7 @@ def _rule_lines(
 
 
 def _toml(text: str) -> str:
-    return json.dumps(text)
+    return json.dumps("".join(filter(str.isprintable, text)), ensure_ascii=False)
 
 
 def _glob(text: str) -> str:
