@@ -17,7 +17,7 @@ from gateway.ocpp.message import Version
 
 MOST_STARS: Final = 4
 LONGEST_PATTERN: Final = 100
-_REGULAR: Final = re.compile(r"[\\^$|{}]|(?<!\d)\.[*+]|\)[*+?]|\[[^\]]*\]")
+_REGULAR: Final = re.compile(r"[\\^$|{}]|(?<![\d*])\.[*+]|\)[*+?]|\[[^\]]*\]")
 _CLAUSE: Final = re.compile(r"(>=|<=|>|<|=|!=)\s*(\S+)")
 _TOKEN: Final = re.compile(r"\d+|[a-z]+", re.ASCII)
 _EARLY: Final = frozenset({"alpha", "beta", "dev", "pre", "rc"})
@@ -95,7 +95,7 @@ def meet(one: str, other: str) -> bool:
 
 def pattern_problem(pattern: object) -> str:
     """Why a pattern is refused, with the cure; "" when it is not."""
-    if not isinstance(pattern, str) or not pattern:
+    if not isinstance(pattern, str):
         return f'{pattern!r} is not a pattern; give a text such as "acme*"'
     if len(pattern) > LONGEST_PATTERN:
         return f"the pattern has {len(pattern)} characters; {LONGEST_PATTERN} are the most"

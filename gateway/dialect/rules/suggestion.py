@@ -43,14 +43,14 @@ class Suggestion:
     def __init__(self) -> None:
         self.frames = 0
         self.station: dict[str, str] = {}
-        self.version = "1.6"
+        self.versions: set[str] = set()
         self.repaired: dict[tuple[FlagCode, Place], Found] = {}
         self.left: dict[tuple[FlagCode, Place], Found] = {}
 
     def take(self, record: Record, replay: Replay) -> None:
         """One more frame of the capture."""
         self.frames += 1
-        self.version = str(record.get("version", self.version))
+        self.versions.add(str(record.get("version", "1.6")))
         station = record.get("station")
         if isinstance(station, dict):
             self.station |= {str(key): str(value) for key, value in station.items() if value}
@@ -119,7 +119,7 @@ class Suggestion:
         vendor = self.station.get("vendor", "")
         name = re.sub(r"[^a-z0-9]+", "-", vendor.lower()).strip("-") or "my-brand"
         lines = [
-            "# A proposal, made from a capture. Answer what is marked TODO, then run ocpp-gateway rules test.",
+            "# A proposal made from a capture. Answer what is marked TODO, then run: ocpp-gateway rules test",
             "",
             "pack    = 1",
             f"name    = {_toml(name)}",
@@ -132,7 +132,7 @@ class Suggestion:
             lines.append(f"model  = {_toml(_glob(self.station['model']))}")
         if self.station.get("firmware"):
             lines.append(f'# firmware = "={self.station["firmware"]}"  # what this was seen with')
-        lines.append(f"ocpp   = {_toml(self.version)}")
+        lines.append(f"ocpp   = {json.dumps(sorted(self.versions) or ['1.6'])}")
         rules = [(key, found, rule) for key, found in _by_count(self.left) if (rule := _rule(key, found))]
         for number, (key, found, rule) in enumerate(rules[:MOST_RULES], 1):
             lines += ["", *_rule_lines(number, key, found, rule)]
