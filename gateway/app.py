@@ -18,6 +18,7 @@ from gateway import __version__, plugins
 from gateway.admin import server as admin
 from gateway.config import Address, Config, ConfigError, diff, reloaded, unsafe
 from gateway.dialect.library import Library
+from gateway.net.archive import Archive
 from gateway.net.brands import FleetBrands, summary
 from gateway.net.charger_server import ChargerServer
 from gateway.net.fleet import Fleet
@@ -92,8 +93,9 @@ class _Node:
         config = self._config
         library = self._library(config)
         store = await self._open_store()
-        self._fleet = Fleet(config, self._tally, Keeper(self._recorder), time.time)
-        self._fleet.adopt(library)
+        archive = await self._open_archive(store)
+        self._fleet = Fleet(config, self._tally, Keeper(self._recorder), time.time, archive)
+        self._fleet.apply(config, library)
         plane = await _listening(
             admin.start(
                 config.admin,
@@ -151,6 +153,14 @@ class _Node:
         spawn(self._recorder.run(), "recorder")
         return store
 
+    async def _open_archive(self, store: SqliteStore) -> Archive | None:
+        if self._config.backend.when_away == "close":
+            return None
+        try:
+            return await Archive.open(store, self._config.outage.total_bytes)
+        except StoreError as error:
+            raise StartError(f"data.directory: {error}") from None
+
     async def _retry(self, entry: QuarantineEntry) -> dict[str, Any]:
         if entry.sender != Sender.CHARGER.value:
             return {"delivered": False, "outcome": "only messages of chargers can be retried"}
@@ -207,8 +217,7 @@ class _Node:
                 brands=_loaded(library),
             )
             self._config = new
-            self._fleet.library = library
-            self._fleet.apply(new)
+            self._fleet.apply(new, library)
             self._recorder.bounds = _bounds(new)
             log.configure(new.log.format, new.log.level)
 

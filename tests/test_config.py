@@ -80,7 +80,7 @@ def test_a_configuration_cannot_be_changed(read):
 
 def test_every_mistake_is_reported_at_once(errors):
     found = errors(
-        '[backend]\nurl = "http://x"\nwhen_away = "buffer"\n'
+        '[backend]\nurl = "http://x"\nwhen_away = "wait"\n'
         "[listen]\nadress = 1\nping_interval_s = inf\n"
         "[dialekt]\n[[dialect.charger]]\nmode = 'fix'\n[limits]\nfragments = 'many'\n[log]\nlevel = 3\n"
     )
@@ -113,7 +113,10 @@ def test_every_mistake_is_reported_at_once(errors):
         (BACKEND + "call_timeout_s = 0", "backend.call_timeout_s: 0 does not fit; give a number above 0"),
         (BACKEND + "call_timeout_s = nan", "backend.call_timeout_s: nan does not fit; give a number above 0"),
         (BACKEND + "name = 'a b'", 'backend.name: "a b" does not fit; give a text that matches'),
-        (BACKEND + "when_away = 'buffer'", 'backend.when_away: "buffer" is not available yet; use "close"'),
+        (
+            BACKEND + "when_away = 'wait'",
+            'backend.when_away: "wait" does not fit; give one of "buffer", "close"',
+        ),
         (
             BACKEND + "reconnect_min_s = 61",
             "backend.reconnect_min_s: is above backend.reconnect_max_s; lower it",

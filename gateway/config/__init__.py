@@ -15,6 +15,7 @@ from gateway.config.settings import (
     Limits,
     Listen,
     Log,
+    Outage,
     Quarantine,
 )
 from gateway.config.values import Address, Secret
@@ -35,6 +36,7 @@ __all__ = [
     "Limits",
     "Listen",
     "Log",
+    "Outage",
     "Quarantine",
     "Secret",
     "diff",

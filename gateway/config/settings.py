@@ -116,13 +116,13 @@ class Backend(Table, frozen=True, kw_only=True):
         ),
     ] = None
     when_away: Annotated[
-        str,
+        Literal["buffer", "close"],
         about(
-            'What happens to chargers while the backend is away: `"close"` closes and refuses them, so that '
+            "What happens to chargers while the backend is away: `buffer` answers for it, stores what must "
+            "not be lost and delivers it later (see `[outage]`); `close` closes and refuses them, so that "
             "their own queues do the work.",
-            parse=values.what_when_away,
         ),
-    ] = "close"
+    ] = "buffer"
     new_links_per_s: Annotated[Rate, about("Links that are begun at most, for all chargers together.")] = 50
     reconnect_min_s: Annotated[Seconds, about("First wait before a broken link is tried again.")] = 1
     reconnect_max_s: Annotated[Seconds, about("Longest such wait; waits double up to here.")] = 60
@@ -140,6 +140,81 @@ class Backend(Table, frozen=True, kw_only=True):
         Seconds, about("Silence of the backend after which it is pinged.", reload=True)
     ] = 45
     pong_timeout_s: Annotated[Seconds, about("Time a pinged backend has to send anything.", reload=True)] = 20
+
+
+class Outage(Table, frozen=True, kw_only=True):
+    """How a time without the backend is bridged, where `backend.when_away` is `buffer`."""
+
+    hold_s: Annotated[
+        Seconds,
+        about(
+            "How long an answer that a driver would mind (a refused tag) waits for a broken link to come "
+            "back before the gateway gives it.",
+            reload=True,
+        ),
+    ] = 3
+    answer_after_s: Annotated[
+        Seconds,
+        about(
+            "How long a backend that is there but silent may leave billing data unanswered before the "
+            "gateway answers; below the 5 s that some chargers wait.",
+            reload=True,
+        ),
+    ] = 4
+    unknown_tags: Annotated[
+        Literal["accept-known", "accept-all", "refuse"],
+        about(
+            "Who may charge: `accept-known`: tags that the backend accepted within `tags_keep_hours`; "
+            "`accept-all`: also those never heard of; `refuse`: nobody.",
+            reload=True,
+        ),
+    ] = "accept-known"
+    tags_keep_hours: Annotated[
+        float, Meta(gt=0, le=8760), about("How long the backend's word about a tag counts.", reload=True)
+    ] = 24
+    late_refusal: Annotated[
+        Literal["stop", "let-run"],
+        about(
+            "When the backend refuses a driver afterwards whom the gateway had accepted: tell the charger to "
+            "stop, or only flag it.",
+            reload=True,
+        ),
+    ] = "stop"
+    unknown_chargers: Annotated[
+        Literal["refuse", "accept"],
+        about(
+            "Chargers that the backend has never let in: refused with 503, or let in without anybody having "
+            "checked their credentials.",
+            reload=True,
+        ),
+    ] = "refuse"
+    deliver_for_absent: Annotated[
+        bool,
+        about(
+            "Whether a charger that left has its messages delivered over a link opened in its name. Without "
+            "a `backend.password` this takes the charger's own, which is not kept over a restart.",
+            reload=True,
+        ),
+    ] = True
+    messages_per_charger: Annotated[Count, about("Messages stored for one charger.", reload=True)] = 10_000
+    bytes_per_charger: Annotated[Bytes, about("Bytes stored for one charger.", reload=True)] = 16_777_216
+    total_bytes: Annotated[Bytes, about("Bytes stored for all chargers.", reload=True)] = 10_737_418_240
+    max_age_hours: Annotated[
+        float,
+        Meta(gt=0, le=8760),
+        about(
+            "Age of the oldest message beyond which no more are stored. At 80 % of any of these bounds the "
+            "charger is closed and refused instead, so that its own queue does the work; nothing is thrown "
+            "away.",
+            reload=True,
+        ),
+    ] = 72
+    messages_per_s: Annotated[
+        Rate, about("Stored messages delivered per second to a backend that is back.", reload=True)
+    ] = 500
+    chargers_at_once: Annotated[
+        Count, about("Chargers whose stored messages are delivered at the same time.", reload=True)
+    ] = 64
 
 
 class Admin(Table, frozen=True, kw_only=True):
@@ -234,6 +309,7 @@ class Config(Table, frozen=True, kw_only=True):
 
     backend: Backend
     listen: Listen = field(default_factory=Listen)
+    outage: Outage = field(default_factory=Outage)
     admin: Admin = field(default_factory=Admin)
     data: Data = field(default_factory=Data)
     limits: Limits = field(default_factory=Limits)

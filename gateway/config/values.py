@@ -127,14 +127,6 @@ def basic_username(name: str) -> str:
     return name
 
 
-def what_when_away(choice: str) -> str:
-    if choice == "buffer":
-        raise ValueError('"buffer" is not available yet; use "close"')
-    if choice != "close":
-        raise ValueError('the only value is "close"')
-    return choice
-
-
 def time_zone(name: str) -> str:
     """An IANA name, or "" for none."""
     try:

@@ -62,13 +62,8 @@ class Memories:
         self.overruns: dict[str, int] = {}
         self.is_dirty = False
         if stored:
-            self.restore(stored)
-
-    def restore(self, stored: bytes) -> None:
-        """Remember what was `stored`."""
-        found = msgspec.json.decode(stored, type=dict[str, msgspec.Raw])
-        self._by_adapter = {name: bytes(memory) for name, memory in found.items()}
-        self.is_dirty = False
+            found = msgspec.json.decode(stored, type=dict[str, msgspec.Raw])
+            self._by_adapter = {name: bytes(memory) for name, memory in found.items()}
 
     def of(self, adapter: str) -> Memory:
         """A copy of what an adapter remembers."""

@@ -5,6 +5,7 @@ import logging
 import random
 import ssl
 from base64 import b64encode
+from collections.abc import Callable
 from time import monotonic
 from typing import Any
 from urllib.parse import urlsplit
@@ -45,7 +46,10 @@ class BackendRefused(Exception):
 
 
 class Backend:
-    """One backend: `up`, or `away` with a probe going on until it answers again."""
+    """One backend: `up`, or `away` with a probe going on until it answers again.
+
+    `on_change(is_away, reason)` is told of both.
+    """
 
     def __init__(self, config: settings.Backend) -> None:
         self.config = config
@@ -55,6 +59,7 @@ class Backend:
         self._closed_at: dict[str, float] = {}
         self._probe: asyncio.Task[None] | None = None
         self._probe_again_at = 0.0
+        self.on_change: Callable[[bool, str], None] = lambda is_away, reason: None
 
     @property
     def is_away(self) -> bool:
@@ -167,6 +172,7 @@ class Backend:
             self.reason = reason
             log.event("warning", "backend-away", backend=self.config.name, reason=reason)
             self._probe = spawn(self._probing(), f"probe {self.config.name}")
+            self.on_change(True, reason)
         return BackendAway(reason, self.retry_after_s())
 
     async def _probing(self) -> None:
@@ -180,6 +186,7 @@ class Backend:
             wait = min(2 * wait, self.config.reconnect_max_s)
         self._probe = None
         log.event("info", "backend-up", backend=self.config.name)
+        self.on_change(False, "")
 
 
 def tls_context(config: settings.Backend) -> ssl.SSLContext | None:

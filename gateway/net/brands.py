@@ -38,7 +38,7 @@ class FleetBrands:
     async def reload(self) -> dict[str, int]:
         """Read every pack and adapter anew and use them at once, or raise and change nothing."""
         library = await self._load()
-        self._fleet.adopt(library)
+        self._fleet.apply(self._fleet.config, library)
         return summary(library)
 
     def capture(

@@ -24,7 +24,8 @@ from picows.picows import WSProtocol  # type: ignore[attr-defined]  # missing in
 from gateway.config import Config
 from gateway.net import handshake
 from gateway.net.backend import quiet
-from gateway.net.fleet import Admission, Fleet
+from gateway.net.fleet import Fleet
+from gateway.net.gate import Admission
 from gateway.net.handshake import Offer, Refusal
 from gateway.net.link import READ_BUFFER_BYTES, Link
 from gateway.net.tasks import spawn
@@ -165,11 +166,11 @@ class Handshake(asyncio.Protocol):
         except Exception:
             self._transport.abort()  # an error of ours: the charger may come again at once
             raise
-        backend = admission.driver.backend
-        if backend is None:
+        if admission.has_link and admission.driver.backend is None:
+            fleet.gate.abandon(admission.driver)
             self._refuse(Refusal(503, "backend-away", "the backend closed the link at once", 1))
         elif self._transport.is_closing():
-            backend.close(1001, "charger left")
+            fleet.gate.abandon(admission.driver)
         else:
             self._hand_over(offer, admission)
 

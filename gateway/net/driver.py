@@ -7,6 +7,7 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Any, Protocol
 
+from gateway.net.handshake import Offer
 from gateway.net.link import Link
 from gateway.ocpp.flags import Flag, FlagCode
 from gateway.ocpp.message import Sender
@@ -34,16 +35,34 @@ class World(Protocol):
     def doubt_backend(self, driver: "Driver", reason: str) -> None:
         """The session's backend does not do its work."""
 
-    def ended(self, driver: "Driver") -> None:
-        """Both links are gone."""
+    def store_entry(self, driver: "Driver", effect: ef.StoreEntry) -> None:
+        """The session wants a message written down."""
+
+    def drop_entry(self, driver: "Driver", effect: ef.DropEntry) -> None:
+        """The session wants a stored message off the disk."""
+
+    def fetch_entries(self, driver: "Driver", effect: ef.FetchEntries) -> None:
+        """The session wants to see stored messages."""
+
+    def remember(self, driver: "Driver", effect: ef.Remember) -> None:
+        """The session wants a part of what it knows kept."""
+
+    def want_turn(self, driver: "Driver") -> None:
+        """The session has stored messages to deliver."""
+
+    def link_lost(self, driver: "Driver", end: Sender) -> None:
+        """One of the links is gone, and the session knows."""
 
 
 class Driver:
     """The sockets of one charger and its session.
 
+    `key` is its registry key; `offer` is what its charger last asked for, or what is known of it from before;
     `credential` is a digest of the charger's Authorization header, b"" when it had none; `address` is
     the charger's IP address; `version` is what the backend agreed to speak; `connected_at` is in seconds
-    since 1970; `tap` is told every frame as it came while somebody records them.
+    since 1970. `is_arriving`: a charger's handshake is under way. `redial_at` is when another link to the
+    backend may be tried, `redial_s` how long the wait before that was. `tap` is told every frame as it came
+    while somebody records them.
     """
 
     __slots__ = (
@@ -53,18 +72,26 @@ class Driver:
         "charger_id",
         "connected_at",
         "credential",
+        "is_arriving",
+        "key",
+        "linked_at",
+        "offer",
+        "redial_at",
+        "redial_s",
         "session",
         "tap",
         "version",
         "world",
     )
 
-    def __init__(
-        self, charger_id: str, address: str, credential: bytes, session: ChargerSession, world: World
-    ) -> None:
-        self.charger_id = charger_id
-        self.address = address
-        self.credential = credential
+    def __init__(self, offer: Offer, session: ChargerSession, world: World) -> None:
+        self.key = offer.registry_key
+        self.charger_id = offer.charger_id
+        self.offer = offer
+        self.address = ""
+        self.credential = b""
+        self.is_arriving = False
+        self.redial_at = self.redial_s = self.linked_at = 0.0
         self.session = session
         self.world = world
         self.charger: Link | None = None
@@ -72,6 +99,11 @@ class Driver:
         self.version = session.version
         self.connected_at = 0.0
         self.tap: Callable[[Sender, bytes, float], None] | None = None
+
+    @property
+    def is_parked(self) -> bool:
+        """Whether no charger is there: it lives on for what it has to deliver."""
+        return self.charger is None and not self.is_arriving
 
     def tell(self, event: ev.Event) -> None:
         """Give the session an event and do what it wants."""
@@ -159,8 +191,9 @@ class Driver:
         elif link is self.backend:
             self.backend = None
             self.tell(ev.BackendClosed(link.epoch, code))
-        if self.charger is None and self.backend is None:
-            self.world.ended(self)
+        else:
+            return
+        self.world.link_lost(self, link.end)
 
     # What the session wants
 
@@ -200,6 +233,21 @@ class Driver:
     def _retried(self, effect: ef.Retried) -> None:
         self.world.retried(self, effect)
 
+    def _store_entry(self, effect: ef.StoreEntry) -> None:
+        self.world.store_entry(self, effect)
+
+    def _drop_entry(self, effect: ef.DropEntry) -> None:
+        self.world.drop_entry(self, effect)
+
+    def _fetch_entries(self, effect: ef.FetchEntries) -> None:
+        self.world.fetch_entries(self, effect)
+
+    def _remember(self, effect: ef.Remember) -> None:
+        self.world.remember(self, effect)
+
+    def _want_turn(self, _: ef.WantTurn) -> None:
+        self.world.want_turn(self)
+
     def _noted(self, effect: ef.Noted) -> None:
         self.world.noted(self, effect)
 
@@ -214,5 +262,10 @@ _PERFORM: dict[type, Callable[[Driver, Any], None]] = {
     ef.DoubtBackend: Driver._doubt_backend,
     ef.Flagged: Driver._flagged,
     ef.Retried: Driver._retried,
+    ef.StoreEntry: Driver._store_entry,
+    ef.DropEntry: Driver._drop_entry,
+    ef.FetchEntries: Driver._fetch_entries,
+    ef.Remember: Driver._remember,
+    ef.WantTurn: Driver._want_turn,
     ef.Noted: Driver._noted,
 }

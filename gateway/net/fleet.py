@@ -2,45 +2,41 @@
 
 import asyncio
 import contextlib
-import resource
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from functools import partial
 from time import monotonic, process_time
 from typing import Any, Protocol
-from zoneinfo import ZoneInfo
-
-from msgspec import Struct
 
 from gateway.config import Config
-from gateway.dialect.adapting import Memories
-from gateway.dialect.brand import Brand
-from gateway.dialect.history import History
 from gateway.dialect.library import Library
-from gateway.dialect.reader import Mode, Reader
-from gateway.dialect.station import Station
-from gateway.net.backend import Backend, BackendAway, BackendRefused
+from gateway.net.archive import Archive
+from gateway.net.backend import Backend
 from gateway.net.busy import MalformedShare
 from gateway.net.capture import Captures
 from gateway.net.driver import Driver
-from gateway.net.duplicates import Duplicates, digest
-from gateway.net.handshake import Offer, Refusal, registry_key
+from gateway.net.duplicates import Duplicates
+from gateway.net.gate import Admission, Gate
+from gateway.net.handshake import Offer, registry_key
 from gateway.net.limits import link_limits, session_settings
 from gateway.net.link import Link
+from gateway.net.pacer import Pacer
+from gateway.net.relinker import Relinker
 from gateway.net.tasks import spawn
 from gateway.observe import log
+from gateway.observe.outages import Outages
 from gateway.ocpp.flags import FLAGS, Flag
 from gateway.ocpp.message import Sender
 from gateway.session import effects as ef
 from gateway.session import events as ev
 from gateway.session.session import ChargerSession
 from gateway.session.tally import Tally
-from gateway.watch.drift import Drift
 
 SWEEP_S = 0.25
 FINISH_S = 5.0
 LOOK_AGAIN_S = 0.02
-RESERVED_FILES = 256
+DOUBTS = 5
+DOUBT_S = 30.0
 REPLACED = 1008
 SERVICE_RESTART = 1012
 
@@ -54,134 +50,95 @@ class Keeper(Protocol):
         """`done(durable)` is called later, once, when it is given and the message is quarantined."""
 
 
-class _Known(Struct):
-    """What is known of a charger that is not connected: chargers do not boot again when they reconnect."""
-
-    history: History
-    station: Station
-    memories: Memories
-    drift: Drift
-
-
-class Admission(Struct):
-    """A charger that may come in: its driver with an open backend link, its token for the agreed version."""
-
-    driver: Driver
-    token: str
-
-
 class Fleet:
     """The chargers of one node, by their registry key.
 
     A charger is in `drivers` from the moment its handshake is accepted for dialling until both of its
-    links are gone, so no second connection can slip in between.
+    links are gone, so no second connection can slip in between; with an `archive` it stays there until
+    what it has left behind is delivered.
     """
 
-    def __init__(self, config: Config, tally: Tally, keeper: Keeper, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        config: Config,
+        tally: Tally,
+        keeper: Keeper,
+        clock: Callable[[], float],
+        archive: Archive | None = None,
+    ) -> None:
         self.config = config
         self.tally = tally
         self.library = Library()
         self.captures = Captures()
+        self.archive = archive
+        self.clock = clock  # seconds since 1970
         self.backend = Backend(config.backend)
+        self.outages = Outages(archive.store if archive else None, config.backend.name, clock)
         self.drivers: dict[str, Driver] = {}
         self.addresses: Counter[str] = Counter()
         self.is_closing = False
+        self.gate = Gate(self)
         self._keeper = keeper
-        self._clock = clock  # seconds since 1970
-        self._known: dict[str, _Known] = {}
         self._epochs = 0
         self._numbers = 0
         self._retries: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._duplicates = Duplicates(self)
+        self._relinker = Relinker(self)
         self._malformed = MalformedShare(config.limits.malformed_per_s)
         self._ended: dict[str, asyncio.Event] = {}
+        self._doubts: deque[float] = deque(maxlen=DOUBTS)
         self._sweeper: asyncio.TimerHandle | None = None
+        outage = config.outage
+        loop = asyncio.get_running_loop()
+        self._pacer = Pacer(outage.messages_per_s, outage.chargers_at_once, loop.call_later)
+        self.backend.on_change = self._backend_changed
         self.apply(config)
 
-    def apply(self, config: Config) -> None:
-        """Take what a reload can change; sockets stay open."""
-        self.config = config
+    def apply(self, config: Config, library: Library | None = None) -> None:
+        """Take what a reload can change, and what is known of brands, if given; sockets stay open."""
+        self.config, self.library = config, library or self.library
         self._malformed.per_s = config.limits.malformed_per_s
+        self._pacer.per_s, self._pacer.at_once = config.outage.messages_per_s, config.outage.chargers_at_once
         self.charger_limits = link_limits(config.limits, config.limits.charger_message_bytes)
         self.backend_limits = link_limits(config.limits, config.limits.backend_message_bytes)
-        self.session_settings = session_settings(config)
+        self.session_settings = session_settings(config, self.archive is not None)
+        if self.archive is not None:
+            self.archive.total_bytes = config.outage.total_bytes
         for driver in self.drivers.values():
-            driver.session.settings = self.session_settings
-            driver.session.recall(driver.session.station)
-
-    def adopt(self, library: Library) -> None:
-        """From now on this is what is known of brands, for connected chargers too."""
-        self.library = library
-        for driver in self.drivers.values():
-            driver.session.recall(driver.session.station)
+            session = driver.session
+            session.settings = self.session_settings
+            if session.buffer is not None and self.session_settings.buffer is not None:
+                session.buffer.settings = self.session_settings.buffer
+            session.recall(session.station)
 
     # Letting chargers in
 
     async def admit(self, offer: Offer, address: str) -> Admission:
         """Make room for a charger and open its link to the backend. Raises Refusal."""
-        key = offer.registry_key
-        if key in self.drivers:
-            await self._duplicates.settle(offer, address, self.drivers[key])
-        self._check_room()
-        driver = self._new_driver(offer, address)
-        self.drivers[key] = driver
-        self.addresses[address] += 1
-        try:
-            link = Link(driver, Sender.BACKEND, self._epoch(), self.backend_limits)
-            driver.version, token = await self.backend.connect(offer, link)
-        except BaseException as error:
-            self.ended(driver)
-            raise _refusal(error) from None
-        if self.is_closing and driver.backend is not None:
-            driver.backend.close(SERVICE_RESTART, "the gateway restarts")
-            raise Refusal(503, "overload", "the gateway is stopping", 10)
-        driver.connected_at = self._clock()
-        return Admission(driver, token)
+        driver = self.drivers.get(offer.registry_key)
+        if driver is not None and not driver.is_parked:
+            await self._duplicates.settle(offer, address, driver)
+        return await self.gate.admit(offer, address)
 
     def charger_link(self, driver: Driver, deflates: bool) -> Link:
         """A link for a charger that was admitted."""
+        driver.is_arriving = False
         return Link(driver, Sender.CHARGER, self._epoch(), self.charger_limits, deflates)
+
+    def backend_link(self, driver: Driver) -> Link:
+        """A link to the backend, still to be opened."""
+        return Link(driver, Sender.BACKEND, self._epoch(), self.backend_limits)
+
+    def relink(self, driver: Driver) -> None:
+        """The driver wants a link to the backend as soon as one can be had."""
+        self._relinker.want(driver)
 
     def _epoch(self) -> int:
         self._epochs += 1
         return self._epochs
 
-    def _new_driver(self, offer: Offer, address: str) -> Driver:
-        known = self._known.pop(offer.registry_key, None) or _Known(History(), Station(), Memories(), Drift())
-        known.history.reconnected()
-        wall_offset_s = self._clock() - monotonic()
-        session = ChargerSession(
-            offer.charger_id,
-            self.session_settings,
-            self.tally,
-            Reader(offer.versions[0][0], history=known.history, memories=known.memories),
-            wall_offset_s,
-        )
-        session.drift = known.drift
-        session.dialect_of = partial(self._dialect_of, offer.charger_id)
-        session.recall(known.station)
-        driver = Driver(offer.charger_id, address, digest(offer.authorization), session, self)
-        self.captures.attach(offer.registry_key, driver)
-        return driver
-
-    def _dialect_of(self, charger_id: str, station: Station) -> tuple[Mode, ZoneInfo | None, Brand | None]:
-        dialect = self.config.dialect
-        mode, zone = dialect.of(charger_id, station.vendor)
-        brand = self.library.brand(charger_id, station, *dialect.chosen(charger_id, station.vendor))
-        return mode, ZoneInfo(zone) if zone else None, brand
-
-    def _check_room(self) -> None:
-        limits = self.config.limits
-        files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        if len(self.drivers) >= limits.chargers:
-            raise Refusal(503, "overload", "limits.chargers is reached", 60)
-        if 2 * len(self.drivers) + RESERVED_FILES > files:
-            raise Refusal(503, "overload", "too few file descriptors: raise the limit of open files", 60)
-        if self.is_closing:
-            raise Refusal(503, "overload", "the gateway is stopping", 10)
-
     async def end(self, key: str, driver: Driver) -> None:
-        """Close a charger's links and wait until they are gone."""
+        """Close a charger's connection and wait until it is gone."""
         gone = self._ended.setdefault(key, asyncio.Event())
         if driver.charger is not None:
             driver.charger.close(REPLACED, "replaced by a newer connection")
@@ -191,6 +148,8 @@ class Fleet:
 
     def noted(self, driver: Driver, noted: ef.Noted) -> None:
         self.tally.events[noted.name] += 1
+        if noted.name == "answered-locally":
+            self.tally.answered[noted.detail, driver.session.version.value] += 1
         fields = {_DETAILS.get(noted.name, "detail"): noted.detail} if noted.detail else {}
         if noted.name == "charger-connected":
             fields["address"] = driver.address
@@ -234,25 +193,77 @@ class Fleet:
         return await waiting
 
     def doubt_backend(self, driver: Driver, reason: str) -> None:
-        self.backend.doubt(reason)
+        """Without a buffer the first doubt counts; with one, several within a short time."""
+        now = monotonic()
+        self._doubts.append(now)
+        links = sum(1 for driver in self.drivers.values() if driver.backend is not None)
+        lately = sum(1 for at in self._doubts if now - at < DOUBT_S)
+        if self.archive is None or lately >= min(DOUBTS, links):
+            self.backend.doubt(reason)
+            for other in list(self.drivers.values()):
+                other.tell(ev.BackendAway())
 
-    def ended(self, driver: Driver) -> None:
-        key = registry_key(driver.charger_id)
-        if self.drivers.get(key) is not driver:
+    def _backend_changed(self, is_away: bool, reason: str) -> None:
+        if self.archive is None:
             return
-        self.backend.closed(key)
-        del self.drivers[key]
-        self._remember(key, driver.session)
+        if is_away:
+            self.outages.begin(reason)
+            for driver in list(self.drivers.values()):
+                if driver.backend is None:
+                    asyncio.get_running_loop().call_soon(driver.tell, ev.BackendAway())
+        else:
+            self.outages.end()
+
+    def store_entry(self, driver: Driver, effect: ef.StoreEntry) -> None:
+        assert self.archive is not None
+        self.outages.stored(driver.key, effect.energy_wh)
+        self.archive.store_entry(driver.key, driver, effect)
+
+    def drop_entry(self, driver: Driver, effect: ef.DropEntry) -> None:
+        assert self.archive is not None
+        if effect.latency_s:
+            self._pacer.delivered(effect.latency_s)
+        self.archive.drop_entry(driver.key, driver, effect)
+
+    def fetch_entries(self, driver: Driver, effect: ef.FetchEntries) -> None:
+        assert self.archive is not None
+        self.archive.fetch_entries(driver.key, driver, effect)
+
+    def remember(self, driver: Driver, effect: ef.Remember) -> None:
+        if self.archive is not None:
+            self.archive.remember(driver.key, effect.part, effect.data)
+
+    def want_turn(self, driver: Driver) -> None:
+        self._pacer.want(driver, monotonic())
+
+    def link_lost(self, driver: Driver, end: Sender) -> None:
+        if end is Sender.BACKEND:
+            self.backend.closed(driver.key)
+        else:
+            self.left(driver)
+        if self.drivers.get(driver.key) is not driver:
+            return
+        if driver.backend is None and self._relinker.needs(driver):
+            self._relinker.want(driver)
+        elif driver.backend is None and driver.charger is None and not driver.is_arriving:
+            self.remove(driver)
+
+    def left(self, driver: Driver) -> None:
+        """A charger's connection, or its attempt at one, is over."""
         self.addresses -= Counter({driver.address: 1})
+        if self.archive is not None:
+            self._tell_ended(driver.key)
+
+    def remove(self, driver: Driver) -> None:
+        """Nothing is left of a charger but what is known of it."""
+        if self.drivers.get(driver.key) is driver:
+            del self.drivers[driver.key]
+            self.gate.remember(driver)
+            self._tell_ended(driver.key)
+
+    def _tell_ended(self, key: str) -> None:
         if (event := self._ended.pop(key, None)) is not None:
             event.set()
-
-    def _remember(self, key: str, session: ChargerSession) -> None:
-        """Keep what is known of a charger that left; those that left longest ago make room."""
-        reader = session.reader
-        self._known[key] = _Known(reader.history, session.station, reader.memories, session.drift)
-        if len(self._known) > self.config.limits.chargers:
-            del self._known[next(iter(self._known))]
 
     # Time
 
@@ -260,6 +271,8 @@ class Fleet:
         """Begin to look after deadlines, and see whether the backend answers."""
         self._sweep()
         spawn(self.backend.check(), "first look at the backend")
+        if self.archive is not None and self.config.outage.deliver_for_absent:
+            spawn(self.gate.park_all(), "chargers with something to deliver")
 
     def _sweep(self) -> None:
         loop = asyncio.get_running_loop()
@@ -269,6 +282,10 @@ class Fleet:
         self.backend.sweep(now)
         self._malformed.look(now, process_time())
         self._duplicates.sweep(now)
+        self._relinker.sweep(now)
+        if self.archive is not None:
+            self.archive.sweep(now)
+            self.outages.sweep(now)
         self._sweeper = loop.call_later(SWEEP_S, self._sweep)
 
     async def close(self, within_s: float = 20.0) -> None:
@@ -281,14 +298,15 @@ class Fleet:
         drivers = list(self.drivers.values())
         pause = min(within_s / max(len(drivers), 1), 0.005)
         for driver in drivers:
-            link = driver.charger or driver.backend
-            if link is not None:
-                link.close(SERVICE_RESTART, "the gateway restarts")
-                await asyncio.sleep(pause)
-        gone = [self._ended.setdefault(key, asyncio.Event()).wait() for key in self.drivers]
+            for link in (driver.charger, driver.backend):
+                if link is not None:
+                    link.close(SERVICE_RESTART, "the gateway restarts")
+            await asyncio.sleep(pause)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within_s):
-                await asyncio.gather(*gone)
+                while any(driver.charger or driver.backend for driver in drivers):  # noqa: ASYNC110
+                    await asyncio.sleep(LOOK_AGAIN_S)
+        self.outages.end()
         if self._sweeper is not None:
             self._sweeper.cancel()
 
@@ -325,28 +343,5 @@ _LEVELS = {
 }
 
 
-_LIKELY = {
-    400: "perhaps it does not speak the charger's OCPP version",
-    401: "a wrong or missing password",
-    403: "the charger may not connect",
-    404: "it does not know the id, or backend.url has a wrong path",
-}
-
-
 def _kept(driver: Driver, number: int, durable: bool) -> None:
     driver.tell(ev.Kept(number, durable))
-
-
-def _refusal(error: BaseException) -> BaseException:
-    """The answer to a charger whose backend link could not be had."""
-    match error:
-        case BackendAway():
-            line = "the backend does not answer at present; try again later"
-            return Refusal(503, "backend-away", line, max(1, round(error.retry_after_s)))
-        case BackendRefused():
-            status = error.status if error.status in (401, 403, 404) else 502
-            hint = _LIKELY.get(error.status, "its log may say why")
-            line = f"the backend refused this charger with HTTP {error.status}: {hint}"
-            return Refusal(status, "backend-refused", line)
-        case _:
-            return error

@@ -2,7 +2,11 @@
 
 from gateway.config import Config, Limits
 from gateway.net.link import LinkLimits
+from gateway.session.answers import UnknownTags
+from gateway.session.knowledge import BufferSettings
 from gateway.session.session import SessionSettings
+
+HOUR_S = 3600.0
 
 
 def link_limits(limits: Limits, message_bytes: int) -> LinkLimits:
@@ -16,9 +20,20 @@ def link_limits(limits: Limits, message_bytes: int) -> LinkLimits:
     )
 
 
-def session_settings(config: Config) -> SessionSettings:
-    """The times and limits of every session."""
-    limits, listen, backend = config.limits, config.listen, config.backend
+def session_settings(config: Config, buffers: bool) -> SessionSettings:
+    """The times and limits of every session; `buffers`: it outlives its backend."""
+    limits, listen, backend, outage = config.limits, config.listen, config.backend, config.outage
+    buffer = BufferSettings(
+        hold_s=outage.hold_s,
+        answer_after_s=outage.answer_after_s,
+        unknown_tags=UnknownTags(outage.unknown_tags),
+        tags_keep_s=outage.tags_keep_hours * HOUR_S,
+        stops_late_refusals=outage.late_refusal == "stop",
+        delivers_for_absent=outage.deliver_for_absent,
+        max_messages=outage.messages_per_charger,
+        max_bytes=outage.bytes_per_charger,
+        max_age_s=outage.max_age_hours * HOUR_S,
+    )
     return SessionSettings(
         answer_deadline_s=backend.answer_deadline_s,
         call_timeout_s=backend.call_timeout_s,
@@ -30,4 +45,5 @@ def session_settings(config: Config) -> SessionSettings:
         backend_ping_s=backend.ping_interval_s,
         backend_pong_s=backend.pong_timeout_s,
         backend_name=backend.name,
+        buffer=buffer if buffers else None,
     )

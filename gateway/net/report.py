@@ -30,9 +30,15 @@ class FleetReport:
     def ready(self) -> tuple[bool, str]:
         if self._fleet.is_closing:
             return False, "stopping"
-        if self._fleet.backend.is_away:
-            return False, f"backend {self._fleet.config.backend.name} is away: {self._fleet.backend.reason}"
-        return True, "ready"
+        fleet = self._fleet
+        away = f"backend {fleet.config.backend.name} is away: {fleet.backend.reason}"
+        if not fleet.backend.is_away:
+            return True, "ready"
+        if fleet.archive is None:
+            return False, away
+        if not fleet.archive.shared.can_store:
+            return False, f"{away}; and its messages cannot be stored"
+        return True, f"{away}; the gateway answers for it and stores what must not be lost"
 
     def chargers_by_version(self) -> dict[str, int]:
         counts = Counter(

@@ -74,19 +74,21 @@ class Book:
     def __init__(self, pages: bytes = b"", counters: bytes = b"") -> None:
         self._pages = msgspec.json.decode(pages, type=Pages) if pages else Pages()
         self._counters = msgspec.json.decode(counters, type=Counters) if counters else Counters()
+        self._is_changed = False
         self.is_mapped = any(_is_mapped(transaction) for transaction in self._pages.transactions)
 
     @property
     def transactions(self) -> list[Transaction]:
         return self._pages.transactions
 
-    def parts(self) -> tuple[tuple[str, bytes], tuple[str, bytes]]:
+    def parts(self) -> tuple[tuple[str, bytes], ...]:
         """Both parts as they are kept, by name."""
-        return ("book", msgspec.json.encode(self._pages)), ("recent", self.counters()[1])
+        self._is_changed = False
+        return ("book", msgspec.json.encode(self._pages)), ("recent", msgspec.json.encode(self._counters))
 
-    def counters(self) -> tuple[str, bytes]:
-        """The part that changes with every stored message."""
-        return "recent", msgspec.json.encode(self._counters)
+    def changed_parts(self) -> tuple[tuple[str, bytes], ...]:
+        """What has to be written with the next entry: the counters always, the pages when they changed."""
+        return self.parts() if self._is_changed else (("recent", msgspec.json.encode(self._counters)),)
 
     def number(self) -> int:
         """The number of the next entry."""
@@ -176,7 +178,8 @@ class Book:
         return transaction is not None and transaction.refused
 
     def look(self) -> None:
-        """Work out whether ids have to be exchanged at all."""
+        """A transaction has changed: work out whether ids have to be exchanged at all."""
+        self._is_changed = True
         self.is_mapped = any(_is_mapped(transaction) for transaction in self.transactions)
 
 

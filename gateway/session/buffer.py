@@ -114,6 +114,8 @@ class Buffer:
             return None if self.is_usable else self._answer_strange(call)
         if self._recheck:
             self._recheck -= 1
+        if self.session.to_backend.out is None:
+            self.is_silent = False  # nothing is left unanswered: let the backend show what it can
         self.look()
         if call.action in STORED:
             repeated = self._repeated(call, payload)
@@ -234,12 +236,8 @@ class Buffer:
         self.unacked[entry.number] = Unacked(call, key, content, local.payload, entry)
         self.outbox.unstored += 1
         self.look()
-        parts = (
-            self.book.parts()
-            if energy_wh is None or carries_revenue(call.action)
-            else (self.book.counters(),)
-        )
-        return [StoreEntry(entry.number, call.label, data, came_at, session.version, parts, energy_wh or 0.0)]
+        parts = self.book.changed_parts()
+        return [StoreEntry(entry.number, call.label, data, came_at, session.version, parts, energy_wh)]
 
     def stored(self, event: ev.EntryStored, now: float) -> list[Effect]:
         """A message is on disk: now the charger may hear so."""
@@ -249,7 +247,7 @@ class Buffer:
         self.outbox.unstored -= 1
         if not event.durable:
             self.book.unheard(unacked.key)
-            self.book.forget(unacked.key)
+            self.book.forget(unacked.key)  # and write the rest of its page with the next entry
             self.delivery.settling = 0 if self.delivery.settling == event.number else self.delivery.settling
             self.look()
             return self.session.close_charger("outbox-failed", TRY_AGAIN_LATER, "nothing can be stored", now)
@@ -299,7 +297,7 @@ class Buffer:
     def backend_away(self, now: float) -> list[Effect]:
         """Nobody need wait any more."""
         if self.session.backend.is_open:
-            return self.fall_silent(now)
+            return self.fall_silent(now) if self.session.to_backend.out is not None else []
         self.is_away = True
         return self.absorb(now)
 

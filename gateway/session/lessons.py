@@ -188,7 +188,7 @@ class Lessons:
             key = payloads.natural_key(call.action, request)
             self.buffer.book.hears(key, payloads.digest(request), result)
 
-    def enter(self, action: str, payload: Payload, key: str, answer: Payload, at: float) -> float | None:
+    def enter(self, action: str, payload: Payload, key: str, answer: Payload, at: float) -> float:
         """Note in the book what a stored message says of its transaction; the energy since the last one."""
         reading = payloads.energy_wh(action, payload)
         if action == "StartTransaction":
@@ -208,12 +208,13 @@ class Lessons:
             return 0.0
         id_ = payloads.transaction_of(action, payload)
         if id_ is None:
-            return None
+            return 0.0
         transaction = self.buffer.book.by_charger_id(id_)
         if transaction is None:
             transaction = Transaction(charger_id=id_, backend_id=id_, started_at=at)
             self.buffer.book.open(transaction)
         if action == "StopTransaction" or payload.get("eventType") == "Ended":
             transaction.ended_at = at
+            self.buffer.book.look()
         before, transaction.register_wh = transaction.register_wh, reading or transaction.register_wh
         return max(0.0, reading - before) if reading is not None and before is not None else 0.0

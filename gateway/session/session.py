@@ -20,6 +20,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw, Struct, structs
 
+from gateway.dialect.adapting import Memories
 from gateway.dialect.brand import Brand
 from gateway.dialect.empty import is_clean_when_empty
 from gateway.dialect.interpreter import Fitted
@@ -164,8 +165,6 @@ class ChargerSession:
         self.buffer: Buffer | None = None
         if settings.buffer is not None and shared is not None:
             self.buffer = Buffer(self, settings.buffer, shared, known or Known())
-        if known is not None and "dialect" in known.parts:
-            self.know_dialect(known.parts["dialect"])
 
     def recall(self, station: Station) -> None:
         """This is the station: by its BootNotification, or as it is known from an earlier connection."""
@@ -828,16 +827,10 @@ class ChargerSession:
         if self._alerts:
             effects = [*effects, *self._alerts]
             self._alerts = None
-        if self.buffer is None or not (self.reader.memories.is_dirty or self.drift.is_dirty):
+        if not (self.reader.memories.is_dirty or self.drift.is_dirty):
             return effects
         part = {"memories": Raw(self.reader.memories.stored() or b"{}"), "drift": Raw(self.drift.stored())}
         return [*effects, Remember("dialect", msgspec.json.encode(part))]
-
-    def know_dialect(self, stored: bytes) -> None:
-        """What was kept of the charger's dialect: adapters' memories and the profile of its flags."""
-        part = msgspec.json.decode(stored, type=dict[str, Raw])
-        self.reader.memories.restore(bytes(part["memories"]))
-        self.drift = restored(bytes(part["drift"]))
 
     # Flow
 
@@ -1037,6 +1030,12 @@ class ChargerSession:
         if self._flooding_since:
             times.append(self._earliest_next)
         self.due = min(times)
+
+
+def stored_dialect(part: bytes) -> tuple[Memories, Drift]:
+    """What was kept of a charger's dialect (b"": nothing): adapters' memories, the profile of its flags."""
+    found = msgspec.json.decode(part, type=dict[str, Raw]) if part else {}
+    return Memories(bytes(found.get("memories", b""))), restored(bytes(found.get("drift", b"")))
 
 
 def _result(answer: bytes, call: Call) -> bytes:

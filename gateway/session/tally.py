@@ -55,10 +55,11 @@ class Tally:
     - `latency`: (backend name, action) → seconds from a CALL's first byte sent to the backend to its answer
     - `flags`: (code, severity, brand, firmware) → times raised; brand and firmware as `station` names them
     - `events`: name → times; e.g. `call-timeout`, `answer-late`, `charger-replaced`, `charger-paused`
+    - `answered`: (action, version) → CALLs of chargers that the gateway answered for the backend
     - `refused`: reason → handshakes refused
     """
 
-    __slots__ = ("_stations", "drifts", "events", "flags", "latency", "messages", "refused")
+    __slots__ = ("_stations", "answered", "drifts", "events", "flags", "latency", "messages", "refused")
 
     def __init__(self) -> None:
         self.messages: defaultdict[tuple[str, str, str], int] = defaultdict(int)
@@ -67,6 +68,7 @@ class Tally:
         self._stations: dict[tuple[str, str], tuple[str, str]] = {}
         self.drifts = Drifts()
         self.events: defaultdict[str, int] = defaultdict(int)
+        self.answered: defaultdict[tuple[str, str], int] = defaultdict(int)
         self.refused: defaultdict[str, int] = defaultdict(int)
 
     def station(self, brand: str, firmware: str) -> tuple[str, str]:

@@ -12,7 +12,13 @@ from peers import NOW, Gateway, backend, backend_process, charger, gateway, hand
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-IMPATIENT = "answer_deadline_s = 0.5\nconnect_timeout_s = 0.5\nping_interval_s = 0.5\npong_timeout_s = 0.5"
+IMPATIENT = """
+when_away = "close"
+answer_deadline_s = 0.5
+connect_timeout_s = 0.5
+ping_interval_s = 0.5
+pong_timeout_s = 0.5
+"""
 START = f'[2,"s1","StartTransaction",{{"connectorId":1,"idTag":"A","meterStart":1,"timestamp":"{NOW}"}}]'
 HEARTBEAT = '[2,"h1","Heartbeat",{}]'
 

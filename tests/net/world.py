@@ -370,6 +370,7 @@ async def node(
                     "new_links_per_s": 10_000.0,
                     "reconnect_min_s": 0.1,
                     "reconnect_max_s": 0.4,
+                    "when_away": "close",
                 }
                 | backend
             )

@@ -1,0 +1,190 @@
+"""Between sessions and the store: entries, what is known of chargers, drivers' tags.
+
+Everything here returns at once; a driver hears from the store on the event loop, later.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from secrets import token_bytes
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from gateway.net.tasks import spawn
+from gateway.observe import log
+from gateway.session import effects as ef
+from gateway.session import events as ev
+from gateway.session.knowledge import Known, Shared
+from gateway.session.outbox import Entry
+from gateway.session.tags import Tags
+from gateway.store.protocol import (
+    EntriesGone,
+    OutboxEntry,
+    OutboxUsage,
+    Record,
+    StatePart,
+    Store,
+    StoreError,
+    StoreFailed,
+    TagSeen,
+    kept,
+)
+
+if TYPE_CHECKING:
+    from gateway.net.driver import Driver
+
+NODE = ""
+PROBE_S = 2.0
+
+
+class Waiting(msgspec.Struct):
+    """What waits for one charger's backend, as far as the disk holds it."""
+
+    messages: int = 0
+    size: int = 0
+    oldest: float = 0.0
+    last: int = 0
+
+
+class Archive:
+    """The store as sessions use it, made by `open`.
+
+    `key` makes digests of what must not be kept itself. `waiting` is what each charger has in its outbox, by
+    registry key. While a write fails, `shared.can_store` is False: then messages stay with the chargers, and
+    a small write is tried every `PROBE_S` until one succeeds.
+    """
+
+    def __init__(self, store: Store, key: bytes, total_bytes: int) -> None:
+        self.store = store
+        self.key = key
+        self.shared = Shared(Tags(key))
+        self.total_bytes = total_bytes
+        self.waiting: dict[str, Waiting] = {}
+        self.failed: StoreFailed | None = None
+        self.messages = self.bytes = 0
+        self._probe_at = 0.0
+
+    @classmethod
+    async def open(cls, store: Store, total_bytes: int) -> "Archive":
+        """Read what is known of tags, and how much waits for whom. Errors: StoreError."""
+        key = (await store.state(NODE)).get("key", b"")
+        if not key:
+            key = token_bytes(32)
+            if (failed := await kept(store, StatePart(NODE, "key", key))) is not None:
+                raise StoreError(f"{failed.reason}: {failed.detail}")
+        archive = cls(store, key, total_bytes)
+        tags = archive.shared.tags
+        for seen in await store.tags():
+            accepted, until = msgspec.json.decode(seen.data, type=tuple[bool, float | None])
+            tags.restore(seen.digest, seen.time, accepted, float("inf") if until is None else until)
+        for usage in await store.outbox_usage():
+            archive._count(usage)
+        return archive
+
+    def _count(self, usage: OutboxUsage) -> None:
+        self.waiting[usage.charger] = Waiting(usage.messages, usage.bytes, usage.oldest, usage.last)
+        self.messages += usage.messages
+        self.bytes += usage.bytes
+
+    async def known(self, key: str) -> Known:
+        """What is known of a charger. Errors: StoreError."""
+        waiting = self.waiting.get(key, Waiting())
+        return Known(
+            await self.store.state(key), waiting.messages, waiting.size, waiting.oldest, waiting.last
+        )
+
+    # What sessions want
+
+    def store_entry(self, key: str, driver: "Driver", effect: ef.StoreEntry) -> None:
+        entry = OutboxEntry(
+            charger=key,
+            number=effect.number,
+            time=effect.came_at,
+            version=effect.version.value,
+            action=effect.action,
+            raw=effect.frame,
+        )
+        self._write([entry, *_parts(key, effect.parts)], partial(self._stored, key, driver, entry))
+
+    def drop_entry(self, key: str, driver: "Driver", effect: ef.DropEntry) -> None:
+        records = [EntriesGone(key, (effect.number,)), *_parts(key, effect.parts)]
+        size = len(driver.session.buffer.outbox.window[0].frame) if driver.session.buffer else 0
+        self._write(records, partial(self._dropped, key, driver, effect.number, size))
+
+    def fetch_entries(self, key: str, driver: "Driver", effect: ef.FetchEntries) -> None:
+        spawn(self._fetch(key, driver, effect), "fetch stored messages")
+
+    def remember(self, key: str, part: str, data: bytes) -> None:
+        self._write([StatePart(key, part, data)], lambda _: None)
+
+    def sweep(self, now: float) -> None:
+        """Write down what was learned of tags; see whether a store that failed works again."""
+        fresh = self.shared.tags.take_fresh()
+        if fresh:
+            seen = [
+                TagSeen(digest, at, msgspec.json.encode((accepted, None if until == float("inf") else until)))
+                for digest, (at, accepted, until) in fresh.items()
+            ]
+            self._write(list(seen), lambda _: None)
+        if self.failed is not None and now >= self._probe_at:
+            self._probe_at = now + PROBE_S
+            self._write([StatePart(NODE, "probe", b"")], lambda _: None)
+
+    # Inside
+
+    def _write(self, records: list[Record], then: Callable[[bool], None]) -> None:
+        def done(failed: StoreFailed | None) -> None:
+            self._note(failed)
+            then(failed is None)
+
+        self.store.write(records, done)
+
+    def _note(self, failed: StoreFailed | None) -> None:
+        if failed is not None and self.failed is None:
+            log.event("error", "store-failed", reason=failed.reason, detail=failed.detail)
+        elif failed is None and self.failed is not None:
+            log.event("info", "store-works-again")
+        self.failed = failed
+        self._judge()
+
+    def _judge(self) -> None:
+        self.shared.can_store = self.failed is None and self.bytes < self.total_bytes
+
+    def _stored(self, key: str, driver: "Driver", entry: OutboxEntry, durable: bool) -> None:
+        if durable:
+            waiting = self.waiting.setdefault(key, Waiting(oldest=entry.time))
+            waiting.messages += 1
+            waiting.size += entry.record_bytes
+            waiting.last = entry.number
+            self.messages += 1
+            self.bytes += entry.record_bytes
+            self._judge()
+        driver.tell(ev.EntryStored(entry.number, durable))
+
+    def _dropped(self, key: str, driver: "Driver", number: int, size: int, durable: bool) -> None:
+        if durable:
+            waiting = self.waiting[key]
+            waiting.messages -= 1
+            waiting.size -= size
+            self.messages -= 1
+            self.bytes -= size
+            if waiting.messages <= 0:
+                del self.waiting[key]
+            self._judge()
+        driver.tell(ev.EntryDropped(number, durable))
+        if durable and driver.session.buffer is not None and key in self.waiting:
+            self.waiting[key].oldest = driver.session.buffer.outbox.oldest or self.waiting[key].oldest
+
+    async def _fetch(self, key: str, driver: "Driver", effect: ef.FetchEntries) -> None:
+        try:
+            found = await self.store.outbox(key, effect.after, effect.limit)
+        except StoreError as error:
+            log.event("error", "outbox-unreadable", charger=driver.charger_id, reason=str(error))
+            driver.tell(ev.EntriesFetched(None))
+            return
+        entries = [Entry(one.number, one.time, one.version, one.action, one.raw) for one in found]
+        driver.tell(ev.EntriesFetched(tuple(entries)))
+
+
+def _parts(key: str, parts: tuple[tuple[str, bytes], ...]) -> list[Record]:
+    return [StatePart(key, name, data) for name, data in parts]

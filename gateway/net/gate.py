@@ -1,0 +1,308 @@
+"""Who is let in: a charger's handshake, its link to the backend, and what is known of it from before."""
+
+import hashlib
+import resource
+from functools import partial
+from time import monotonic
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+import msgspec
+from msgspec import Struct
+
+from gateway.dialect.adapting import Memories
+from gateway.dialect.brand import Brand
+from gateway.dialect.history import History
+from gateway.dialect.reader import Mode, Reader
+from gateway.dialect.station import Station
+from gateway.net.backend import BackendAway, BackendRefused
+from gateway.net.driver import Driver
+from gateway.net.duplicates import digest
+from gateway.net.handshake import Offer, Refusal
+from gateway.observe import log
+from gateway.ocpp.message import Sender, Version
+from gateway.session import events as ev
+from gateway.session.knowledge import Known
+from gateway.session.session import ChargerSession, stored_dialect
+from gateway.store.protocol import StoreError
+from gateway.watch.drift import Drift
+
+if TYPE_CHECKING:
+    from gateway.net.fleet import Fleet
+
+RESERVED_FILES = 256
+SERVICE_RESTART = 1012
+GOING_AWAY = 1001
+
+
+class LinkFacts(Struct):
+    """What the gateway remembers of a charger that the backend let in: enough to let it in by itself.
+
+    `credential` is a keyed digest of its Authorization header, "" when it showed none.
+    """
+
+    charger_id: str
+    credential: str
+    version: Version
+    token: str
+
+
+class _Left(Struct):
+    """What is known of a charger that is not connected: chargers do not boot again when they reconnect."""
+
+    history: History
+    station: Station
+    memories: Memories
+    drift: Drift
+
+
+class Admission(Struct):
+    """A charger that may come in: its driver, its token for the agreed version.
+
+    `has_link` is False when the backend is away and the gateway answers for it.
+    """
+
+    driver: Driver
+    token: str
+    has_link: bool = True
+
+
+class Gate:
+    """Lets chargers of `fleet` in."""
+
+    def __init__(self, fleet: "Fleet") -> None:
+        self._fleet = fleet
+        self._left: dict[str, _Left] = {}
+        self._arriving: set[str] = set()
+        self._links: dict[str, LinkFacts] = {}
+
+    async def admit(self, offer: Offer, address: str) -> Admission:
+        """A driver for the charger, with a link to the backend if that is there. Raises Refusal."""
+        key = offer.registry_key
+        if key in self._arriving:
+            raise Refusal(409, "duplicate", "a charger with this id is just connecting", 5)
+        self._check_room()
+        self._arriving.add(key)
+        try:
+            driver = self._fleet.drivers.get(key) or await self._new_driver(offer)
+            self._arrives(driver, offer, address)
+            try:
+                return await self._linked(driver, offer)
+            except BaseException as error:
+                self.abandon(driver)
+                raise _refusal(error) from None
+        finally:
+            self._arriving.discard(key)
+
+    def _arrives(self, driver: Driver, offer: Offer, address: str) -> None:
+        self._fleet.drivers[driver.key] = driver
+        self._fleet.addresses[address] += 1
+        driver.is_arriving = True
+        driver.offer, driver.address = offer, address
+        driver.credential = digest(offer.authorization)
+        driver.session.reader.history.reconnected()
+
+    def abandon(self, driver: Driver) -> None:
+        """The charger's attempt to connect came to nothing."""
+        fleet = self._fleet
+        driver.is_arriving = False
+        fleet.left(driver)
+        buffer = driver.session.buffer
+        if driver.backend is None:
+            fleet.link_lost(driver, Sender.BACKEND)
+        elif buffer is None or not buffer.owes:
+            driver.backend.close(GOING_AWAY, "charger left")
+
+    async def _linked(self, driver: Driver, offer: Offer) -> Admission:
+        fleet = self._fleet
+        if driver.session.backend.is_open and driver.version in dict(offer.versions):
+            return self._admitted(driver, dict(offer.versions)[driver.version])
+        if driver.backend is not None:
+            driver.backend.close(GOING_AWAY, "the charger connects anew")
+            fleet.backend.closed(driver.key)
+        try:
+            version, token = await fleet.backend.connect(offer, fleet.backend_link(driver))
+        except BackendAway:
+            entry = self._without_backend(driver, offer, self._links.get(driver.key))
+            if entry is None:
+                raise
+            driver.version, token = entry
+            driver.tell(ev.BackendAway())
+            fleet.relink(driver)
+            return self._admitted(driver, token, has_link=False)
+        if fleet.is_closing and driver.backend is not None:
+            driver.backend.close(SERVICE_RESTART, "the gateway restarts")
+            raise Refusal(503, "overload", "the gateway is stopping", 10)
+        driver.version, driver.linked_at = version, monotonic()
+        self._note(driver, offer, token)
+        return self._admitted(driver, token)
+
+    def _admitted(self, driver: Driver, token: str, has_link: bool = True) -> Admission:
+        driver.connected_at = self._fleet.clock()
+        return Admission(driver, token, has_link)
+
+    # Without the backend
+
+    def _credential(self, offer: Offer) -> str:
+        """A digest that only this node can make, for it is kept on disk."""
+        assert self._fleet.archive is not None
+        if not offer.authorization:
+            return ""
+        key = self._fleet.archive.key
+        return hashlib.blake2b(offer.authorization.encode(), key=key, digest_size=16).hexdigest()
+
+    def _note(self, driver: Driver, offer: Offer, token: str) -> None:
+        """The backend let this charger in: remember how it came."""
+        archive = self._fleet.archive
+        if archive is None:
+            return
+        facts = LinkFacts(offer.charger_id, self._credential(offer), driver.version, token)
+        if self._links.get(driver.key) != facts:
+            self._links[driver.key] = facts
+            archive.remember(driver.key, "link", msgspec.json.encode(facts))
+
+    def _without_backend(
+        self, driver: Driver, offer: Offer, facts: LinkFacts | None
+    ) -> tuple[Version, str] | None:
+        """The version to speak with a charger while its backend is away; None when it is not let in.
+
+        It must have been let in by the backend before, with the same credentials, unless
+        `outage.unknown_chargers` says otherwise; and there must be room for its messages.
+        """
+        fleet, buffer = self._fleet, driver.session.buffer
+        if fleet.archive is None or buffer is None or not buffer.has_room(fleet.clock()):
+            return None
+        if facts is None:
+            return offer.versions[0] if fleet.config.outage.unknown_chargers == "accept" else None
+        if facts.credential != self._credential(offer):
+            raise Refusal(401, "backend-away", "the backend is away, and these credentials are not known", 60)
+        versions = dict(offer.versions)
+        return (facts.version, versions[facts.version]) if facts.version in versions else offer.versions[0]
+
+    async def park_all(self) -> None:
+        """After a start: drivers for chargers that left something to deliver and need no password for it."""
+        archive = self._fleet.archive
+        assert archive is not None
+        for key in list(archive.waiting):
+            if key in self._fleet.drivers or key in self._arriving:
+                continue
+            self._arriving.add(key)
+            try:
+                await self._park(key)
+            except StoreError as error:
+                log.event("error", "outbox-unreadable", charger=key, reason=str(error))
+            finally:
+                self._arriving.discard(key)
+
+    async def _park(self, key: str) -> None:
+        fleet = self._fleet
+        assert fleet.archive is not None
+        known = await fleet.archive.known(key)
+        facts = _facts_in(known)
+        if facts is None or (facts.credential and fleet.config.backend.password is None):
+            return
+        offer = Offer(facts.charger_id, ((facts.version, facts.token),), "")
+        driver = self._driver(offer, known)
+        driver.version = facts.version
+        driver.session.version = facts.version
+        driver.session.reader.speak(facts.version)
+        fleet.drivers[key] = driver
+        fleet.relink(driver)
+
+    # Drivers
+
+    async def _new_driver(self, offer: Offer) -> Driver:
+        known = Known()
+        if self._fleet.archive is not None:
+            try:
+                known = await self._fleet.archive.known(offer.registry_key)
+            except StoreError as error:
+                log.event("error", "store-unreadable", charger=offer.charger_id, reason=str(error))
+                raise Refusal(503, "overload", "the gateway cannot read its store at present", 30) from None
+        return self._driver(offer, known)
+
+    def _driver(self, offer: Offer, known: Known) -> Driver:
+        fleet, key = self._fleet, offer.registry_key
+        left = self._left.pop(key, None) or _Left(History(), _station_in(known), *_dialect_in(known))
+        facts = _facts_in(known)
+        if facts is not None:
+            self._links[key] = facts
+        shared = fleet.archive.shared if fleet.archive is not None else None
+        session = ChargerSession(
+            offer.charger_id,
+            fleet.session_settings,
+            fleet.tally,
+            Reader(offer.versions[0][0], history=left.history, memories=left.memories),
+            fleet.clock() - monotonic(),
+            shared,
+            known,
+        )
+        session.drift = left.drift
+        session.dialect_of = partial(self._dialect_of, offer.charger_id)
+        session.recall(left.station)
+        driver = Driver(offer, session, fleet)
+        fleet.captures.attach(key, driver)
+        return driver
+
+    def _dialect_of(self, charger_id: str, station: Station) -> tuple[Mode, ZoneInfo | None, Brand | None]:
+        dialect = self._fleet.config.dialect
+        mode, zone = dialect.of(charger_id, station.vendor)
+        chosen = dialect.chosen(charger_id, station.vendor)
+        brand = self._fleet.library.brand(charger_id, station, *chosen)
+        return mode, ZoneInfo(zone) if zone else None, brand
+
+    def remember(self, driver: Driver) -> None:
+        """Keep what is known of a charger that left; those that left longest ago make room."""
+        session = driver.session
+        reader = session.reader
+        self._left[driver.key] = _Left(reader.history, session.station, reader.memories, session.drift)
+        self._links.pop(driver.key, None)
+        if len(self._left) > self._fleet.config.limits.chargers:
+            del self._left[next(iter(self._left))]
+
+    def _check_room(self) -> None:
+        fleet = self._fleet
+        files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if len(fleet.drivers) >= fleet.config.limits.chargers:
+            raise Refusal(503, "overload", "limits.chargers is reached", 60)
+        if 2 * len(fleet.drivers) + RESERVED_FILES > files:
+            raise Refusal(503, "overload", "too few file descriptors: raise the limit of open files", 60)
+        if fleet.is_closing:
+            raise Refusal(503, "overload", "the gateway is stopping", 10)
+
+
+def _facts_in(known: Known) -> LinkFacts | None:
+    data = known.parts.get("link")
+    return msgspec.json.decode(data, type=LinkFacts) if data else None
+
+
+def _station_in(known: Known) -> Station:
+    data = known.parts.get("station")
+    return msgspec.json.decode(data, type=Station) if data else Station()
+
+
+def _dialect_in(known: Known) -> tuple[Memories, Drift]:
+    return stored_dialect(known.parts.get("dialect", b""))
+
+
+_LIKELY = {
+    400: "perhaps it does not speak the charger's OCPP version",
+    401: "a wrong or missing password",
+    403: "the charger may not connect",
+    404: "it does not know the id, or backend.url has a wrong path",
+}
+
+
+def _refusal(error: BaseException) -> BaseException:
+    """The answer to a charger whose backend link could not be had."""
+    match error:
+        case BackendAway():
+            line = "the backend does not answer at present; try again later"
+            return Refusal(503, "backend-away", line, max(1, round(error.retry_after_s)))
+        case BackendRefused():
+            status = error.status if error.status in (401, 403, 404) else 502
+            hint = _LIKELY.get(error.status, "its log may say why")
+            line = f"the backend refused this charger with HTTP {error.status}: {hint}"
+            return Refusal(status, "backend-refused", line)
+        case _:
+            return error

@@ -1,0 +1,92 @@
+"""Links to the backend that were lost and are wanted again: tried with growing pauses, a few at a time."""
+
+import random
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from msgspec import structs
+
+from gateway.net.backend import BackendAway, BackendRefused
+from gateway.net.tasks import spawn
+from gateway.observe import log
+from gateway.session import events as ev
+
+if TYPE_CHECKING:
+    from gateway.net.driver import Driver
+    from gateway.net.fleet import Fleet
+
+DIALS_AT_ONCE = 64
+STABLE_S = 30.0
+AFTER_REFUSAL_S = 300.0
+POLICY_VIOLATION = 1008
+GOING_AWAY = 1001
+
+
+class Relinker:
+    """Drivers of `fleet` that want a link to the backend, by registry key."""
+
+    def __init__(self, fleet: "Fleet") -> None:
+        self._fleet = fleet
+        self._waiting: dict[str, Driver] = {}
+        self._dialling = 0
+
+    def needs(self, driver: "Driver") -> bool:
+        """Whether the driver has any use for a link: a charger, or something to deliver."""
+        buffer = driver.session.buffer
+        if buffer is None or self._fleet.is_closing or driver.is_arriving:
+            return False
+        return driver.charger is not None or (buffer.owes and buffer.settings.delivers_for_absent)
+
+    def want(self, driver: "Driver") -> None:
+        """Its link is gone: try again after a pause that grows while links do not last."""
+        config = self._fleet.config.backend
+        now = monotonic()
+        lasted = driver.linked_at and now - driver.linked_at > STABLE_S
+        driver.redial_s = (
+            config.reconnect_min_s
+            if lasted or not driver.redial_s
+            else min(2 * driver.redial_s, config.reconnect_max_s)
+        )
+        self._wait(driver, random.uniform(0.1, driver.redial_s))
+
+    def _wait(self, driver: "Driver", seconds: float) -> None:
+        driver.redial_at = monotonic() + seconds
+        self._waiting[driver.key] = driver
+
+    def sweep(self, now: float) -> None:
+        """Begin as many dials as may be begun."""
+        if not self._waiting or self._fleet.backend.is_away:
+            return
+        due = [driver for driver in self._waiting.values() if driver.redial_at <= now]
+        for driver in due[: DIALS_AT_ONCE - self._dialling]:
+            del self._waiting[driver.key]
+            if driver.backend is None and self._fleet.drivers.get(driver.key) is driver:
+                self._dialling += 1
+                spawn(self._dial(driver), "link to the backend")
+
+    async def _dial(self, driver: "Driver") -> None:
+        if not self.needs(driver):
+            self._dialling -= 1
+            if driver.is_parked:
+                self._fleet.remove(driver)
+            return
+        token = next((token for version, token in driver.offer.versions if version is driver.version), "")
+        offer = structs.replace(driver.offer, versions=((driver.version, token),))
+        try:
+            await self._fleet.backend.connect(offer, self._fleet.backend_link(driver))
+        except BackendAway:
+            driver.tell(ev.BackendAway())
+            self.want(driver)
+        except BackendRefused as error:
+            self._refused(driver, error)
+        else:
+            driver.linked_at = monotonic()
+        finally:
+            self._dialling -= 1
+
+    def _refused(self, driver: "Driver", error: BackendRefused) -> None:
+        """The backend does not take this charger: it hears so itself when it connects again."""
+        log.event("warning", "backend-refused", charger=driver.charger_id, status=error.status)
+        if driver.charger is not None:
+            driver.charger.close(POLICY_VIOLATION, "the backend refuses this charger")
+        self._wait(driver, AFTER_REFUSAL_S)
