@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Final
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import Struct, field, structs
 
 from gateway.ocpp.flags import FLAGS, Flag, FlagCode
 
@@ -111,7 +111,7 @@ class Drift(Struct):
         ):
             return None
         new = {
-            name: found
+            name: structs.replace(found)
             for name, found in now.kinds.items()
             if found.count >= OFTEN and name not in before.kinds
         }
