@@ -137,6 +137,8 @@ class Reader:
         """From now on messages are read like this, in the dialect of this brand if there is one."""
         self.mode = mode
         self.timezone = timezone
+        if brand is not self._brand:
+            self.memories.overruns.clear()
         self._brand = brand
         self._find_interpreter()
 
