@@ -8,7 +8,8 @@ from gateway.dialect.adapter import Adapter
 from gateway.dialect.adapting import Method, Runner
 from gateway.dialect.facts import Facts
 from gateway.dialect.rules.pack import Pack
-from gateway.dialect.rules.rule import Kind, Payload, Rule, Use
+from gateway.dialect.rules.places import Steps, nodes
+from gateway.dialect.rules.rule import Kind, Objects, Payload, Rule, Use
 from gateway.ocpp.actions import may_send
 from gateway.ocpp.flags import Flag, FlagCode
 from gateway.ocpp.message import Version
@@ -32,9 +33,16 @@ class Index(Struct, frozen=True):
     def ruled(self, kind: Kind, action: str, payload: Payload) -> tuple[Payload, list[Flag]]:
         """The payload as the rules for it leave it, the same one when it is unchanged; their flags."""
         flags: list[Flag] = []
+        objects: dict[Steps, Objects] = {}  # by place, as long as nothing has changed
         for rule, observe in self.rules.get((kind, action), ()):
             try:
-                payload, raised = rule.applied(payload, observe)
+                found = objects.get(rule.at)
+                if found is None:
+                    found = objects[rule.at] = list(nodes(payload, rule.at))
+                before = payload
+                payload, raised = rule.applied(payload, observe, found)
+                if payload is not before:
+                    objects.clear()
             except (ArithmeticError, ValueError, TypeError, LookupError, RecursionError) as error:
                 reason = f'"{type(error).__name__}"'
                 raised = [Flag(FlagCode.RULE_FAILED, after=reason, author=rule.author)]
