@@ -2,9 +2,9 @@
 
 import argparse
 
-from benchmarks import dirty, relay, rules
+from benchmarks import dirty, relay, rules, store
 
-BENCHMARKS = {"relay": relay.main, "dirty": dirty.main, "rules": rules.main}
+BENCHMARKS = {"relay": relay.main, "dirty": dirty.main, "store": store.main, "rules": rules.main}
 
 parser = argparse.ArgumentParser(
     prog="benchmarks", description=__doc__, epilog="More options: python -m benchmarks.NAME --help"

@@ -142,12 +142,10 @@ class _Node:
 
     async def _open_store(self) -> SqliteStore:
         try:
-            store = await SqliteStore.open(Path(self._config.data.directory))
+            store = await SqliteStore.open(Path(self._config.data.directory), _damaged)
         except StoreError as error:
             raise StartError(f"data.directory: {error}") from None
         self._closing.push_async_callback(store.close)
-        if store.moved_aside is not None:
-            log.event("error", "store-was-corrupt", kept_as=str(store.moved_aside), now="empty")
         self._recorder = Recorder(store, self._tally, _bounds(self._config))
         self._closing.push_async_callback(self._recorder.close)
         spawn(self._recorder.run(), "recorder")
@@ -224,6 +222,10 @@ class _Node:
 
 def _loaded(library: Library) -> str:
     return ", ".join(f"{count} {what}" for what, count in summary(library).items())
+
+
+def _damaged(name: str, fields: dict[str, object]) -> None:
+    log.event("error", name, "", **fields)
 
 
 def _bounds(config: Config) -> Bounds:

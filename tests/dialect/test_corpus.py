@@ -217,7 +217,13 @@ def test_a_frame_of_the_corpus(row):
 def test_every_flag_has_its_name_in_the_corpus_or_is_known_to_have_none():
     named = {code for code in FlagCode if not code.value.startswith(("handshake-", "subprotocol-", "path-"))}
     ours = {"gateway-failed", "refused-by-backend", "id-case", "id-unusual", "identity-appended"}
-    ours |= {"late-refusal", "transaction-refused", "report-expired", "transaction-id-foreign"}  # of outages
+    ours |= {
+        "translation-loss",
+        "late-refusal",
+        "transaction-refused",
+        "report-expired",
+        "transaction-id-foreign",
+    }
     brands = set(
         """rule-applied adapter-applied dialect-observed dialect-ambiguous unit-corrected value-corrected
         status-mapped field-dropped id-tag-corrected time-corrected transaction-restored
