@@ -290,7 +290,7 @@ class Fleet:
         self._duplicates.sweep(now)
         self._relinker.sweep(now)
         if self.archive is not None:
-            self.archive.sweep(now)
+            self.archive.sweep()
             self.outages.sweep(now)
         self._sweeper = loop.call_later(SWEEP_S, self._sweep)
 
