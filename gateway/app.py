@@ -95,7 +95,7 @@ class _Node:
         store = await self._open_store()
         archive = await self._open_archive(store)
         self._fleet = Fleet(config, self._tally, Keeper(self._recorder), time.time, archive)
-        self._fleet.apply(config, library)
+        self._fleet.gate.library = library
         plane = await _listening(
             admin.start(
                 config.admin,
@@ -215,7 +215,8 @@ class _Node:
                 brands=_loaded(library),
             )
             self._config = new
-            self._fleet.apply(new, library)
+            self._fleet.gate.library = library
+            self._fleet.apply(new)
             self._recorder.bounds = _bounds(new)
             log.configure(new.log.format, new.log.level)
 

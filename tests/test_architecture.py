@@ -53,6 +53,7 @@ TASK_MAKERS = {
 MOST_FUNCTION_LINES = 50
 MOST_FILE_LINES = 350
 LONG_ON_PURPOSE = {
+    "gateway/config/settings.py": "one table of every setting",
     "gateway/ocpp/flags.py": "one table of every kind of wrong",
     "gateway/session/session.py": "all transitions of a session live in one file",
 }

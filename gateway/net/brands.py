@@ -29,7 +29,7 @@ class FleetBrands:
             if (brand := driver.session.reader.brand) is not None
             for name in brand.names
         )
-        library = self._fleet.library
+        library = self._fleet.gate.library
         return {
             "packs": [_pack(pack, use, counts) for pack, use in library.packs],
             "adapters": [_adapter(adapter, use, counts) for adapter, use in library.adapters],
@@ -38,7 +38,8 @@ class FleetBrands:
     async def reload(self) -> dict[str, int]:
         """Read every pack and adapter anew and use them at once, or raise and change nothing."""
         library = await self._load()
-        self._fleet.apply(self._fleet.config, library)
+        self._fleet.gate.library = library
+        self._fleet.apply(self._fleet.config)
         return summary(library)
 
     def capture(
@@ -48,7 +49,7 @@ class FleetBrands:
 
         The charger need not be connected yet. Errors: OverflowError when too many recordings are under way.
         """
-        if len(self._fleet.captures) >= MOST_CAPTURES:
+        if len(self._fleet.gate.captures) >= MOST_CAPTURES:
             raise OverflowError
         return self._lines(charger_id, frames, seconds, Masking() if mask else None)
 
@@ -57,7 +58,7 @@ class FleetBrands:
     ) -> AsyncIterator[dict[str, Any] | None]:
         fleet = self._fleet
         key = registry_key(charger_id[:MAX_ID_LENGTH])
-        capture = fleet.captures.start(key, fleet.drivers.get(key))
+        capture = fleet.gate.captures.start(key, fleet.drivers.get(key))
         try:
             number = 0
             async for frame in capture.frames(frames, seconds):
@@ -72,7 +73,7 @@ class FleetBrands:
                     line["missed_before"], capture.missed = capture.missed, 0
                 yield line
         finally:
-            fleet.captures.stop(key, capture, fleet.drivers.get(key))
+            fleet.gate.captures.stop(key, capture, fleet.drivers.get(key))
 
 
 def summary(library: Library) -> dict[str, int]:

@@ -9,11 +9,9 @@ from time import monotonic, process_time
 from typing import Any, Protocol
 
 from gateway.config import Config
-from gateway.dialect.library import Library
 from gateway.net.archive import Archive
 from gateway.net.backend import Backend
 from gateway.net.busy import MalformedShare
-from gateway.net.capture import Captures
 from gateway.net.driver import Driver
 from gateway.net.duplicates import Duplicates
 from gateway.net.gate import Admission, Gate
@@ -68,8 +66,6 @@ class Fleet:
     ) -> None:
         self.config = config
         self.tally = tally
-        self.library = Library()
-        self.captures = Captures()
         self.archive = archive
         self.clock = clock  # seconds since 1970
         self.backend = Backend(config.backend)
@@ -94,9 +90,9 @@ class Fleet:
         self.backend.on_change = self._backend_changed
         self.apply(config)
 
-    def apply(self, config: Config, library: Library | None = None) -> None:
-        """Take what a reload can change, and what is known of brands, if given; sockets stay open."""
-        self.config, self.library = config, library or self.library
+    def apply(self, config: Config) -> None:
+        """Take what a reload can change; sockets stay open."""
+        self.config = config
         self._malformed.per_s = config.limits.malformed_per_s
         self._pacer.per_s, self._pacer.at_once = config.outage.messages_per_s, config.outage.chargers_at_once
         self.charger_limits = link_limits(config.limits, config.limits.charger_message_bytes)
