@@ -92,11 +92,12 @@ class Captures:
         def tap(sender: Sender, data: bytes, now: float) -> None:
             session = driver.session
             station = session.station
+            version = session.version if sender is Sender.CHARGER else driver.backend_version
             frame = Frame(
                 now + session.wall_offset_s,
                 sender,
                 data,
-                session.version.value,
+                version.value,
                 (station.vendor, station.model, station.firmware),
             )
             for capture in captures:

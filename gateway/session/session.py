@@ -173,7 +173,7 @@ class ChargerSession:
     def recall(self, station: Station) -> None:
         """This is the station: by its BootNotification, or as it is known from an earlier connection."""
         self.station = station
-        self.drift.firmware(station.firmware)
+        self.drift.firmware(station.firmware, self.charger.received)
         self._counted_as = self.tally.station(station.vendor, station.firmware)
         if self.dialect_of is not None:
             self.reader.follow(*self.dialect_of(station))
@@ -210,8 +210,8 @@ class ChargerSession:
         forgotten: list[Effect] = []
         if self.charger.is_open:
             forgotten = self._forget() if buffer is None else self._charger_left(GOING_AWAY, now)
+        self.drift.ended(self.charger.received)
         self.charger.open(event.epoch, now)
-        self.drift.reconnected()
         self.version = event.version
         self.reader.speak(event.version)
         commands = buffer.charger_opened(now) if buffer is not None else []

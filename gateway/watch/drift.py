@@ -66,8 +66,9 @@ class Drift(Struct):
     is_dirty: bool = False
     received: int = 0
 
-    def firmware(self, version: str) -> None:
-        """The charger reports this firmware."""
+    def firmware(self, version: str, received: int = 0) -> None:
+        """The charger reports this firmware; `received` counts its messages on this connection so far."""
+        self._count_messages(received)
         if not version or version == self.current.firmware:
             return
         if self.current.firmware:
@@ -81,9 +82,8 @@ class Drift(Struct):
 
         The alert, at the moment it is due.
         """
+        self._count_messages(received)
         profile = self.current
-        profile.messages += received - self.received if received >= self.received else received
-        self.received = received
         for flag in flags:
             if flag.code not in NOT_OF_FIRMWARE:
                 place = _INDEX.sub("[]", flag.path)
@@ -121,9 +121,17 @@ class Drift(Struct):
         self.is_dirty = True
         return self.alert
 
-    def reconnected(self) -> None:
-        """A new connection counts its messages from the beginning."""
+    def ended(self, received: int) -> None:
+        """A connection is over on which so many messages came; the next one counts from the beginning."""
+        self._count_messages(received)
         self.received = 0
+
+    def _count_messages(self, received: int) -> None:
+        new = max(received - self.received, 0)
+        self.received = received
+        before = self.current.messages
+        self.current.messages += new
+        self.is_dirty = self.is_dirty or before < ENOUGH_MESSAGES <= self.current.messages
 
     def stored(self) -> bytes:
         """As JSON, to be made again by `restored`."""

@@ -146,3 +146,28 @@ def test_memory_is_kept_at_once_and_restores_a_transaction_after_a_restart():
     again.charger_sends(call("x", "StopTransaction", stop))
     assert sent(again, ef.SendToBackend) == [[2, "x", "StopTransaction", stop | {"transactionId": 42}]]
     assert stored_dialect(b"")[0].stored() == Memories().stored() == b""
+
+
+def test_new_deviations_after_an_update_are_told_once_for_all_chargers_of_the_brand():
+    alerts = []
+    first = Script()
+    for session_number in range(2):
+        s = Script()
+        s.session.tally = first.tally
+        for firmware, unit in (("3.2", "Wh"), ("3.4", "WH")):
+            s.charger_sends(call(f"b{firmware}", "BootNotification", ACME | {"firmwareVersion": firmware}))
+            boot = {"status": "Accepted", "currentTime": "2026-11-21T08:00:00Z", "interval": 60}
+            s.backend_sends(result(f"b{firmware}", boot))
+            for number in range(60):
+                sample = {"value": "1", "unit": unit, "measurand": "Energy.Active.Import.Register"}
+                values = [{"timestamp": "2026-11-21T08:00:00Z", "sampledValue": [sample]}]
+                id_ = f"{session_number}-{firmware}-{number}"
+                s.charger_sends(call(id_, "MeterValues", {"connectorId": 1, "meterValue": values}))
+                s.backend_sends(result(id_))
+                s.after(1)
+        alerts += [e for e in s.effects if isinstance(e, ef.Noted) and e.name == "dialect-drift"]
+        assert s.session.drift.alert is not None
+    (alert,) = alerts
+    assert alert.detail.startswith(
+        "firmware 3.2 → 3.4: new since then: unit-spelling charger_call MeterValues"
+    )

@@ -18,8 +18,8 @@ def updated(old_messages: int = ENOUGH_MESSAGES) -> Drift:
     drift = Drift()
     drift.firmware("3.2")
     assert flagged(drift, ALIAS, old_messages) == []
+    drift.ended(old_messages)
     drift.firmware("3.4")
-    drift.reconnected()
     return drift
 
 
@@ -56,8 +56,17 @@ def test_without_an_update_there_is_no_drift():
     drift = Drift()
     drift.firmware("3.2")
     flagged(drift, ALIAS, ENOUGH_MESSAGES)
-    drift.firmware("3.2")
+    drift.firmware("3.2", ENOUGH_MESSAGES)
     assert flagged(drift, FORMAT, 2 * ENOUGH_MESSAGES, ENOUGH_MESSAGES) == []
+
+
+def test_messages_that_are_clean_count_too():
+    drift = Drift()
+    drift.firmware("3.2", 1)
+    drift.ended(ENOUGH_MESSAGES)
+    assert drift.is_dirty
+    drift.firmware("3.4", 1)
+    assert len(flagged(drift, FORMAT, ENOUGH_MESSAGES, 1)) == 1
 
 
 def test_it_survives_a_restart():
@@ -73,8 +82,8 @@ def test_it_survives_a_restart():
 def test_a_second_update_is_compared_with_the_first():
     drift = updated()
     assert len(flagged(drift, FORMAT, ENOUGH_MESSAGES)) == 1
+    drift.ended(ENOUGH_MESSAGES)
     drift.firmware("3.5")
-    drift.reconnected()
     assert flagged(drift, FORMAT, 2 * ENOUGH_MESSAGES) == []
 
 
