@@ -162,7 +162,7 @@ class _Node:
     async def _retry(self, entry: QuarantineEntry) -> dict[str, Any]:
         if entry.sender != Sender.CHARGER.value:
             return {"delivered": False, "outcome": "only messages of chargers can be retried"}
-        return await self._fleet.retry(entry.charger, entry.raw)
+        return await self._fleet.parking.retry(entry.charger, entry.raw)
 
     async def _start_sandbox_backend(self) -> None:
         runner, port = await sandbox_backend.start_backend("127.0.0.1", 0)
