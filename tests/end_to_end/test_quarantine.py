@@ -6,8 +6,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
-from urllib.error import HTTPError
-from urllib.request import Request, urlopen
 
 import pytest
 from commands import command, quarantined
@@ -42,16 +40,6 @@ async def state_of(node: Gateway, entry: dict[str, Any]) -> tuple[str, str]:
     """State and outcome of an entry."""
     now = (await command("quarantine", "show", entry["id"], "--json", "--admin", node.admin)).rows[0]
     return now["state"], now["outcome"]
-
-
-def post(url: str, content: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-    """Status and content of the answer."""
-    request = Request(url, json.dumps(content).encode(), {"Content-Type": "application/json"})
-    try:
-        with urlopen(request, timeout=10) as answer:
-            return answer.status, json.load(answer)
-    except HTTPError as refusal:
-        return refusal.code, json.load(refusal)
 
 
 def test_a_retry_delivers_what_the_present_mode_can_read(tmp_path: Path) -> None:
