@@ -4,6 +4,7 @@ from argparse import Namespace, _SubParsersAction
 from collections.abc import Iterator
 from typing import Any
 
+from gateway.cli import Mistake
 from gateway.cli.options import configuration
 from gateway.config import Config, unsafe
 
@@ -20,9 +21,11 @@ def add(subparsers: "_SubParsersAction[Any]") -> None:
 
 def run(arguments: Namespace) -> int:
     config = configuration(arguments)
+    brands = _brands(config)
     print(f"{arguments.file}: OK")
     for line in _summary(config):
         print("  " + line)
+    print("  brands    " + brands)
     warnings = unsafe(config)
     if warnings:
         print("unsafe:")
@@ -37,6 +40,17 @@ def _translated(config: Config) -> Iterator[str]:
     foreign = [version for version in config.listen.versions if version not in config.backend.versions]
     if foreign:
         yield f"translated chargers that speak only OCPP {' or '.join(foreign)}; the backend: OCPP {theirs}"
+
+
+def _brands(config: Config) -> str:
+    """How many packs and adapters there are. Errors: Mistake with everything that is wrong with them."""
+    from gateway import plugins
+
+    try:
+        found = plugins.library(config)
+    except plugins.PluginError as error:
+        raise Mistake(str(error)) from None
+    return f"{len(found.packs)} rule packs, {len(found.adapters)} adapters"
 
 
 def _summary(config: Config) -> Iterator[str]:

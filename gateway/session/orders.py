@@ -14,7 +14,7 @@ from gateway.ocpp import actions, frame
 from gateway.ocpp.message import Message, Sender
 from gateway.session import events as ev
 from gateway.session.calls import KIND
-from gateway.session.effects import Effect, KeepState, Noted, SendToBackend, Verdict
+from gateway.session.effects import Effect, KeepState, Noted, Remember, SendToBackend, Verdict
 from gateway.session.wire import Wire
 from gateway.session.wording import flag_of, frame_of, text_of
 from gateway.translate.losses import Loss
@@ -89,7 +89,11 @@ class Orders:
         held.epoch = self.bridge.session.backend.epoch
         if any(self._is_over(order) for order in held.orders):
             self.under_way = None
-        if translator.changed or (self._kept_under_way and self.under_way is None):
+        effects: list[Effect] = []
+        if self._kept_under_way and self.under_way is None and not translator.changed:
+            self._kept_under_way = b""
+            effects = [Remember("under_way", b"")]
+        if translator.changed:
             translator.changed = False
             self._numbers += 1
             held.number = self._numbers
@@ -98,8 +102,8 @@ class Orders:
         if self._held:
             held.number = self._held[-1].number
             self._held.append(held)
-            return []
-        return self._carry_out(held, now)
+            return effects
+        return [*effects, *self._carry_out(held, now)]
 
     def _is_over(self, order: Order) -> bool:
         """Whether what is under way has its answer; while the link is gone, what was left behind has not."""

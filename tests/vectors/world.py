@@ -61,7 +61,8 @@ def settings_of(config: State) -> SessionSettings:
 class World:
     """The gateway as its two peers see it; `sent` is what they have heard, by leg.
 
-    `losses` are (code, path) of what could not be carried.
+    `losses` are (code, path) of what could not be carried; `commits` counts how often what was
+    learned had to be written first.
     """
 
     def __init__(self, vector: dict[str, Any]) -> None:
@@ -76,6 +77,7 @@ class World:
         self.losses: list[tuple[str, str]] = []
         self.entries: list[Entry] = []
         self.tags = Tags(b"key")
+        self.commits = 0
         self.epochs = {"cs": 0, "be": 0}
         self.is_chain = {Version.V16, Version.V21} == set(self.versions)
         self.parts = self._parts_before()
@@ -230,6 +232,7 @@ class World:
                 found = [msgspec.structs.replace(e) for e in self.entries if e.number > after]
                 return [ev.EntriesFetched(tuple(found[:limit]))]
             case ef.KeepState():
+                self.commits += 1
                 self.parts |= effect.parts
                 return [ev.StateKept(effect.number, True)]
             case ef.Remember(part, data):

@@ -5,7 +5,7 @@ from typing import Final
 
 from gateway.translate.charger201_backend16.addresses import evse_id
 from gateway.translate.charger201_backend16.commands import REJECTED, refusal, said
-from gateway.translate.charger201_backend16.remote import running16
+from gateway.translate.charger201_backend16.remote import MOST_PROFILES, running16
 from gateway.translate.charger201_backend16.statuses import STARTED
 from gateway.translate.engine import CHARGER, Ask, Engine, How, Rules, Steps, Wait
 from gateway.translate.losses import Loss
@@ -16,7 +16,6 @@ from gateway.translate.tables import PROFILE_PURPOSES
 
 RULES: Final = Rules()
 
-MOST_PROFILES: Final = 500
 _PURPOSES: Final = ("ChargingStationMaxProfile", "TxDefaultProfile", "TxProfile")
 
 
@@ -111,7 +110,7 @@ def clear_charging_profile(t: Engine, call: BackendCall) -> Steps:
         answer = yield Ask(CHARGER, "ClearChargingProfile", request)
         if not isinstance(answer, dict):
             failed = answer
-        elif answer["status"] == "Accepted":
+        elif said(t, answer)["status"] == "Accepted":
             status = "Accepted"
             t.memory.profiles = [one for one in t.memory.profiles if not _matches(one, request)]
     if failed is not None and status == "Unknown":

@@ -37,6 +37,7 @@ def boot_notification(t: Engine, call: ChargerCall) -> Steps:
     t.memory.registration = answer["status"]
     if answer["status"] == "Accepted":
         statuses.forget_told(t)
+        t.wake(t.now)
         t.spawn(introduced(t, station.get("firmwareVersion", "")))
     return answer
 
@@ -58,7 +59,7 @@ def _boot_16(t: Engine, station: Payload) -> Payload:
 
 
 def introduced(t: Engine, firmware: str) -> Steps:
-    """After the backend has accepted the charger: say what is known of the charger itself and its connectors."""
+    """After the backend has accepted the charger: tell it of the charger itself and its connectors."""
     if inventory.is_wanted(t, firmware):
         yield from inventory.read(t)
     t.memory.inventory.firmware = firmware

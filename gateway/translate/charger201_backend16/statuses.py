@@ -4,7 +4,7 @@ from typing import Final
 
 from gateway.translate.charger201_backend16 import inventory
 from gateway.translate.charger201_backend16.addresses import flat_of
-from gateway.translate.engine import BACKEND, Ask, Engine, How, Rules, Steps, Wait
+from gateway.translate.engine import BACKEND, Ask, Engine, How, Rules, Steps
 from gateway.translate.losses import Loss
 from gateway.translate.memory import Connector, Transaction
 from gateway.translate.port import ChargerCall, NoAnswer, Payload
@@ -12,6 +12,9 @@ from gateway.translate.tables import EV_SIDE_DISCONNECTED, STATUS_OF_CHARGING_ST
 from gateway.translate.values import moment_text
 
 RULES: Final = Rules()
+
+SOON_S: Final = 1.0
+"""When to look again at what has to wait for a message that is out."""
 
 STARTED: Final = ("wait_id", "active", "deauth")
 """The states of a transaction that 1.6 knows of."""
@@ -32,7 +35,7 @@ def status_notification(t: Engine, call: ChargerCall) -> Payload:
 
 def _after_inventory(t: Engine, payload: Payload) -> Steps:
     """Connectors get their numbers in the inventory's order, not in that of their first words."""
-    yield Wait(f"report {t.memory.inventory.request_id}", t.now + inventory.REPORT_WITHIN_S)
+    yield inventory.until_read(t)
     _take(t, payload)
     return {}
 
@@ -109,10 +112,14 @@ def listens(t: Engine) -> bool:
 
 def tell_owed(t: Engine) -> None:
     """Tell what could not be told before, when the backend listens and no older message waits."""
-    if t.delivering or not listens(t):
+    if not listens(t):
         return
     for key, one in t.memory.connectors.items():
-        if (one.owed or one.unconfirmed) and f"status {key}" not in t.busy:
+        if not (one.owed or one.unconfirmed) or f"status {key}" in t.busy:
+            continue
+        if t.delivering:
+            t.wake(t.now + SOON_S)
+        else:
             t.spawn(_telling(t, int(key)))
 
 
