@@ -17,11 +17,12 @@ from gateway.ocpp.flags import Flag, FlagCode
 from gateway.ocpp.message import Message, MessageType, Sender
 from gateway.session import events as ev
 from gateway.session import payloads
-from gateway.session.calls import KIND, KINDS, Own
+from gateway.session.calls import KIND, KINDS, Call, Own
 from gateway.session.effects import Effect, Noted, SendToBackend, Verdict
 from gateway.session.orders import Held, Orders, UnderWay
 from gateway.session.wording import answer_in, frame_of, payload_of, split
-from gateway.translate.port import AnswerCharger, BackendCall, ChargerCall, NoAnswer, Translator
+from gateway.translate.losses import LOSSES, Loss
+from gateway.translate.port import AnswerCharger, BackendCall, ChargerCall, Lost, NoAnswer, Translator
 
 if TYPE_CHECKING:
     from gateway.session.session import ChargerSession
@@ -253,6 +254,11 @@ class Bridge:
         self.session.due = min(self.session.due, due, self._out_until)
 
     # What the charger hears
+
+    def repeated(self, call: Call) -> Effect:
+        """The session answers a message again that it knows: it goes no further, and that is told."""
+        loss = Lost(Loss.DUPLICATE, LOSSES[Loss.DUPLICATE][0], call.action)
+        return self.orders.tell_losses([loss], Held([], split(call.frame), call.action))[0]
 
     def answer(self, order: AnswerCharger, now: float) -> list[Effect]:
         """A CALL of the charger has its answer; for what was left behind nobody waits, who will ask again."""

@@ -190,7 +190,8 @@ class Buffer:
         if heard is None:
             return None
         if heard.content in ("", content):
-            return [Noted("answer-repeated", call.label), *self._hear(call, heard.answer)]
+            told = [self.session.bridge.repeated(call)] if self.session.bridge is not None else []
+            return [Noted("answer-repeated", call.label), *told, *self._hear(call, heard.answer)]
         self.session.tally.events["entry-conflict"] += 1
         self.book.unheard(key)
         return None

@@ -171,7 +171,7 @@ class Orders:
         effects: list[Effect] = []
         lost = [order for order in held.orders if isinstance(order, Lost)]
         if lost and not held.is_kept:
-            told, waits = self._tell_losses(lost, held)
+            told, waits = self.tell_losses(lost, held)
             effects.append(told)
             if waits:
                 return effects
@@ -192,7 +192,7 @@ class Orders:
                     effects += self.bridge.answer(order, now)
         return effects
 
-    def _tell_losses(self, lost: list[Lost], held: Held) -> tuple[Effect, bool]:
+    def tell_losses(self, lost: list[Lost], held: Held) -> tuple[Effect, bool]:
         """The flags of a message; whether the rest has to wait until it is in quarantine."""
         session, source, action = self.bridge.session, held.source, held.action
         version = session.version if held.sender is CHARGER else self.bridge.reader.version

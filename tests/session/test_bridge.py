@@ -324,6 +324,18 @@ LOST = Lost("ORPHAN_STOP", Severity.BILLING, "transactionId", "7")
 SMALL = Lost("FIELD_DROPPED", Severity.INFO, "customData", "{}")
 
 
+def test_a_message_that_the_session_knows_is_told_as_a_duplicate():
+    s = Translated(backend_is_open=False).happens(ev.BackendClosed(1, 1006), ev.BackendAway())
+    s.effects.clear()
+    s.charger_sends(meter_values("m1")).happens(ev.EntryStored(1, True))
+    s.effects.clear()
+    s.charger_sends(meter_values("m2"))
+    s.then(
+        told(CHARGER, Verdict.DELIVERED, meter_values("m2"), "translation-loss"),
+        SendToCharger(answered("m2")),
+    )
+
+
 def test_a_loss_is_flagged_and_counted():
     s = translated().on("charger", says=[[SMALL, ask(1)]])
     s.charger_sends(heartbeat("m1"))

@@ -40,6 +40,7 @@ class Player:
         later = vector["state_before"].get("next", {})
         self.bindings = Bindings([*later.get("tx201", [])])
         self.ids: dict[tuple[str, str], str] = {}
+        self.used: set[tuple[str, str]] = set()  # since the gateway's last start: an id may then come again
         self.awaited = sorted(vector["out"], key=lambda out: out["t"])
         self.world = World(vector)
         self.seen = 0
@@ -68,6 +69,8 @@ class Player:
     def inject(self, message: Vector) -> None:
         frame = message.get("frame")
         if frame is None:
+            if message["leg"] == "gateway":
+                self.used.clear()
             self.world.happens(message)
             return
         frame = [*frame[:2], *[self.bindings.put(part) for part in frame[2:]]]
@@ -116,13 +119,15 @@ class Player:
                 return found
         if expected[1].startswith("g"):
             self.ids[leg, expected[1]] = frame[1]
+            self.used.add((leg, frame[1]))
         return None
 
     def same_id(self, leg: str, expected: str, actual: str) -> bool:
         if not expected.startswith("g"):
             return expected == actual
-        taken = {real for (where, _), real in self.ids.items() if where == leg}
-        return self.ids.get((leg, expected)) == actual if (leg, expected) in self.ids else actual not in taken
+        if (leg, expected) in self.ids:
+            return self.ids[leg, expected] == actual
+        return (leg, actual) not in self.used
 
     def take_pages(self) -> None:
         """A report in pages: as many as the gateway makes of it, each answered; its items in any page."""

@@ -1,7 +1,8 @@
 """The gateway of a vector: a real session with its buffer, its bridge and a translator, between two peers.
 
 What the node around a session does is done here, at once: a disk that never fails, a clock that only the
-vector turns, and a turn for whoever wants one.
+vector turns, and a turn for whoever wants one. What is odd about a message is left to the translator: a
+vector speaks of that alone.
 """
 
 import json
@@ -114,7 +115,7 @@ class World:
             "CP-1",
             self.settings,
             Tally(),
-            Reader(version, Mode.REPAIR),
+            Reader(version, Mode.OBSERVE),
             self.wall_offset_s,
             Shared(self.tags),
             Known(self.parts, len(self.entries), size, oldest, last),
