@@ -84,11 +84,15 @@ class Book:
     def parts(self) -> tuple[tuple[str, bytes], ...]:
         """Both parts as they are kept, by name."""
         self._is_changed = False
-        return ("book", msgspec.json.encode(self._pages)), ("recent", msgspec.json.encode(self._counters))
+        return ("book", msgspec.json.encode(self._pages)), self.recent_part()
+
+    def recent_part(self) -> tuple[str, bytes]:
+        """The part with what was answered lately."""
+        return "recent", msgspec.json.encode(self._counters)
 
     def changed_parts(self) -> tuple[tuple[str, bytes], ...]:
         """What has to be written with the next entry: the counters always, the pages when they changed."""
-        return self.parts() if self._is_changed else (("recent", msgspec.json.encode(self._counters)),)
+        return self.parts() if self._is_changed else (self.recent_part(),)
 
     def number(self) -> int:
         """The number of the next entry."""

@@ -131,10 +131,12 @@ class Buffer:
         return self._answer(call, payload, now)
 
     def _is_live_boot(self, call: Call) -> bool:
-        """A charger that boots while the backend is there speaks for itself."""
+        """A charger that boots while the backend is there speaks for itself, as long as it is there."""
         if call.action != "BootNotification" or not self.session.backend.is_open or self.is_silent:
             return False
-        self.owed.boot = ""
+        if self.owed.boot:
+            self.owed.boot = call.frame.decode()
+            self.delivery.boot_again_at = NEVER
         return True
 
     def _answers_now(self, local: Local | None, now: float) -> bool:
@@ -152,6 +154,8 @@ class Buffer:
         effects: list[Effect] = [Noted("answered-locally", call.label)]
         if call.action == "BootNotification":
             self.owed.boot = call.frame.decode()
+            self.is_registered = False
+            self.delivery.boot_again_at = now
         elif call.action == "StatusNotification":
             statuses = self.owed.statuses
             statuses.pop(answers.status_key(payload), None)
@@ -232,6 +236,7 @@ class Buffer:
         if call.action == "TransactionEvent" and not was_sent:
             data = payloads.marked_offline(data, payload)
         self.book.hears(key, content, local.payload)
+        self._recheck = RECHECKED
         entry = Entry(self.book.number(), came_at, session.version.value, call.action, data)
         self.unacked[entry.number] = Unacked(call, key, content, local.payload, entry)
         self.outbox.unstored += 1
@@ -326,6 +331,15 @@ class Buffer:
         self._recheck = RECHECKED
         self.look()
         return late.stops(self, now)
+
+    def charger_left(self, last: Call | None, now: float) -> list[Effect]:
+        """It may come again with what it was answered last; a boot that it told itself is ours to tell."""
+        if self.owed.boot:
+            self.delivery.boot_again_at = min(self.delivery.boot_again_at, now)
+        if last is None:
+            return []
+        self.lessons.note_heard(last)
+        return [Remember(*self.book.recent_part())]
 
     # Refusals
 

@@ -19,6 +19,7 @@ from gateway.session.effects import (
     Effect,
     FetchEntries,
     Noted,
+    Remember,
     WantTurn,
 )
 from gateway.session.lessons import BOOKED
@@ -43,13 +44,15 @@ class Delivery:
     """Brings what `buffer` owes to the backend.
 
     `settling` is the number of the entry whose end is being written down, 0 for none; until then nothing
-    else is sent. `boot_again_at` is when the backend is to be told of the boot it missed.
+    else is sent. `boot_again_at` is when the backend is to be told of the boot it missed, `fetch_again_at`
+    when entries that could not be read are asked for again.
     """
 
     def __init__(self, buffer: "Buffer") -> None:
         self.buffer = buffer
         self.settling = 0
         self.boot_again_at = NEVER
+        self.fetch_again_at = 0.0
         self.drop_again: tuple[float, DropEntry] | None = None
         self._burying: dict[int, Entry] = {}
         self._turns = 0
@@ -80,7 +83,7 @@ class Delivery:
     def _send_head(self, now: float) -> list[Effect]:
         outbox = self.buffer.outbox
         after = outbox.fetch_after
-        if after is not None:
+        if after is not None and now >= self.fetch_again_at:
             outbox.is_fetching = True
             return [FetchEntries(after, WINDOW)]
         if not outbox.window or now < outbox.window[0].retry_at:
@@ -129,8 +132,9 @@ class Delivery:
     def fetched(self, event: ev.EntriesFetched, now: float) -> list[Effect]:
         if event.entries is None:
             self.buffer.outbox.is_fetching = False
-            self.boot_again_at = min(self.boot_again_at, now + DROP_AGAIN_S)
+            self.fetch_again_at = now + DROP_AGAIN_S
             return []
+        self.fetch_again_at = 0.0
         self.buffer.outbox.fetched(list(event.entries))
         self.buffer.look()
         return self.buffer.session.go_on(now)
@@ -149,6 +153,7 @@ class Delivery:
             case Own.ABANDONED if message.type is CALLRESULT and call.action in STORED:
                 call.answer = message.frame
                 self.buffer.lessons.note_heard(call)
+                effects = [Remember(*self.buffer.book.recent_part())]
             case Own.ENTRY if call.entry in self.buffer.unacked:
                 self.buffer.unacked[call.entry].reply = message
                 self.settling = call.entry

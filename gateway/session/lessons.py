@@ -70,10 +70,7 @@ class Lessons:
             self.buffer.shared.tags.learn(payloads.tag_of(request), info, wall)
         match call.action:
             case "BootNotification":
-                if result.get("status") == "Accepted":
-                    self.buffer.is_registered = True
-                    self.buffer.look()
-                return data, self.booted(result, now)
+                return data, [*self.booted(result, now), *self._accepted(result)]
             case "Heartbeat":
                 self._learn_clock(result, now)
             case "StartTransaction":
@@ -84,6 +81,15 @@ class Lessons:
                 if transaction is not None:
                     transaction.ended_at = wall
         return data, []
+
+    def _accepted(self, result: Payload) -> list[Effect]:
+        """The backend has heard the boot of a charger that told it itself."""
+        if result.get("status") != "Accepted":
+            return []
+        self.buffer.is_registered = True
+        was_owed, self.buffer.owed.boot = self.buffer.owed.boot, ""
+        self.buffer.look()
+        return [self.buffer.remember_owed()] if was_owed else []
 
     def _observe_start(self, request: Payload, result: Payload, data: bytes, wall: float) -> bytes:
         """Note a transaction that the backend itself began; its id may be one that we have given away."""

@@ -29,7 +29,10 @@ class Patience:
         if not session.backend.is_open and session.to_backend.waiting and not self.buffer.is_away:
             times.append(self.buffer.away_since + self.buffer.settings.hold_s)
         if session.backend.is_open and not self.buffer.delivery.settling and session.to_backend.out is None:
-            times.append(self.buffer.delivery.boot_again_at)
+            if self.buffer.owed.boot:
+                times.append(self.buffer.delivery.boot_again_at)
+            if self.buffer.delivery.fetch_again_at:
+                times.append(self.buffer.delivery.fetch_again_at)
             if self.buffer.outbox.window and self.buffer.outbox.window[0].retry_at:
                 times.append(self.buffer.outbox.window[0].retry_at)
         if self.buffer.delivery.drop_again is not None:

@@ -262,8 +262,7 @@ class ChargerSession:
                 calls.wait(call)
         if (out := calls.out) is not None and out.own is None and not out.retry:
             out.own = Own.ABANDONED
-        if (last := self._last_billing) is not None:
-            buffer.lessons.note_heard(last)
+        effects += buffer.charger_left(self._last_billing, now)
         self._last_billing = None
         self._unkept = None
         if self.backend.is_open and not (buffer.owes and buffer.settings.delivers_for_absent):

@@ -145,7 +145,7 @@ class Backend:
 
     def refuses(self, token: int) -> bool:
         if token not in self.refusals:
-            roll = self.world.random.random()
+            roll = self.world.random.random() if self.world.is_wild else 1.0
             poison, refusing = self.temper.poison, self.temper.refusing
             few = self.world.random.randint(1, 4)
             self.refusals[token] = FOREVER if roll < poison else few if roll < poison + refusing else 0

@@ -260,10 +260,11 @@ class Charger:
             if what.then is not None:
                 what.then(None)
             return
-        if not by_chance and not self.world.is_excused(since, self.key):
+        bills = what.action in frames.REVENUE
+        if not by_chance and bills and not self.world.is_excused(since, self.key):
             what.bad += 1
             self.world.promises.attempt_burned(self.key, what)
-        if self.temper.gives_up and what.sends >= 3:
+        if (self.temper.gives_up or not bills) and what.sends >= 3:
             self.throw_away(what)
         what.again_at = self.world.now + self.temper.step_s * min(what.sends, 5)
         self.world.at(what.again_at, self.pump)

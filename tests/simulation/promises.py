@@ -130,7 +130,7 @@ class Promises:
             self.world.at(self.world.now + patience_s, self._deadline, link, id_, token)
 
     def _deadline(self, link: Link, id_: str, token: int) -> None:
-        waits = link.gateway_is_open and any(asked[0] == token for asked in link.asked.get(id_, ()))
+        waits = link.gateway_is_open and token not in link.answered and link.asked.get(id_)
         disk = self.world.disk
         since = self.world.now - DEADLINE_S
         if waits and disk.slow_until < since and disk.failed_at < since:
@@ -150,10 +150,13 @@ class Promises:
         assert waiting is not None
         token, action = waiting.pop(0)
         if token:
-            self.require(got[0] == 3, f"{token} is not answered with an error")
             fate = self.fates[token]
-            self.require(fate.is_safe, f"{token} is durable before it is answered")
-            fate.is_acked = True
+            link.answered.add(token)
+            if got[0] == 3:
+                self.require(fate.is_safe, f"{token} is durable before it is answered")
+                fate.is_acked = True
+            else:
+                self.require(action not in frames.REVENUE, f"{token} is not answered with an error")
         elif action == "BootNotification" and got[0] == 3 and type(event) is not ev.BackendFrame:
             self.owes_boot[driver.key] = True
 
@@ -246,7 +249,7 @@ class Promises:
         self.require(belongs or enough, f"{token} is not put aside without need")
         fate.is_kept = True
 
-    # The gateway's life
+    # Sessions
 
     def session_made(self, key: str, known: Known) -> None:
         """What a new session can know."""
@@ -274,6 +277,10 @@ class Promises:
                     self.fates[token].last = b""
 
     # The end
+
+    @property
+    def are_settled(self) -> bool:
+        return all(fate.is_settled for fate in self.fates.values())
 
     def check_all(self) -> None:
         """Some time after the world was healed, everything has arrived."""

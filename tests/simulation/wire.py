@@ -50,6 +50,7 @@ class Link:
         self.is_dead = False
         self.out: tuple[str, int, float, str] | None = None
         self.asked: dict[str, list[tuple[int, str]]] = {}
+        self.answered: set[int] = set()
         self.commanded: tuple[str, float] | None = None
 
     # What either end does

@@ -117,7 +117,7 @@ class World:
     def is_calm(self) -> bool:
         if any(one.queue or one.open for one in self.chargers.values()) or not self.disk.is_idle:
             return False
-        return not any(self.disk.entries.values())
+        return self.promises.are_settled and not any(self.disk.entries.values())
 
     def run_until(self, end: float) -> None:
         agenda = self._agenda
