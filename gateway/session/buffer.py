@@ -108,12 +108,13 @@ class Buffer:
 
     def take(self, call: Call, now: float) -> list[Effect] | None:
         """What becomes of a CALL of the charger; None: it is relayed, or waits for the link, as usual."""
-        payload = payloads.of_call(call.frame)
         call.epoch = self.session.charger.epoch
+        if self.is_usable and call.action not in STORED:
+            return None
+        payload = payloads.of_call(call.frame)
         if payload is None:
             return None if self.is_usable else self._answer_strange(call)
-        if self._recheck:
-            self._recheck -= 1
+        self._recheck -= call.action in STORED and self._recheck > 0
         if self.session.to_backend.out is None:
             self.is_silent = False  # nothing is left unanswered: let the backend show what it can
         self.look()

@@ -184,8 +184,10 @@ class Promises:
             return
         fate = self.fates[token]
         fate.sends += 1
-        if fate.last and data != fate.last:
-            self.require(False, f"{token} is sent again with the same bytes")
+        same = not fate.last or data == fate.last
+        if not same and id_.startswith("gateway-"):  # its own could be confused with that of a late answer
+            same = frames.parsed(data)[2:] == frames.parsed(fate.last)[2:]
+        self.require(same, f"{token} is sent again with the same bytes")
         fate.last = data
 
     def read_from_backend(self, driver: "Driver", link: Link, data: bytes) -> None:
