@@ -16,7 +16,7 @@ import msgspec
 from gateway.ocpp import errors, frame
 from gateway.ocpp.actions import carries_revenue, known_action
 from gateway.ocpp.flags import Flag, FlagCode
-from gateway.ocpp.message import MessageType, Sender
+from gateway.ocpp.message import Message, MessageType, Sender
 from gateway.session import answers, late, payloads
 from gateway.session import events as ev
 from gateway.session.answers import STORED, Local, Situation
@@ -221,8 +221,13 @@ class Buffer:
         )
         return answers.answer(action, payload, situation)
 
-    def store(self, call: Call, payload: Payload, now: float, was_sent: bool = False) -> list[Effect]:
-        """Write the CALL down; the charger hears our answer when it is on disk."""
+    def store(
+        self, call: Call, payload: Payload, now: float, was_sent: bool = False, reply: Message | None = None
+    ) -> list[Effect]:
+        """Write the CALL down; the charger hears our answer when it is on disk.
+
+        With a `reply`, the backend has it already: the charger hears that, with the id that we give.
+        """
         session = self.session
         call.epoch = session.charger.epoch
         if not self.has_room(now + session.wall_offset_s):
@@ -231,15 +236,18 @@ class Buffer:
         id_ = self.book.new_id() if call.action == "StartTransaction" else 0
         local = self.local(call.action, payload, now, id_)
         assert local is not None
+        answer = local.payload
+        if reply is not None:
+            answer = (payloads.of_result(reply.frame) or {}) | {"transactionId": id_}
         came_at = call.came_at + session.wall_offset_s
         data = call.as_came or call.frame
-        energy_wh = self.lessons.enter(call.action, payload, key, local.payload, came_at)
+        energy_wh = self.lessons.enter(call.action, payload, key, answer, came_at)
         if call.action == "TransactionEvent" and not was_sent:
             data = payloads.marked_offline(data, payload)
-        self.book.hears(key, content, local.payload)
+        self.book.hears(key, content, answer)
         self._recheck = RECHECKED
         entry = Entry(self.book.number(), came_at, session.version.value, call.action, data)
-        self.unacked[entry.number] = Unacked(call, key, content, local.payload, entry)
+        self.unacked[entry.number] = Unacked(call, key, content, answer, entry, reply)
         self.outbox.unstored += 1
         self.look()
         parts = self.book.changed_parts()

@@ -85,6 +85,7 @@ class Delivery:
         after = outbox.fetch_after
         if after is not None and now >= self.fetch_again_at:
             outbox.is_fetching = True
+            self.fetch_again_at = 0.0
             return [FetchEntries(after, WINDOW)]
         if not outbox.window or now < outbox.window[0].retry_at:
             return []
@@ -134,7 +135,6 @@ class Delivery:
             self.buffer.outbox.is_fetching = False
             self.fetch_again_at = now + DROP_AGAIN_S
             return []
-        self.fetch_again_at = 0.0
         self.buffer.outbox.fetched(list(event.entries))
         self.buffer.look()
         return self.buffer.session.go_on(now)
@@ -199,6 +199,8 @@ class Delivery:
         transaction = self.buffer.lessons.learn_id(entry, request, result)
         effects = late.refused(self.buffer, entry, transaction, request, info, now)
         self.settling = entry.number
+        if entry.action == "StopTransaction":
+            self.buffer.lessons.told(request)
         parts = self.buffer.book.parts() if entry.action in BOOKED or effects else ()
         latency_s = max(now - call.sent_at, 1e-6)
         return [DropEntry(entry.number, parts, latency_s), *effects]
@@ -211,6 +213,8 @@ class Delivery:
             if transaction is not None:
                 transaction.refused = True
                 self.buffer.book.look()
+        elif entry.action == "StopTransaction":
+            self.buffer.lessons.told(payload)
         number, told = self.buffer.session.flagged_with_number(entry.action, entry.frame, [flag])
         self._burying[number] = entry
         self.settling = entry.number

@@ -463,8 +463,8 @@ class ChargerSession:
     def _send(self, call: Call, calls: Calls, now: float) -> list[Effect]:
         """A CALL's turn has come: it leaves, unless it is a repetition that was answered already."""
         last = self._last_billing
-        if call.billing and last is not None and call.id == last.id and call.frame == last.frame:
-            return [Noted("answer-repeated", call.label), SendToCharger(last.answer), *self._next(calls, now)]
+        if call.billing and last is not None and (again := last.answer_to(call, self.buffer is not None)):
+            return [Noted("answer-repeated", call.label), SendToCharger(again), *self._next(calls, now)]
         call.sent_at = now
         calls.out = call
         settings = self.settings
@@ -573,7 +573,7 @@ class ChargerSession:
                 self._last_billing = call
             if self.buffer is not None and type_ is CALLRESULT:
                 data, learned = self._observed(call, data, self.buffer, now)
-                effects = [SendToCharger(data), *learned]
+                effects = [SendToCharger(data), *learned] if data else learned
             else:
                 effects = [SendToCharger(data)]
         if calls.line:
@@ -581,7 +581,7 @@ class ChargerSession:
         return effects
 
     def _observed(self, call: Call, data: bytes, buffer: Buffer, now: float) -> tuple[bytes, list[Effect]]:
-        """An answer of the backend, as the charger is to hear it, and what it teaches."""
+        """An answer of the backend, as the charger is to hear it (b"": not now), and what it teaches."""
         if buffer.is_silent:
             buffer.is_silent = False
             buffer.look()
@@ -590,6 +590,8 @@ class ChargerSession:
             return data, []
         heard, effects = buffer.lessons.observe(call, data, now)
         call.answer = heard
+        if not heard:
+            self._last_billing = None
         return heard, effects
 
     def _refused(self, call: Call, doubt: Doubt, answer: Message, data: bytes) -> list[Effect]:

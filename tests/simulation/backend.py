@@ -61,6 +61,11 @@ class Backend:
         self._last_id = FIRST_ID - 1 if temper.ids == "clash" else 0
         self._numbers = 0
 
+    @property
+    def clashes(self) -> bool:
+        """Whether its ids are those that the gateway gives too, which only a gateway that lives can tell apart."""
+        return self.temper.ids == "clash"
+
     def account(self, key: str) -> Account:
         if key not in self.accounts:
             self.accounts[key] = Account({}, set(), {}, 0, set())

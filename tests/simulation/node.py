@@ -206,7 +206,7 @@ class Node:
         if driver.charger is not None or buffer.owes:
             driver.is_dialling = True
             self.later(0.1 + driver.redial_s * self.world.random.random(), self._dial, driver)
-        elif not driver.is_needed:
+        elif not driver.is_needed and not self.world.backend.clashes:
             self.later(self.world.random.uniform(10, 100), self._forget, driver)
 
     def _forget(self, driver: Driver) -> None:

@@ -106,7 +106,10 @@ class World:
         """A transaction in the healed world is simply relayed, and everything gets calm."""
         for one in self.chargers.values():
             one.start(1, "GOOD1")
+        until = self.now + 1800.0
         self.run_until(self.now + 30.0)
+        while not self.is_calm() and self.now < until:
+            self.run_until(self.now + 30.0)
         self.promises.check_all()
         for driver in self.node.drivers.values():
             buffer = driver.session.buffer
@@ -260,7 +263,7 @@ def _slowness(world: World) -> None:
 
 def _kill(world: World) -> None:
     node = world.node
-    if node.is_up:
+    if node.is_up and not world.backend.clashes:
         node.power_goes = world.random.random() < 0.4
         node.fuse = world.random.randint(0, 40)
 
