@@ -119,11 +119,12 @@ class Buffer:
             self.is_silent = False  # nothing is left unanswered: let the backend show what it can
         self.look()
         if call.action in STORED:
+            before = self.patience.store_out(now) if self.is_silent or self.outbox.is_busy else []
             repeated = self._repeated(call, payload)
             if repeated is not None:
-                return repeated
+                return [*before, *repeated]
             if self.outbox.is_busy or self.book.is_refused(payloads.transaction_of(call.action, payload)):
-                return self.store(call, payload, now)
+                return [*before, *self.store(call, payload, now)]
         if self.is_usable or self._is_live_boot(call):
             return None
         local = self.local(call.action, payload, now)
@@ -262,7 +263,7 @@ class Buffer:
         if not event.durable:
             self.book.unheard(unacked.key)
             self.book.forget(unacked.key)  # and write the rest of its page with the next entry
-            self.delivery.settling = 0 if self.delivery.settling == event.number else self.delivery.settling
+            self.delivery.unstored(event.number)
             self.look()
             return self.session.close_charger("outbox-failed", TRY_AGAIN_LATER, "nothing can be stored", now)
         self.outbox.add(unacked.entry)

@@ -63,6 +63,14 @@ class Delivery:
         self.boot_again_at = now if self.buffer.owed.boot else NEVER
         self._turns, self._has_asked = 0, False
 
+    def unstored(self, number: int) -> None:
+        """An entry could not be written; the backend may have it all the same, and its answer teaches that."""
+        out = self.buffer.session.to_backend.out
+        if out is not None and out.own is Own.ENTRY and out.entry == number:
+            out.own = Own.ABANDONED
+        if self.settling == number:
+            self.settling = 0
+
     def boots_first(self, now: float) -> bool:
         """Whether the backend has to be told of a boot before it hears anything else."""
         return bool(self.buffer.owed.boot) and now >= self.boot_again_at

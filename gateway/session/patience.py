@@ -82,13 +82,21 @@ class Patience:
         return [*effects, *session.go_on(now)]
 
     def _answer_for_silent(self, out: Call | None, now: float) -> list[Effect]:
-        """Store what the backend has; if it answers after all, the entry counts as delivered."""
         effects: list[Effect] = []
-        if out is not None and out.own is None and not out.retry and out.action in STORED:
-            payload = payloads.of_call(out.as_came or out.frame)
-            if payload is not None and now >= out.sent_at + self._patience(out):
-                number = self.buffer.book.next_number
-                effects += self.buffer.store(structs.replace(out), payload, now, was_sent=True)
-                if number in self.buffer.unacked:
-                    out.own, out.entry = Own.ENTRY, number
+        if out is not None and now >= out.sent_at + self._patience(out):
+            effects = self.store_out(now)
         return [*effects, *self.buffer.fall_silent(now)]
+
+    def store_out(self, now: float) -> list[Effect]:
+        """Store what the backend has and leaves unanswered; its answer, if one comes, counts as delivery."""
+        out = self.buffer.session.to_backend.out
+        if out is None or out.own is not None or out.retry or out.action not in STORED:
+            return []
+        payload = payloads.of_call(out.as_came or out.frame)
+        if payload is None:
+            return []
+        number = self.buffer.book.next_number
+        effects = self.buffer.store(structs.replace(out), payload, now, was_sent=True)
+        if number in self.buffer.unacked:
+            out.own, out.entry = Own.ENTRY, number
+        return effects

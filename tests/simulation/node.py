@@ -359,10 +359,13 @@ class Node:
     def _store_entry(self, driver: Driver, effect: ef.StoreEntry) -> None:
         entry = Entry(effect.number, effect.came_at, effect.version.value, effect.action, effect.frame)
         parts = [Part(driver.key, name, data) for name, data in effect.parts]
-        self._write(
-            [Put(driver.key, entry), *parts],
-            lambda durable: self.tell(driver, ev.EntryStored(effect.number, durable)),
-        )
+
+        def done(durable: bool) -> None:
+            if not durable:
+                self.world.promises.store_failed(entry.frame)
+            self.tell(driver, ev.EntryStored(effect.number, durable))
+
+        self._write([Put(driver.key, entry), *parts], done)
 
     def _drop_entry(self, driver: Driver, effect: ef.DropEntry) -> None:
         parts = [Part(driver.key, name, data) for name, data in effect.parts]

@@ -133,7 +133,7 @@ class Promises:
         waits = link.gateway_is_open and token not in link.answered and link.asked.get(id_)
         disk = self.world.disk
         since = self.world.now - DEADLINE_S
-        if waits and disk.slow_until < since and disk.failed_at < since:
+        if waits and max(disk.slow_until, disk.failed_at) < since and disk.delay_s < 1.0:
             self.require(False, f"{token} is answered, or its charger closed, in time")
 
     def sends_to_charger(self, driver: "Driver", link: Link | None, data: bytes, event: ev.Event) -> None:
@@ -235,6 +235,11 @@ class Promises:
 
     def stored(self, key: str, data: bytes) -> None:
         self.fates[frames.token_in(data)].is_on_disk = True
+
+    def store_failed(self, data: bytes) -> None:
+        """What could not be written and was sent all the same may be sent again."""
+        fate = self.fates[frames.token_in(data)]
+        fate.allowed += fate.sends > 0
 
     def dropped(self, key: str, data: bytes) -> None:
         token = frames.token_in(data)
