@@ -193,6 +193,9 @@ class Buffer:
 
     def _repeated(self, call: Call, payload: Payload) -> list[Effect] | None:
         """A message that was answered already, or is about to be, hears the same again."""
+        last = self.session.last_billing
+        if last is not None and (again := last.answer_to(call, True)):
+            return [Noted("answer-repeated", call.label), SendToCharger(again)]
         key, content = payloads.natural_key(call.action, payload), payloads.digest(payload)
         for unacked in self.unacked.values():
             if unacked.key == key and unacked.content == content:
@@ -230,7 +233,8 @@ class Buffer:
         With a `reply`, the backend has it already: the charger hears that, with the id that we give.
         """
         session = self.session
-        call.epoch = session.charger.epoch
+        if call.own is None:
+            call.epoch = session.charger.epoch
         if not self.has_room(now + session.wall_offset_s):
             return session.close_charger("outbox-full", TRY_AGAIN_LATER, "no room for messages", now)
         key, content = payloads.natural_key(call.action, payload), payloads.digest(payload)

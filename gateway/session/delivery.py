@@ -45,7 +45,8 @@ class Delivery:
 
     `settling` is the number of the entry whose end is being written down, 0 for none; until then nothing
     else is sent. `boot_again_at` is when the backend is to be told of the boot it missed, `fetch_again_at`
-    when entries that could not be read are asked for again.
+    when entries that could not be read are asked for again, `drop_again_at` when one that could not be
+    taken off the disk is.
     """
 
     def __init__(self, buffer: "Buffer") -> None:
@@ -53,7 +54,7 @@ class Delivery:
         self.settling = 0
         self.boot_again_at = NEVER
         self.fetch_again_at = 0.0
-        self.drop_again: tuple[float, DropEntry] | None = None
+        self.drop_again_at = NEVER
         self._burying: dict[int, Entry] = {}
         self._turns = 0
         self._has_asked = False
@@ -159,9 +160,7 @@ class Delivery:
                     del self.buffer.owed.statuses[call.about]
                     effects = [self.buffer.remember_owed()]
             case Own.ABANDONED if message.type is CALLRESULT and call.action in STORED:
-                call.answer = message.frame
-                self.buffer.lessons.note_heard(call)
-                effects = [Remember(*self.buffer.book.recent_part())]
+                effects = self._answered_to_nobody(call, message, now)
             case Own.ENTRY if call.entry in self.buffer.unacked:
                 self.buffer.unacked[call.entry].reply = message
                 self.settling = call.entry
@@ -170,6 +169,14 @@ class Delivery:
         self.buffer.look()
         effects += self.buffer.session.go_on(now)
         return effects if self.buffer.owes else [*effects, *self.buffer.session.end_if_idle(now)]
+
+    def _answered_to_nobody(self, call: Call, message: Message, now: float) -> list[Effect]:
+        """The charger has left, but it will ask again, and is to hear the same."""
+        call.answer, effects = self.buffer.lessons.observe(call, message.frame, now)
+        if not call.answer:
+            return effects
+        self.buffer.lessons.note_heard(call)
+        return [*effects, Remember(*self.buffer.book.recent_part())]
 
     def _booted(self, message: Message, now: float) -> list[Effect]:
         payload = payloads.of_result(message.frame) if message.type is CALLRESULT else None
@@ -244,7 +251,7 @@ class Delivery:
         if event.number != self.settling:
             return []
         if not event.durable:
-            self.drop_again = (now + DROP_AGAIN_S, DropEntry(event.number, self.buffer.book.parts()))
+            self.drop_again_at = now + DROP_AGAIN_S
             return []
         self.settling = 0
         self.buffer.outbox.remove(event.number)
@@ -257,6 +264,11 @@ class Delivery:
             *self.buffer.session.go_on(now),
             *self.buffer.session.end_if_idle(now),
         ]
+
+    def drop_again(self) -> DropEntry:
+        """What is done with could not be taken off the disk: once more, with what is known now."""
+        self.drop_again_at = NEVER
+        return DropEntry(self.settling, self.buffer.book.parts())
 
     def gives_up_at(self, out: Call) -> float:
         """When a CALL of ours that is out has had its time: first the backend is doubted, then the link."""

@@ -35,18 +35,21 @@ class Patience:
                 times.append(self.buffer.delivery.fetch_again_at)
             if self.buffer.outbox.window and self.buffer.outbox.window[0].retry_at:
                 times.append(self.buffer.outbox.window[0].retry_at)
-        if self.buffer.delivery.drop_again is not None:
-            times.append(self.buffer.delivery.drop_again[0])
-        return min([*times, self._patience_ends()])
+        return min([*times, self.buffer.delivery.drop_again_at, self._patience_ends()])
 
     def _patience_ends(self) -> float:
         """When billing data that the backend leaves unanswered is answered by us."""
         ends = NEVER
         for call in self.buffer.session.to_backend:
             if call.own is None and not call.retry and call.action in STORED:
-                since = call.sent_at if call is self.buffer.session.to_backend.out else call.came_at
-                ends = min(ends, since + self._patience(call))
+                ends = min(ends, self._ends(call))
         return ends
+
+    def _ends(self, call: Call) -> float:
+        """When this CALL is answered by us: some time after it was sent, but never past its deadline."""
+        session = self.buffer.session
+        since = call.sent_at if call is session.to_backend.out else call.came_at
+        return min(since + self._patience(call), call.came_at + session.settings.answer_deadline_s)
 
     def _patience(self, call: Call) -> float:
         if not call.patience_s:
@@ -63,9 +66,8 @@ class Patience:
         """What time has come for: answers that the backend does not give, links that are no use."""
         session = self.buffer.session
         effects: list[Effect] = []
-        if self.buffer.delivery.drop_again is not None and now >= self.buffer.delivery.drop_again[0]:
-            (_, drop), self.buffer.delivery.drop_again = self.buffer.delivery.drop_again, None
-            effects.append(drop)
+        if now >= self.buffer.delivery.drop_again_at:
+            effects.append(self.buffer.delivery.drop_again())
         if not session.backend.is_open:
             return (
                 [*effects, *self.buffer.absorb(now)]
@@ -83,7 +85,7 @@ class Patience:
 
     def _answer_for_silent(self, out: Call | None, now: float) -> list[Effect]:
         effects: list[Effect] = []
-        if out is not None and now >= out.sent_at + self._patience(out):
+        if out is not None and now >= self._ends(out):
             effects = self.store_out(now)
         return [*effects, *self.buffer.fall_silent(now)]
 

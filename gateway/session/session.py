@@ -99,7 +99,7 @@ class ChargerSession:
         "_counted_as",
         "_earliest_next",
         "_flooding_since",
-        "_last_billing",
+        "last_billing",
         "_numbers",
         "_rests_until",
         "_unkept",
@@ -150,7 +150,7 @@ class ChargerSession:
         self._earliest_next = 0.0
         self._flooding_since = 0.0
         self._rests_until = 0.0
-        self._last_billing: Call | None = None
+        self.last_billing: Call | None = None
         self._numbers = 0
         self._unkept: dict[int, bytes] | None = None
         self.buffer: Buffer | None = None
@@ -238,7 +238,7 @@ class ChargerSession:
         """Pending CALLs end with the connection they came from or went to; who wanted a retry is told."""
         unanswered = self.to_backend.clear()
         self.to_charger.clear()
-        self._last_billing = None
+        self.last_billing = None
         self._unkept = None
         self.due = NEVER
         return [
@@ -262,8 +262,8 @@ class ChargerSession:
                 calls.wait(call)
         if (out := calls.out) is not None and out.own is None and not out.retry:
             out.own = Own.ABANDONED
-        effects += buffer.charger_left(self._last_billing, now)
-        self._last_billing = None
+        effects += buffer.charger_left(self.last_billing, now)
+        self.last_billing = None
         self._unkept = None
         if self.backend.is_open and not (buffer.owes and buffer.settings.delivers_for_absent):
             effects += [*self._close(self.backend, code, "charger left"), *buffer.backend_lost(now)]
@@ -462,7 +462,7 @@ class ChargerSession:
 
     def _send(self, call: Call, calls: Calls, now: float) -> list[Effect]:
         """A CALL's turn has come: it leaves, unless it is a repetition that was answered already."""
-        last = self._last_billing
+        last = self.last_billing
         if call.billing and last is not None and (again := last.answer_to(call, self.buffer is not None)):
             return [Noted("answer-repeated", call.label), SendToCharger(again), *self._next(calls, now)]
         call.sent_at = now
@@ -568,14 +568,14 @@ class ChargerSession:
             effects = [SendToBackend(data)]
         else:
             self.tally.latency[self.settings.backend_name, label].add(now - call.sent_at)
-            if call.billing and type_ is CALLRESULT:
-                call.answer = data
-                self._last_billing = call
             if self.buffer is not None and type_ is CALLRESULT:
                 data, learned = self._observed(call, data, self.buffer, now)
                 effects = [SendToCharger(data), *learned] if data else learned
             else:
                 effects = [SendToCharger(data)]
+            if call.billing and type_ is CALLRESULT and data:
+                call.answer = data
+                self.last_billing = call
         if calls.line:
             effects += self._next(calls, now)
         return effects
@@ -588,11 +588,7 @@ class ChargerSession:
         action = call.action
         if action not in OBSERVED or (action not in BOOKED and data.endswith(b",{}]")):
             return data, []
-        heard, effects = buffer.lessons.observe(call, data, now)
-        call.answer = heard
-        if not heard:
-            self._last_billing = None
-        return heard, effects
+        return buffer.lessons.observe(call, data, now)
 
     def _refused(self, call: Call, doubt: Doubt, answer: Message, data: bytes) -> list[Effect]:
         """The backend refuses billing data that could not be repaired: it stays with us.

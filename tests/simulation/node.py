@@ -384,7 +384,11 @@ class Node:
         disk.read(look)
 
     def _remember(self, driver: Driver, effect: ef.Remember) -> None:
-        self._write([Part(driver.key, effect.part, effect.data)], lambda durable: None)
+        def done(durable: bool) -> None:
+            if not durable:
+                self.world.promises.not_remembered(driver.key)
+
+        self._write([Part(driver.key, effect.part, effect.data)], done)
 
     def _flagged(self, driver: Driver, effect: ef.Flagged) -> None:
         if effect.verdict is not ef.Verdict.QUARANTINED:

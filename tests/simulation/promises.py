@@ -241,6 +241,11 @@ class Promises:
         fate = self.fates[frames.token_in(data)]
         fate.allowed += fate.sends > 0
 
+    def not_remembered(self, key: str) -> None:
+        """Whether the charger was answered could not be written down."""
+        for fate in self.fates.values():
+            fate.allowed += fate.key == key and fate.processed > 0 and not fate.is_heard
+
     def dropped(self, key: str, data: bytes) -> None:
         token = frames.token_in(data)
         fate = self.fates[token]
