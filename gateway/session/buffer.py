@@ -118,8 +118,10 @@ class Buffer:
         if self.session.to_backend.out is None:
             self.is_silent = False  # nothing is left unanswered: let the backend show what it can
         self.look()
+        before: list[Effect] = []
         if call.action in STORED:
-            before = self.patience.store_out(now) if self.is_silent or self.outbox.is_busy else []
+            if self.is_silent or self.outbox.is_busy:
+                before = self.patience.store_out(now)
             repeated = self._repeated(call, payload)
             if repeated is not None:
                 return [*before, *repeated]
@@ -130,7 +132,7 @@ class Buffer:
         local = self.local(call.action, payload, now)
         if not self._answers_now(local, now):
             return None
-        return self._answer(call, payload, now)
+        return [*before, *self._answer(call, payload, now)]
 
     def _is_live_boot(self, call: Call) -> bool:
         """A charger that boots while the backend is there speaks for itself, as long as it is there."""

@@ -74,6 +74,8 @@ class Patience:
                 if now >= self.buffer.away_since + self.buffer.settings.hold_s
                 else effects
             )
+        if now >= self.buffer.delivery.fetch_again_at:
+            self.buffer.delivery.fetch_again_at = 0.0
         if self.buffer.outbox.window and now >= self.buffer.outbox.window[0].retry_at:
             self.buffer.outbox.window[0].retry_at = 0.0
         out = session.to_backend.out

@@ -185,7 +185,7 @@ class Promises:
         fate = self.fates[token]
         fate.sends += 1
         same = not fate.last or data == fate.last
-        if not same and id_.startswith("gateway-"):  # its own could be confused with that of a late answer
+        if not same and b'"gateway-' in data + fate.last:  # its own could be that of a late answer
             same = frames.parsed(data)[2:] == frames.parsed(fate.last)[2:]
         self.require(same, f"{token} is sent again with the same bytes")
         fate.last = data
@@ -279,7 +279,7 @@ class Promises:
             doubtful = [
                 token
                 for token, fate in self.fates.items()
-                if fate.key == key and not fate.is_discarded and (fate.is_on_disk or not fate.is_heard)
+                if fate.key == key and (fate.is_on_disk or not fate.is_heard)
                 and fate.sends > 0
                 and (fate.processed > 0 or not fate.is_kept)
             ]  # fmt: skip
