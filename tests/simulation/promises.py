@@ -60,6 +60,11 @@ class Fate(Struct):
         return self.processed > 0 or self.is_on_disk or self.is_kept
 
     @property
+    def is_doubtful(self) -> bool:
+        """Whether the backend has it, and whoever would send it again does not know."""
+        return self.processed > 0 and (self.is_on_disk or not (self.is_heard or self.is_discarded))
+
+    @property
     def is_settled(self) -> bool:
         return self.processed > 0 or self.is_kept or self.is_discarded
 
@@ -275,18 +280,13 @@ class Promises:
                     link.asked.clear()
             if driver.backend is not None:
                 driver.backend.out = None
+        for token, fate in self.fates.items():
+            if fate.sends and (fate.is_on_disk or not fate.is_heard):
+                fate.allowed += 1
+                fate.last = fate.last if fate.is_on_disk else b""
         for key in self.lines:
-            doubtful = [
-                token
-                for token, fate in self.fates.items()
-                if fate.key == key and (fate.is_on_disk or not fate.is_heard)
-                and fate.sends > 0
-                and (fate.processed > 0 or not fate.is_kept)
-            ]  # fmt: skip
-            for token in doubtful:
-                self.fates[token].allowed += 1
-                if not self.fates[token].is_on_disk:
-                    self.fates[token].last = b""
+            done = [token for token, fate in self.fates.items() if fate.key == key and fate.is_doubtful]
+            self.require(len(done) <= 1, f"only one message of {key} may be delivered again, not {done}")
 
     # The end
 
