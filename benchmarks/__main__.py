@@ -2,9 +2,9 @@
 
 import argparse
 
-from benchmarks import dirty, relay
+from benchmarks import dirty, relay, store
 
-BENCHMARKS = {"relay": relay.main, "dirty": dirty.main}
+BENCHMARKS = {"relay": relay.main, "dirty": dirty.main, "store": store.main}
 
 parser = argparse.ArgumentParser(
     prog="benchmarks", description=__doc__, epilog="More options: python -m benchmarks.NAME --help"

@@ -6,12 +6,14 @@ from typing import Any, TypeVar
 
 import msgspec
 from aiohttp import web
+from msgspec.structs import replace
 
 from gateway.admin.answers import Refused, as_json, body, known_only, limit, moment, number
 from gateway.store.protocol import (
     EntryMoved,
     EntryState,
     FlagQuery,
+    Outage,
     QuarantineEntry,
     QuarantineQuery,
     Record,
@@ -28,7 +30,7 @@ MAX_REASON = 500
 
 
 class RecordsApi:
-    """The paths under `/api/v1/flags` and `/api/v1/quarantine`."""
+    """The paths under `/api/v1/flags`, `/api/v1/outages` and `/api/v1/quarantine`."""
 
     def __init__(self, archive: Store, retry: Retry | None) -> None:
         self._archive = archive
@@ -39,6 +41,7 @@ class RecordsApi:
         one = "/api/v1/quarantine/{id}"
         return [
             web.get("/api/v1/flags", self.flags),
+            web.get("/api/v1/outages", self.outages),
             web.get("/api/v1/quarantine", self.quarantine),
             web.get(one, self.show),
             web.post(one + "/retry", self.retry),
@@ -63,6 +66,12 @@ class RecordsApi:
             {"flags": [msgspec.structs.asdict(flag) for flag in found], "next": _next(found, query.limit)}
         )
 
+    async def outages(self, request: web.Request) -> web.Response:
+        """Newest first; `end` is null while one lasts."""
+        known_only(request.query, "limit")
+        found = await _read(self._archive.outages(limit(request.query)))
+        return as_json({"outages": [outage_of(one) for one in found]})
+
     async def quarantine(self, request: web.Request) -> web.Response:
         """Newest first; `raw=true` adds the messages themselves."""
         asked = request.query
@@ -84,8 +93,12 @@ class RecordsApi:
         return as_json(described(await self._entry(request), with_raw=True))
 
     async def retry(self, request: web.Request) -> web.Response:
-        """Try once more; the entry's state says afterwards what came of it."""
-        await body(request)
+        """Try once more; the entry's state says afterwards what came of it. `raw` in the body is the message
+        as a person has repaired it; the entry keeps the bytes that came in.
+        """
+        raw = (await body(request)).get("raw")
+        if raw is not None and not isinstance(raw, str):
+            raise Refused(400, "raw: give the frame as text")
         if self._retry is None:
             raise Refused(503, "messages cannot be retried now")
         entry = await self._unsettled(request)
@@ -93,7 +106,7 @@ class RecordsApi:
             raise Refused(409, "this message is being retried already")
         self._busy.add(entry.id)
         try:
-            result = await self._retry(entry)
+            result = await self._retry(entry if raw is None else replace(entry, raw=raw.encode()))
             state = EntryState.DELIVERED if result.get("delivered") else EntryState.RETRIED
             await self._keep(EntryMoved(entry.id, state, str(result.get("outcome", ""))[:MAX_REASON]))
         finally:
@@ -157,6 +170,11 @@ def _state(text: str) -> EntryState | None:
         return EntryState(text) if text else None
     except ValueError:
         raise Refused(400, f"state: one of {', '.join(EntryState)}") from None
+
+
+def outage_of(outage: Outage) -> dict[str, Any]:
+    """An outage as the API shows it."""
+    return msgspec.structs.asdict(outage) | {"end": outage.end or None}
 
 
 async def _read(reading: Awaitable[T]) -> T:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from gateway.dialect.history import History
 from gateway.dialect.reader import Mode, Reader
@@ -17,12 +17,14 @@ from gateway.net.backend import BackendAway, BackendRefused
 from gateway.net.driver import Driver
 from gateway.net.duplicates import digest
 from gateway.net.handshake import Offer, Refusal
+from gateway.net.limits import policies
 from gateway.observe import log
 from gateway.ocpp.message import Sender, Version
 from gateway.session import events as ev
 from gateway.session.knowledge import Known
 from gateway.session.session import ChargerSession
 from gateway.store.protocol import StoreError
+from gateway.translate.factory import translator_for
 
 if TYPE_CHECKING:
     from gateway.net.fleet import Fleet
@@ -68,16 +70,17 @@ class Gate:
     def __init__(self, fleet: "Fleet") -> None:
         self._fleet = fleet
         self._left: dict[str, _Left] = {}
-        self._arriving: set[str] = set()
+        self.arriving: set[str] = set()
         self._links: dict[str, LinkFacts] = {}
+        self._memories: dict[str, bytes] = {}
 
     async def admit(self, offer: Offer, address: str) -> Admission:
         """A driver for the charger, with a link to the backend if that is there. Raises Refusal."""
         key = offer.registry_key
-        if key in self._arriving:
+        if key in self.arriving:
             raise Refusal(409, "duplicate", "a charger with this id is just connecting", 5)
         self._check_room()
-        self._arriving.add(key)
+        self.arriving.add(key)
         try:
             driver = self._fleet.drivers.get(key) or await self._new_driver(offer)
             self._arrives(driver, offer, address)
@@ -87,7 +90,7 @@ class Gate:
                 self.abandon(driver)
                 raise _refusal(error) from None
         finally:
-            self._arriving.discard(key)
+            self.arriving.discard(key)
 
     def _arrives(self, driver: Driver, offer: Offer, address: str) -> None:
         self._fleet.drivers[driver.key] = driver
@@ -110,27 +113,68 @@ class Gate:
 
     async def _linked(self, driver: Driver, offer: Offer) -> Admission:
         fleet = self._fleet
+        spoken = self.spoken(offer)
         if driver.session.backend.is_open and driver.version in dict(offer.versions):
             return self._admitted(driver, dict(offer.versions)[driver.version])
         if driver.backend is not None:
             driver.backend.close(GOING_AWAY, "the charger connects anew")
             fleet.backend.closed(driver.key)
         try:
-            version, token = await fleet.backend.connect(offer, fleet.backend_link(driver))
+            asked = structs.replace(offer, versions=tuple((there, token) for _, there, token in spoken))
+            there, token = await fleet.backend.connect(asked, fleet.backend_link(driver))
         except BackendAway:
             entry = self._without_backend(driver, offer, self._links.get(driver.key))
             if entry is None:
                 raise
-            driver.version, token = entry
+            version, token = entry
+            self.agree(driver, version, next(there for here, there, _ in spoken if here is version))
             driver.tell(ev.BackendAway())
             fleet.relink(driver)
             return self._admitted(driver, token, has_link=False)
         if fleet.is_closing and driver.backend is not None:
             driver.backend.close(SERVICE_RESTART, "the gateway restarts")
             raise Refusal(503, "overload", "the gateway is stopping", 10)
-        driver.version, driver.linked_at = version, monotonic()
+        self.agree(driver, next(here for here, other, _ in spoken if other is there), there)
+        driver.linked_at = monotonic()
         self._note(driver, offer, token)
         return self._admitted(driver, token)
+
+    def spoken(self, offer: Offer) -> list[tuple[Version, Version, str]]:
+        """What the charger and the backend may speak, and the charger's token for it, the best first.
+
+        Versions that both speak; only where there is none, the first pair that can be translated.
+        """
+        theirs = self._fleet.config.backend.versions
+        shared = [(version, version, token) for version, token in offer.versions if version in theirs]
+        if shared:
+            return shared
+        pairs = [
+            (version, there, token)
+            for version, token in offer.versions
+            for there in sorted(theirs, key=lambda there: _distance(version, there))
+        ]
+        return pairs[:1]
+
+    def agree(self, driver: Driver, version: Version, there: Version) -> None:
+        """The charger speaks `version` and the backend `there`."""
+        session = driver.session
+        if driver.version is not version or driver.backend_version is not there:
+            session.version = version
+            session.reader.speak(version)
+        driver.version, driver.backend_version = version, there
+        if session.bridge is not None and session.bridge.reader.version is there:
+            return
+        translator = translator_for(
+            version,
+            there,
+            policies(self._fleet.config),
+            self._memories.pop(driver.key, b""),
+            driver.charger_id,
+        )
+        if translator is None:
+            session.bridge = None
+        else:
+            session.translate(translator)
 
     def _admitted(self, driver: Driver, token: str, has_link: bool = True) -> Admission:
         driver.connected_at = self._fleet.clock()
@@ -174,36 +218,6 @@ class Gate:
         versions = dict(offer.versions)
         return (facts.version, versions[facts.version]) if facts.version in versions else offer.versions[0]
 
-    async def park_all(self) -> None:
-        """After a start: drivers for chargers that left something to deliver and need no password for it."""
-        archive = self._fleet.archive
-        assert archive is not None
-        for key in list(archive.waiting):
-            if key in self._fleet.drivers or key in self._arriving:
-                continue
-            self._arriving.add(key)
-            try:
-                await self._park(key)
-            except StoreError as error:
-                log.event("error", "outbox-unreadable", charger=key, reason=str(error))
-            finally:
-                self._arriving.discard(key)
-
-    async def _park(self, key: str) -> None:
-        fleet = self._fleet
-        assert fleet.archive is not None
-        known = await fleet.archive.known(key)
-        facts = _facts_in(known)
-        if facts is None or (facts.credential and fleet.config.backend.password is None):
-            return
-        offer = Offer(facts.charger_id, ((facts.version, facts.token),), "")
-        driver = self._driver(offer, known)
-        driver.version = facts.version
-        driver.session.version = facts.version
-        driver.session.reader.speak(facts.version)
-        fleet.drivers[key] = driver
-        fleet.relink(driver)
-
     # Drivers
 
     async def _new_driver(self, offer: Offer) -> Driver:
@@ -214,14 +228,15 @@ class Gate:
             except StoreError as error:
                 log.event("error", "store-unreadable", charger=offer.charger_id, reason=str(error))
                 raise Refusal(503, "overload", "the gateway cannot read its store at present", 30) from None
-        return self._driver(offer, known)
+        return self.driver(offer, known)
 
-    def _driver(self, offer: Offer, known: Known) -> Driver:
+    def driver(self, offer: Offer, known: Known) -> Driver:
         fleet, key = self._fleet, offer.registry_key
         left = self._left.pop(key, None) or _Left(History(), _station_in(known))
-        facts = _facts_in(known)
+        facts = facts_in(known)
         if facts is not None:
             self._links[key] = facts
+        self._memories[key] = known.parts.get("translate", b"")
         shared = fleet.archive.shared if fleet.archive is not None else None
         session = ChargerSession(
             offer.charger_id,
@@ -244,6 +259,7 @@ class Gate:
         """Keep what is known of a charger that left; those that left longest ago make room."""
         self._left[driver.key] = _Left(driver.session.reader.history, driver.session.station)
         self._links.pop(driver.key, None)
+        self._memories.pop(driver.key, None)
         if len(self._left) > self._fleet.config.limits.chargers:
             del self._left[next(iter(self._left))]
 
@@ -258,7 +274,13 @@ class Gate:
             raise Refusal(503, "overload", "the gateway is stopping", 10)
 
 
-def _facts_in(known: Known) -> LinkFacts | None:
+def _distance(version: Version, there: Version) -> int:
+    """How far apart two versions are, the older ones first where that is the same."""
+    order = list(Version)
+    return abs(order.index(version) - order.index(there))
+
+
+def facts_in(known: Known) -> LinkFacts | None:
     data = known.parts.get("link")
     return msgspec.json.decode(data, type=LinkFacts) if data else None
 

@@ -441,4 +441,3 @@ _PERFORM: dict[type, Callable[[Node, Driver, Any], None]] = {
     ef.WantTurn: Node._want_turn,
     ef.DoubtBackend: Node._doubt_backend,
 }
-

@@ -126,7 +126,9 @@ class RetriesUnderANewId(Plant):
         delivery = session.buffer.delivery
         send = delivery._send
 
-        def anew(action: str, data: bytes, own: Own, now: float, entry: int = 0, about: str = "") -> list[Any]:
+        def anew(
+            action: str, data: bytes, own: Own, now: float, entry: int = 0, about: str = ""
+        ) -> list[Any]:
             message = frame.split(data)
             if own is Own.ENTRY and message is not None:
                 data = frame.renamed(message, f"retry-{now}")

@@ -311,5 +311,3 @@ class Promises:
             "quarantined": sum(fate.is_kept for fate in fates),
             "thrown away": sum(fate.is_discarded for fate in fates),
         }
-
-
