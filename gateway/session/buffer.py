@@ -124,17 +124,23 @@ class Buffer:
         if keeps:
             if self.is_silent or self.outbox.is_busy:
                 before = self.patience.store_out(now)
-            repeated = self._repeated(call, payload)
-            if repeated is not None:
-                return [*before, *repeated]
-            if self.outbox.is_busy or self.book.is_refused(payloads.transaction_of(call.action, payload)):
-                return [*before, *self.store(call, payload, now)]
+            kept = self._kept(call, payload, now)
+            if kept is not None:
+                return [*before, *kept]
         if self.is_usable or self._is_live_boot(call):
             return None
         local = self.local(call.action, payload, now)
         if not self._answers_now(local, now):
             return None
         return [*before, *self._answer(call, payload, now)]
+
+    def _kept(self, call: Call, payload: Payload, now: float) -> list[Effect] | None:
+        """What becomes of a CALL that was answered before, or has to wait behind others."""
+        repeated = self._repeated(call, payload)
+        if repeated is not None:
+            return repeated
+        id_ = payloads.transaction_of(call.action, payload)
+        return self.store(call, payload, now) if self.outbox.is_busy or self.book.is_refused(id_) else None
 
     def keeps(self, action: str, payload: Payload) -> bool:
         """Whether a CALL must reach the backend later."""

@@ -65,7 +65,7 @@ class Delivery:
         self._turns, self._has_asked = 0, False
 
     def unstored(self, number: int) -> None:
-        """An entry could not be written; the backend may have it all the same, and its answer teaches that."""
+        """An entry could not be written; the backend may have it all the same, and say so."""
         out = self.buffer.session.to_backend.out
         if out is not None and out.own is Own.ENTRY and out.entry == number:
             out.own = Own.ABANDONED

@@ -47,7 +47,7 @@ class Account(Struct):
 
 
 class Backend:
-    """One backend. `is_up`: it accepts links; `is_silent`: it does not answer; `is_slow`: it takes its time."""
+    """One backend. `is_up`: it accepts links; `is_silent`: it answers nothing; `is_slow`: it takes its time."""
 
     def __init__(self, world: "World", temper: Temper) -> None:
         self.world = world
@@ -63,7 +63,7 @@ class Backend:
 
     @property
     def clashes(self) -> bool:
-        """Whether its ids are those that the gateway gives too, which only a gateway that lives can tell apart."""
+        """Whether its ids are those that the gateway gives too: only one that lives can tell them apart."""
         return self.temper.ids == "clash"
 
     def account(self, key: str) -> Account:
@@ -118,32 +118,36 @@ class Backend:
             self.world.at(answer_at, link.send_to_gateway, answer)
 
     def answer(self, link: Link, id_: str, action: str, payload: dict, data: bytes) -> bytes:
+        """Its answer, after it has done what it was asked."""
         key = link.driver.key
-        account = self.account(key)
         token = frames.token_of(action, payload)
         if token and self.refuses(token):
             self.world.promises.refused(key, token)
             return frames.error(id_, "InternalError")
         if token:
             self.world.promises.processed(key, token, action, payload, link)
+        return frames.result(id_, self.said(link.driver, self.account(key), action, payload))
+
+    def said(self, driver: "Driver", account: Account, action: str, payload: dict) -> dict:
         now = text(self.world.now + self.world.wall_s)
+        token = frames.token_of(action, payload)
+        said: dict = {}
         match action:
             case "BootNotification":
                 account.boots += 1
                 status = "Pending" if self.world.is_wild and self.chance_pending(account) else "Accepted"
-                self.world.promises.booted(link, status)
-                return frames.result(id_, {"currentTime": now, "interval": 20, "status": status})
+                said = {"currentTime": now, "interval": 20, "status": status}
             case "Heartbeat":
-                return frames.result(id_, {"currentTime": now})
+                said = {"currentTime": now}
             case "Authorize":
-                return frames.result(id_, self.info(link.driver, self.standing(payload)))
+                said = self.info(driver, self.standing(payload))
             case "StartTransaction":
-                return frames.result(id_, self.started(link.driver, account, payload, token))
+                said = self.started(driver, account, payload, token)
             case "StopTransaction":
                 self.ended(account, payload.get("transactionId"))
             case "TransactionEvent":
-                return frames.result(id_, self.event(link.driver, account, payload, token))
-        return frames.result(id_, {})
+                said = self.event(driver, account, payload, token)
+        return said
 
     def chance_pending(self, account: Account) -> bool:
         return account.boots % (self.temper.pending + 1) != 0

@@ -167,6 +167,8 @@ class Charger:
         self.quick.clear()
         if self.temper.restarts_ids:
             self.count = 0
+            for message in self.queue:
+                message.id_ = ""
         if self.link is not None:
             link = self.link
             link.is_marred = True

@@ -1,10 +1,9 @@
-"""The gateway's process: real sessions, and around them, in place of sockets, clock and store, the world's."""
+"""The gateway's process: real sessions, and around them the world instead of sockets, clock and store."""
 
 from collections import deque
 from collections.abc import Callable
 from math import ceil
 from typing import TYPE_CHECKING, Any
-
 
 from gateway.dialect.reader import Reader
 from gateway.ocpp.message import Sender, Version

@@ -161,8 +161,9 @@ class WritesOldKnowledge(Plant):
         for effect in effects:
             if isinstance(effect, ef.DropEntry):
                 older, delivery.older = getattr(delivery, "older", effect.parts), effect.parts
-                effect = structs.replace(effect, parts=older)
-            written.append(effect)
+                written.append(structs.replace(effect, parts=older))
+            else:
+                written.append(effect)
         return written
 
 

@@ -208,9 +208,6 @@ class Promises:
             self.fates[link.out[1]].allowed += 1
         link.out = None
 
-    def booted(self, link: Link, status: str) -> None:
-        """The backend has heard of a boot."""
-
     # The backend
 
     def refused(self, key: str, token: int) -> None:
@@ -280,7 +277,7 @@ class Promises:
                     link.asked.clear()
             if driver.backend is not None:
                 driver.backend.out = None
-        for token, fate in self.fates.items():
+        for fate in self.fates.values():
             if fate.sends and (fate.is_on_disk or not fate.is_heard):
                 fate.allowed += 1
                 fate.last = fate.last if fate.is_on_disk else b""

@@ -1,4 +1,4 @@
-"""One seed's world: chargers, a gateway with its disk, a backend, and everything that goes wrong between them.
+"""One seed's world: chargers, a gateway with its disk, a backend, and all that goes wrong between them.
 
 First it is wild: links break or go dead, the backend is away, silent or slow, the disk fails, the gateway
 is killed, clocks jump. Promises are checked at every step. Then it heals, and everything has to arrive.
@@ -158,7 +158,8 @@ class World:
         buffer = driver.session.buffer if driver is not None else None
         has_room = buffer is None or buffer.has_room(self.now + self.wall_s + self.skew_s)
         is_read = driver is None or not driver.session.charger.held
-        return disk.failed_at >= since or disk.slow_until >= since or not has_room or not is_read
+        failed = max(disk.failed_at, disk.slow_until) >= since or bool(disk.trouble)
+        return failed or not has_room or not is_read
 
     # What goes wrong
 
