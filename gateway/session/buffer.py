@@ -15,14 +15,13 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gateway.ocpp import frame
-from gateway.ocpp.actions import carries_revenue
 from gateway.ocpp.message import Message, MessageType, Sender
 from gateway.session import answers, late, payloads
 from gateway.session import events as ev
 from gateway.session.answers import STORED, Local, Situation
 from gateway.session.book import Book
 from gateway.session.calls import Call
-from gateway.session.delivery import FIRST_RETRY_S, Delivery
+from gateway.session.delivery import Delivery
 from gateway.session.effects import (
     Effect,
     Noted,
@@ -45,7 +44,6 @@ CALLRESULT = MessageType.CALLRESULT
 NEVER = float("inf")
 
 FULL_SHARE = 0.8
-MAX_STATUSES = 64
 RECHECKED = 8
 TRY_AGAIN_LATER = 1013
 
@@ -122,8 +120,7 @@ class Buffer:
         self.look()
         before: list[Effect] = []
         if keeps:
-            if self.is_silent or self.outbox.is_busy:
-                before = self.patience.store_out(now)
+            before = self.patience.store_out(now) if self.is_silent or self.outbox.is_busy else []
             kept = self._kept(call, payload, now)
             if kept is not None:
                 return [*before, *kept]
@@ -173,11 +170,7 @@ class Buffer:
             self.is_registered = False
             self.delivery.boot_again_at = now
         elif call.action == "StatusNotification":
-            statuses, key = self.owed.statuses, answers.status_key(payload)
-            statuses.pop(key, None)
-            statuses[key] = call.frame.decode()
-            if len(statuses) > MAX_STATUSES:
-                del statuses[next(iter(statuses))]
+            self.owed.add_status(answers.status_key(payload), call.frame.decode())
         else:
             return [*effects, *self._hear(call, local.payload)]
         return [*effects, self.remember_owed(), *self._hear(call, local.payload)]
@@ -295,9 +288,7 @@ class Buffer:
         self.away_since = now
         self.is_silent = False
         self.look()
-        effects: list[Effect] = []
-        if out is not None:
-            effects += self._lost(out, now)
+        effects = self._lost(out, now) if out is not None else []
         return [*effects, *self.absorb(now)]
 
     def _lost(self, out: Call, now: float) -> list[Effect]:
@@ -353,23 +344,6 @@ class Buffer:
             return []
         self.lessons.note_heard(last)
         return [Remember(*self.book.recent_part())]
-
-    # Refusals
-
-    def absorbs(self, call: Call) -> bool:
-        """Whether a CALLERROR to this CALL stays here: revenue is tried again instead of refused."""
-        return call.own is None and not call.retry and call.doubt is None and carries_revenue(call.action)
-
-    def absorb_error(self, call: Call, now: float) -> list[Effect]:
-        """The backend refused revenue data: store it, answer for the backend, try again later."""
-        payload = payloads.of_call(call.as_came or call.frame)
-        assert payload is not None
-        effects = self.store(call, payload, now, was_sent=True)
-        for unacked in self.unacked.values():
-            if unacked.call is call:
-                unacked.entry.refused = 1
-                unacked.entry.retry_at = now + FIRST_RETRY_S
-        return [Noted("delivery-refused", call.label), *effects]
 
     def remember_owed(self) -> Remember:
         self.look()

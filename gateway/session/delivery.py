@@ -265,6 +265,21 @@ class Delivery:
             *self.buffer.session.end_if_idle(now),
         ]
 
+    def absorbs(self, call: Call) -> bool:
+        """Whether a CALLERROR to this CALL stays here: revenue is tried again instead of refused."""
+        return call.own is None and not call.retry and call.doubt is None and carries_revenue(call.action)
+
+    def absorb_error(self, call: Call, now: float) -> list[Effect]:
+        """The backend refused revenue data: store it, answer for the backend, try again later."""
+        payload = payloads.of_call(call.as_came or call.frame)
+        assert payload is not None
+        effects = self.buffer.store(call, payload, now, was_sent=True)
+        for unacked in self.buffer.unacked.values():
+            if unacked.call is call:
+                unacked.entry.refused = 1
+                unacked.entry.retry_at = now + FIRST_RETRY_S
+        return [Noted("delivery-refused", call.label), *effects]
+
     def drop_again(self) -> DropEntry:
         """What is done with could not be taken off the disk: once more, with what is known now."""
         self.drop_again_at = NEVER

@@ -575,10 +575,10 @@ class ChargerSession:
             return [*self._refused(call, call.doubt, message, data), *self._next(calls, now)]
         if self.buffer is not None and message.type is CALLERROR and calls is self.to_backend:
             self.buffer.is_silent = False
-            if self.buffer.absorbs(call):
+            if self.buffer.delivery.absorbs(call):
                 calls.out = None
                 self.tally.messages[calls.kinds[CALLERROR], call.label, self.version] += 1
-                return [*self.buffer.absorb_error(call, now), *self._next(calls, now)]
+                return [*self.buffer.delivery.absorb_error(call, now), *self._next(calls, now)]
         return self._hand_back(call, message.type, data, calls, now)
 
     def _own_answered(self, call: Call, message: Message, calls: Calls, now: float) -> list[Effect]:

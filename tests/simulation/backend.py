@@ -47,7 +47,7 @@ class Account(Struct):
 
 
 class Backend:
-    """One backend. `is_up`: it accepts links; `is_silent`: it answers nothing; `is_slow`: it takes its time."""
+    """One backend. `is_up`: it accepts links; `is_silent`: it answers nothing; `is_slow`: it does so late."""
 
     def __init__(self, world: "World", temper: Temper) -> None:
         self.world = world

@@ -169,7 +169,7 @@ class WritesOldKnowledge(Plant):
 
 class PassesErrorsOn(Plant):
     def on_session(self, session: ChargerSession) -> None:
-        session.buffer.absorbs = lambda call: False
+        session.buffer.delivery.absorbs = lambda call: False
 
 
 class ForgetsWhatWasOut(Plant):
