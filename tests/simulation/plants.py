@@ -9,6 +9,7 @@ from gateway.ocpp import frame
 from gateway.ocpp.actions import NEVER_LOST
 from gateway.session import effects as ef
 from gateway.session import events as ev
+from gateway.session import payloads
 from gateway.session.calls import Own
 from gateway.session.session import ChargerSession
 from tests.simulation.world import Plant
@@ -209,8 +210,14 @@ class RepeatsInTheCleanPath(Plant):
 
 
 class CommandsTheWrongTransaction(Plant):
-    def on_session(self, session: ChargerSession) -> None:
-        session.buffer.lessons.for_charger = lambda message: message
+    def on_effects(self, session: ChargerSession, event: Any, effects: list[Any]) -> list[Any]:
+        known = session.buffer.book.transactions
+        return [
+            ef.SendToCharger(payloads.with_member(effect.data, ("transactionId",), known[-1].charger_id))
+            if isinstance(effect, ef.SendToCharger) and b"StopTransaction" in effect.data and known
+            else effect
+            for effect in effects
+        ]
 
 
 class LosesTheLastOfItsLine(Plant):
