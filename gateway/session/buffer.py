@@ -47,6 +47,11 @@ RECHECKED = 8
 TRY_AGAIN_LATER = 1013
 
 
+def stores_nothing_else(action: str, payload: Payload) -> bool:
+    """Without a translator, `STORED` is all that is kept for the backend."""
+    return False
+
+
 class Buffer:
     """Stands in for the backend of `session`. `attentive` says whether the next CALL must be looked at."""
 
@@ -63,7 +68,7 @@ class Buffer:
         self.owed = msgspec.json.decode(parts["owed"], type=Owed) if "owed" in parts else Owed()
         self.outbox = Outbox(known.messages, known.size, known.oldest)
         self.unacked: dict[int, Unacked] = {}
-        self.also_stores: Callable[[str, Payload], bool] = lambda action, payload: False
+        self.also_stores: Callable[[str, Payload], bool] = stores_nothing_else
         self.is_away = False
         self.is_silent = False
         self.is_registered = True
@@ -128,11 +133,12 @@ class Buffer:
         local = self.local(call.action, payload, now)
         if not self._answers_now(local, now):
             return None
-        return [*before, *self._answer(call, payload, now)]
+        kept = self.store(call, payload, now) if keeps else self._answer(call, payload, now)
+        return [*before, *kept]
 
     def _kept(self, call: Call, payload: Payload, now: float) -> list[Effect] | None:
         """What becomes of a CALL that was answered before, or has to wait behind others."""
-        repeated = self._repeated(call, payload)
+        repeated = self._repeated(call, payload) if call.action in STORED else None
         if repeated is not None:
             return repeated
         id_ = payloads.transaction_of(call.action, payload)
@@ -158,8 +164,7 @@ class Buffer:
         return now >= self.away_since + self.settings.hold_s
 
     def _answer(self, call: Call, payload: Payload, now: float) -> list[Effect]:
-        if self.keeps(call.action, payload):
-            return self.store(call, payload, now)
+        """The charger hears an answer of ours, and at most the last of its kind is owed to the backend."""
         local = self.local(call.action, payload, now)
         if local is None:
             return self.session.refuse(call)
@@ -240,7 +245,8 @@ class Buffer:
         energy_wh = self.lessons.enter(call.action, payload, key, answer, came_at)
         if call.action == "TransactionEvent" and not was_sent:
             data = payloads.marked_offline(data, payload)
-        self.book.hears(key, content, answer)
+        if call.action in STORED:
+            self.book.hears(key, content, answer)
         self._recheck = RECHECKED
         entry = Entry(self.book.number(), came_at, session.version.value, call.action, data)
         self.unacked[entry.number] = Unacked(call, key, content, answer, entry, reply)
