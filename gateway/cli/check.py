@@ -34,14 +34,6 @@ def run(arguments: Namespace) -> int:
     return 0
 
 
-def _translated(config: Config) -> Iterator[str]:
-    """Who is translated: chargers that speak no version of the backend."""
-    theirs = ", ".join(config.backend.versions)
-    foreign = [version for version in config.listen.versions if version not in config.backend.versions]
-    if foreign:
-        yield f"translated chargers that speak only OCPP {' or '.join(foreign)}; the backend: OCPP {theirs}"
-
-
 def _brands(config: Config) -> str:
     """How many packs and adapters there are. Errors: Mistake with everything that is wrong with them."""
     from gateway import plugins
@@ -51,6 +43,14 @@ def _brands(config: Config) -> str:
     except plugins.PluginError as error:
         raise Mistake(str(error)) from None
     return f"{len(found.packs)} rule packs, {len(found.adapters)} adapters"
+
+
+def _translated(config: Config) -> Iterator[str]:
+    """Who is translated: chargers that speak no version of the backend."""
+    theirs = ", ".join(config.backend.versions)
+    foreign = [version for version in config.listen.versions if version not in config.backend.versions]
+    if foreign:
+        yield f"translated chargers that speak only OCPP {' or '.join(foreign)}; the backend: OCPP {theirs}"
 
 
 def _summary(config: Config) -> Iterator[str]:

@@ -157,6 +157,12 @@ STORED: Final = (
 )
 """What is delivered later, in order; everything else is answered and over."""
 
+
+def stores_nothing_else(action: str, payload: Payload) -> bool:
+    """Without a translator, `STORED` is all that is kept for the backend."""
+    return False
+
+
 _REJECTED: Final[Payload] = {"status": "Rejected"}
 _FIXED: Final[dict[str, Payload]] = {
     **{action: {} for action in STORED - {"StartTransaction", "TransactionEvent"}},

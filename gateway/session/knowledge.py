@@ -7,6 +7,8 @@ from msgspec import Struct
 from gateway.session.answers import UnknownTags
 from gateway.session.tags import Tags
 
+MAX_STATUSES = 64
+
 
 class BufferSettings(Struct, frozen=True):
     """How an outage is bridged: the `[outage]` table of the configuration. Times in seconds.
@@ -52,6 +54,13 @@ class Owed(Struct):
 
     boot: str = ""
     statuses: dict[str, str] = {}
+
+    def add_status(self, key: str, text: str) -> None:
+        """The last StatusNotification of a connector; the oldest of too many goes."""
+        self.statuses.pop(key, None)
+        self.statuses[key] = text
+        if len(self.statuses) > MAX_STATUSES:
+            del self.statuses[next(iter(self.statuses))]
 
 
 class Known(Struct):

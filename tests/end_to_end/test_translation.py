@@ -77,11 +77,13 @@ def test_the_gateway_is_killed_in_a_transaction(tmp_path: Path, make: type[Side]
 
     async def test() -> None:
         async with backend(side.answers) as cpms:
-            async with gateway(tmp_path, cpms.url, backend=side.versions) as node:
-                async with connected(side, node) as peer:
-                    await side.introduce(peer)
-                    transaction = await side.begin(peer, 1, FIRST.tag, 1000, 1)
-                    await node.kill()
+            async with (
+                gateway(tmp_path, cpms.url, backend=side.versions) as node,
+                connected(side, node) as peer,
+            ):
+                await side.introduce(peer)
+                transaction = await side.begin(peer, 1, FIRST.tag, 1000, 1)
+                await node.kill()
             async with (
                 gateway(tmp_path, cpms.url, backend=side.versions) as node,
                 connected(side, node) as peer,
@@ -98,22 +100,22 @@ def test_the_backend_is_away_in_a_transaction(tmp_path: Path, make: type[Side]) 
     side = make()
 
     async def test() -> None:
-        async with backend(side.answers) as cpms:
-            async with (
-                gateway(tmp_path, cpms.url, backend=side.versions, tables=KNOWN) as node,
-                connected(side, node) as peer,
-            ):
-                await side.introduce(peer)
-                one = await side.begin(peer, 1, FIRST.tag, 1000, 1)
-                await cpms.stop()
-                two = await side.begin(peer, 2, SECOND.tag, 7000, 2)
-                await side.read(peer, two, 7300, 10)
-                await side.read(peer, one, 1500, 11)
-                await side.end(peer, one, 2000, 30, "Local")
-                await cpms.start()
-                await all_told(side, cpms, [FIRST, Charged(2, SECOND.tag, at(2), 7000, [7300.0])])
-                await side.end(peer, two, 9000, 40, "EVDisconnected")
-                await all_told(side, cpms, [FIRST, SECOND])
+        async with (
+            backend(side.answers) as cpms,
+            gateway(tmp_path, cpms.url, backend=side.versions, tables=KNOWN) as node,
+            connected(side, node) as peer,
+        ):
+            await side.introduce(peer)
+            one = await side.begin(peer, 1, FIRST.tag, 1000, 1)
+            await cpms.stop()
+            two = await side.begin(peer, 2, SECOND.tag, 7000, 2)
+            await side.read(peer, two, 7300, 10)
+            await side.read(peer, one, 1500, 11)
+            await side.end(peer, one, 2000, 30, "Local")
+            await cpms.start()
+            await all_told(side, cpms, [FIRST, Charged(2, SECOND.tag, at(2), 7000, [7300.0])])
+            await side.end(peer, two, 9000, 40, "EVDisconnected")
+            await all_told(side, cpms, [FIRST, SECOND])
 
     run(test)
 
@@ -125,14 +127,16 @@ def test_killed_and_away_at_once(tmp_path: Path, make: type[Side]) -> None:
 
     async def test() -> None:
         async with backend(side.answers) as cpms:
-            async with gateway(tmp_path, cpms.url, backend=side.versions, tables=KNOWN) as node:
-                async with connected(side, node) as peer:
-                    await side.introduce(peer)
-                    await cpms.stop()
-                    transaction = await side.begin(peer, 1, FIRST.tag, 1000, 1)
-                    await side.read(peer, transaction, 1500, 10)
-                    await side.end(peer, transaction, 2000, 30, "Local")
-                    await node.kill()
+            async with (
+                gateway(tmp_path, cpms.url, backend=side.versions, tables=KNOWN) as node,
+                connected(side, node) as peer,
+            ):
+                await side.introduce(peer)
+                await cpms.stop()
+                transaction = await side.begin(peer, 1, FIRST.tag, 1000, 1)
+                await side.read(peer, transaction, 1500, 10)
+                await side.end(peer, transaction, 2000, 30, "Local")
+                await node.kill()
             await cpms.start()
             async with gateway(tmp_path, cpms.url, backend=side.versions, tables=KNOWN):
                 await all_told(side, cpms, [FIRST])
