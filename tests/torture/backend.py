@@ -86,9 +86,9 @@ class Ledger:
             await socket.send(json.dumps([4, id_, "NotImplemented", "", {}]))
             return
         answer = self._answer(action, f"{charger} {token}")
+        taken = Processed(token, action, id_, data, answer)
         if token:
-            taken = self.log.processed.setdefault(charger, [])
-            taken.append(Processed(token, action, id_, data, answer))
+            self.log.processed.setdefault(charger, []).append(taken)
         await asyncio.sleep(self._random.uniform(0.0, 0.01))
         if self.is_mute:
             return
@@ -96,6 +96,7 @@ class Ledger:
             socket.transport.abort()
         with suppress(ConnectionClosed):
             await socket.send(json.dumps([3, id_, answer]))
+            taken.is_answered = True
 
     def _answer(self, action: str, key: str) -> dict[str, Any]:
         if action != "StartTransaction":

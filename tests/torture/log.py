@@ -30,13 +30,14 @@ class ChargerLog:
 
 @dataclass
 class Processed:
-    """One message that the backend took. `answer` is what it said, whether or not that was heard."""
+    """One message that the backend took. `answer` is what it means to say, `is_answered` whether it has."""
 
     token: str
     action: str
     id: str
     frame: bytes
     answer: dict[str, Any]
+    is_answered: bool = False
 
 
 @dataclass

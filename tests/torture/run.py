@@ -201,7 +201,7 @@ def is_settled(chargers: list[Charger], ledger: Ledger) -> bool:
     return all(
         charger.is_done
         and {sent.token for sent in charger.log.sent}
-        <= {one.token for one in ledger.log.processed.get(charger.id, ())}
+        <= {one.token for one in ledger.log.processed.get(charger.id, ()) if one.is_answered}
         for charger in chargers
     )
 
