@@ -19,15 +19,14 @@ KNOCK_AGAIN_S = 0.05
 class Charger:
     """One charger. `work` puts transactions into its queue; `live` sends them until it is cancelled.
 
-    `renews_ids`: what it sends again has a new message id. `is_here`: whether it connects at all.
+    `is_here` says whether it connects at all.
     """
 
     def __init__(self, number: int, url: str, random: Random) -> None:
         self.is_16 = number % 2 == 0
         self.id = f"CP{number}"
-        self.log = ChargerLog(self.id)
+        self.log = ChargerLog(self.id, renews_ids=number % 4 >= 2)
         self.url = f"{url}/{self.id}"
-        self.renews_ids = number % 4 >= 2
         self.is_here = asyncio.Event()
         self.is_here.set()
         self.has_been_in = False
@@ -147,7 +146,7 @@ class Charger:
 
     async def _send_first(self, socket: ClientConnection) -> None:
         sent = self._queue[0]
-        if not sent.frames or self.renews_ids:
+        if not sent.frames or self.log.renews_ids:
             sent.frames.append(self._frame_of(sent))
         kind, *rest = await self._ask(socket, sent.frames[-1])
         if kind != 3:
@@ -172,7 +171,7 @@ class Charger:
         return json.dumps([2, f"{self.id}-{self._ids}", action, payload]).encode()
 
     def _frame_of(self, sent: Sent) -> bytes:
-        reading = 1000 + len(self.log.sent)
+        reading = 1000 + self.log.sent.index(sent)
         if sent.action == "TransactionEvent":
             number = int(sent.token.rpartition("-")[2])
             payload: dict[str, Any] = {

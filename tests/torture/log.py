@@ -23,6 +23,7 @@ class ChargerLog:
     """All that one charger knows: its messages in the order in which they came to be."""
 
     id: str
+    renews_ids: bool = False  # what it sends again has another message id
     sent: list[Sent] = field(default_factory=list)
     odd: list[str] = field(default_factory=list)  # answers that it had not asked for
     commands: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
@@ -103,7 +104,7 @@ def _order(charger: ChargerLog, backend: BackendLog) -> list[str]:
 
 
 def _repeats(charger: ChargerLog, backend: BackendLog, crashes: int) -> list[str]:
-    """At most one per failure that the backend or the gateway can have caused, and each the same message."""
+    """At most one per crash or lost link, and each the same message under the same id."""
     found: list[str] = []
     firsts: dict[str, Processed] = {}
     repeats = 0
@@ -112,7 +113,7 @@ def _repeats(charger: ChargerLog, backend: BackendLog, crashes: int) -> list[str
         if first is one:
             continue
         repeats += 1
-        if (one.id, _content(one.frame)) != (first.id, _content(first.frame)):
+        if (not charger.renews_ids and one.id != first.id) or _content(one.frame) != _content(first.frame):
             found.append(f"{charger.id}: REPEAT differs: {first.frame!r} then {one.frame!r}")
     most = crashes + backend.links_lost[charger.id]
     if repeats > most:

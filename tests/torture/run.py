@@ -40,6 +40,8 @@ answer_deadline_s = 1.0
 hold_s = 0.2
 answer_after_s = 0.3
 unknown_tags = "accept-all"
+[log]
+level = "debug"
 [limits]
 messages_per_s = 10000
 message_burst = 10000
@@ -88,7 +90,7 @@ class Node:
                     stderr=out,
                 )
             status = await self._process.wait()
-            if status != 0:
+            if status not in (0, -signal.SIGTERM):
                 self.crashes += 1
                 self.is_armed = False
 
