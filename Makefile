@@ -58,7 +58,8 @@ format: $(VENV)/.test ## put every file into the project's format
 
 .PHONY: docs
 docs: $(VENV)/.runtime ## write the reference pages that come from code
-	@for page in config:configuration observe.metrics:metrics ocpp.flags:flags; do \
+	@for page in config:configuration observe.metrics:metrics ocpp.flags:flags \
+	  translate.reference:translation; do \
 	  $(BIN)/python -m "gateway.$${page%:*}" > "docs/$${page#*:}.md.new"; \
 	  mv "docs/$${page#*:}.md.new" "docs/$${page#*:}.md"; \
 	done

@@ -12,6 +12,7 @@ from gateway.cli import COMMANDS
 from gateway.config.reference import page
 from gateway.ocpp.flags import FlagCode
 from gateway.ocpp.flags import reference as flags_page
+from gateway.translate.reference import page as translation_page
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -76,6 +77,10 @@ def test_the_reference_of_the_settings_is_what_the_code_says():
 def test_every_flag_code_is_documented():
     assert (DOCS / "flags.md").read_text("utf-8") == flags_page(), "run: make docs"
     assert missing([code.value for code in FlagCode], (DOCS / "flags.md").read_text("utf-8")) == []
+
+
+def test_the_reference_of_translations_is_what_the_code_says():
+    assert (DOCS / "translation.md").read_text("utf-8") == translation_page(), "run: make docs"
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -12,6 +12,7 @@ from gateway.store.protocol import (
     EntryMoved,
     EntryState,
     FlagQuery,
+    Outage,
     QuarantineEntry,
     QuarantineQuery,
     Record,
@@ -28,7 +29,7 @@ MAX_REASON = 500
 
 
 class RecordsApi:
-    """The paths under `/api/v1/flags` and `/api/v1/quarantine`."""
+    """The paths under `/api/v1/flags`, `/api/v1/outages` and `/api/v1/quarantine`."""
 
     def __init__(self, archive: Store, retry: Retry | None) -> None:
         self._archive = archive
@@ -39,6 +40,7 @@ class RecordsApi:
         one = "/api/v1/quarantine/{id}"
         return [
             web.get("/api/v1/flags", self.flags),
+            web.get("/api/v1/outages", self.outages),
             web.get("/api/v1/quarantine", self.quarantine),
             web.get(one, self.show),
             web.post(one + "/retry", self.retry),
@@ -62,6 +64,12 @@ class RecordsApi:
         return as_json(
             {"flags": [msgspec.structs.asdict(flag) for flag in found], "next": _next(found, query.limit)}
         )
+
+    async def outages(self, request: web.Request) -> web.Response:
+        """Newest first; `end` is null while one lasts."""
+        known_only(request.query, "limit")
+        found = await _read(self._archive.outages(limit(request.query)))
+        return as_json({"outages": [outage_of(one) for one in found]})
 
     async def quarantine(self, request: web.Request) -> web.Response:
         """Newest first; `raw=true` adds the messages themselves."""
@@ -157,6 +165,11 @@ def _state(text: str) -> EntryState | None:
         return EntryState(text) if text else None
     except ValueError:
         raise Refused(400, f"state: one of {', '.join(EntryState)}") from None
+
+
+def outage_of(outage: Outage) -> dict[str, Any]:
+    """An outage as the API shows it."""
+    return msgspec.structs.asdict(outage) | {"end": outage.end or None}
 
 
 async def _read(reading: Awaitable[T]) -> T:

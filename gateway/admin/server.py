@@ -3,7 +3,7 @@
 Everything is read from the running fleet and the store when somebody asks; nothing is kept here.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from heapq import nsmallest
 from typing import Any, Protocol
 
@@ -97,6 +97,7 @@ def application(
             web.get("/readyz", _readiness(fleet, guard)),
             web.get("/api/v1/chargers", _chargers(fleet)),
             web.get("/api/v1/chargers/{id}", _charger(fleet)),
+            web.get("/api/v1/outbox", _outbox(fleet)),
         ]
     )
     if archive is not None:
@@ -133,15 +134,23 @@ def _readiness(fleet: FleetView, guard: Guard) -> Answering:
 
 
 def _chargers(fleet: FleetView) -> Answering:
+    return _pages("chargers", "id", fleet.chargers)
+
+
+def _outbox(fleet: FleetView) -> Answering:
+    return _pages("outbox", "charger", fleet.outbox)
+
+
+def _pages(name: str, key: str, rows: Callable[[], Iterable[dict[str, Any]]]) -> Answering:
     async def answer(request: web.Request) -> web.Response:
-        """By id; `after` is the last id of the page before."""
+        """By `key`; `after` is the last one of the page before."""
         known_only(request.query, "after", "limit")
         most, after = limit(request.query), request.query.get("after", "")
         found = nsmallest(
-            most + 1, (one for one in fleet.chargers() if one["id"] > after), key=lambda one: str(one["id"])
+            most + 1, (row for row in rows() if row[key] > after), key=lambda row: str(row[key])
         )
         more = len(found) > most
-        return as_json({"chargers": found[:most], "next": found[most - 1]["id"] if more else None})
+        return as_json({name: found[:most], "next": found[most - 1][key] if more else None})
 
     return answer
 

@@ -15,5 +15,8 @@ class FleetView(FleetFigures, Protocol):
     def charger(self, id: str) -> dict[str, Any] | None:
         """Everything about one charger, or None when it is not known."""
 
+    def outbox(self) -> Iterable[dict[str, Any]]:
+        """What waits for the backend of each charger that has anything waiting; in any order."""
+
     def ready(self) -> tuple[bool, str]:
         """Whether chargers can be served, and one line that says why (not)."""

@@ -18,7 +18,10 @@ COMMANDS = {
     "demo": "try the gateway with a small backend and chargers of its own",
     "check": "say what is wrong with a configuration file, or what is unsafe about it",
     "inspect": "show what the gateway makes of a pasted frame or of a file of frames",
+    "translate": "show what becomes of a capture behind a backend of another version",
     "flags": "look up what was wrong with messages",
+    "outbox": "see what waits for a backend that is away",
+    "outages": "see when the backend was away, and what was stored meanwhile",
     "quarantine": "look at messages that were kept instead of forwarded",
 }
 

@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.action:
         defaults["action"] = arguments.action
     status = 0
-    for number, record in enumerate(records(_read(arguments.file)), 1):
+    for number, record in enumerate(records(read(arguments.file)), 1):
         complete = {"id": str(number)} | defaults | (record or {})
         try:
             if record is None:
@@ -78,7 +78,7 @@ def records(data: bytes) -> Iterator[dict[str, Any] | None]:
         yield _raw(data.strip(b"\r\n"))
 
 
-def _read(name: str) -> bytes:
+def read(name: str) -> bytes:
     if name == "-":
         if sys.stdin.isatty():
             print("paste a frame and end with Ctrl-D", file=sys.stderr)
@@ -108,14 +108,14 @@ def _raw(frame: bytes) -> dict[str, Any]:
 
 def _lines(record: dict[str, Any], report: dict[str, Any]) -> Iterator[str]:
     """The report for people; what a peer wrote cannot steer the terminal."""
-    yield f"{_safe(report['id'])}: {report['outcome']}"
-    yield f"  before   {_safe(_readable(record))}"
+    yield f"{safe(report['id'])}: {report['outcome']}"
+    yield f"  before   {safe(_readable(record))}"
     for frame in report["frames"]:
-        yield f"  after    {_safe(frame)}"
+        yield f"  after    {safe(frame)}"
     if not report["frames"]:
         yield "  after    no certain repair" if report["outcome"] == "quarantined" else "  after    nothing"
     for flag in report["flags"]:
-        told = (flag["code"], _safe(flag["path"]), _safe(change(flag["before"], flag["after"])))
+        told = (flag["code"], safe(flag["path"]), safe(change(flag["before"], flag["after"])))
         yield f"  {flag['severity']:<8} " + "  ".join(filter(None, told))
     if "action" not in record and any(flag["code"] == "answer-unknown" for flag in report["flags"]):
         yield "  hint     to judge an answer, say what it answers: --action ACTION"
@@ -128,7 +128,7 @@ def _readable(record: dict[str, Any]) -> str:
     return base64.b64decode(record["raw"]).decode(errors="backslashreplace")
 
 
-def _safe(text: str) -> str:
+def safe(text: str) -> str:
     return "".join(
         char if char.isprintable() else char.encode("unicode_escape").decode() for char in str(text)
     )

@@ -1,9 +1,10 @@
-"""Where `flags` and `quarantine` look things up: a running gateway, or else its data directory."""
+"""Where commands look things up: a running gateway, or else its data directory."""
 
 import argparse
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 ADMIN = "http://127.0.0.1:9080"
 DATA = "data"
+PAGE = 1000
 T = TypeVar("T")
 
 
@@ -27,6 +29,10 @@ class Lookup(Protocol):
     def quarantine(self, with_raw: bool, **query: Any) -> list[dict[str, Any]]: ...
 
     def quarantine_entry(self, id: str) -> dict[str, Any] | None: ...
+
+    def outbox(self) -> list[dict[str, Any]]: ...
+
+    def outages(self, limit: int) -> list[dict[str, Any]]: ...
 
 
 def add_source(parser: argparse.ArgumentParser, reads: bool = True) -> None:
@@ -147,6 +153,19 @@ class _Running:
                 return None
             raise Mistake(str(error)) from None
 
+    def outbox(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        after: str | None = ""
+        while after is not None:
+            page = declined(partial(self._admin.get, "/outbox", after=after, limit=PAGE))
+            found += page["outbox"]
+            after = page["next"]
+        return found
+
+    def outages(self, limit: int) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = declined(lambda: self._admin.get("/outages", limit=limit))["outages"]
+        return found
+
 
 class _Files:
     """The database of a gateway, opened for reading only."""
@@ -177,6 +196,20 @@ class _Files:
 
         found = sqlite_rows.quarantine_entry(self._db, id)
         return None if found is None else described(found, with_raw=True)
+
+    def outbox(self) -> list[dict[str, Any]]:
+        from gateway.store import sqlite_state
+
+        return [
+            {"charger": one.charger, "messages": one.messages, "bytes": one.bytes, "oldest": one.oldest}
+            for one in sqlite_state.outbox_usage(self._db)
+        ]
+
+    def outages(self, limit: int) -> list[dict[str, Any]]:
+        from gateway.admin.records import outage_of
+        from gateway.store import sqlite_state
+
+        return [outage_of(one) for one in sqlite_state.outages(self._db, limit)]
 
 
 def _opened(directory: Path) -> "sqlite3.Connection":

@@ -18,6 +18,7 @@ from gateway.config.settings import (
     Log,
     Outage,
     Quarantine,
+    Translation,
 )
 from gateway.config.values import Address, Secret
 
@@ -39,6 +40,7 @@ __all__ = [
     "Outage",
     "Quarantine",
     "Secret",
+    "Translation",
     "diff",
     "from_arguments",
     "load",

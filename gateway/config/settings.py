@@ -107,6 +107,14 @@ class Backend(Table, frozen=True, kw_only=True):
     name: Annotated[
         str, Meta(pattern="^[A-Za-z0-9_.-]{1,64}$"), about("Label in metrics, logs and flags.")
     ] = "main"
+    versions: Annotated[
+        tuple[Version, ...],
+        Meta(min_length=1),
+        about(
+            "OCPP versions that the backend speaks. A charger that speaks none of them is translated; one "
+            "that shares a version never is."
+        ),
+    ] = (Version.V16, Version.V201, Version.V21)
     username: Annotated[
         str, about("User name for HTTP Basic; empty: the charger's id.", parse=values.basic_username)
     ] = ""
@@ -233,6 +241,48 @@ class Outage(Table, frozen=True, kw_only=True):
     chargers_at_once: Annotated[
         Count, about("Chargers whose stored messages are delivered at the same time.", reload=True)
     ] = 64
+
+
+class Translation(Table, frozen=True, kw_only=True):
+    """Where translating between versions leaves a choice; see docs/translation.md."""
+
+    before_accepted: Annotated[
+        Literal["shield", "strict"],
+        about(
+            "While the backend has not accepted a charger: `shield` answers for it and keeps its state, "
+            "`strict` refuses."
+        ),
+    ] = "shield"
+    credentials: Annotated[
+        Literal["local", "forward", "reject"],
+        about("A backend's change of the link's password: ends here, goes on to the charger, is refused."),
+    ] = "local"
+    certificates: Annotated[
+        Literal["local", "forward", "reject"],
+        about("A backend's certificates for the link: end here, go on to the charger, are refused."),
+    ] = "local"
+    stop_grace_s: Annotated[
+        Seconds, about("2.x behind 1.6: wait between the end of authorisation and StopTransaction.")
+    ] = 30
+    hold_available_s: Annotated[
+        Seconds, about("2.x behind 1.6: how long Available waits for the StopTransaction before it.")
+    ] = 5
+    start_point: Annotated[
+        Literal["authorized_and_connected", "power_path_closed"],
+        about("2.x behind 1.6: when StartTransaction is sent."),
+    ] = "authorized_and_connected"
+    no_auth_id_tag: Annotated[
+        str, Meta(min_length=1, max_length=20), about("2.x behind 1.6: idTag for charging without a token.")
+    ] = "NoAuthorization"
+    remote_start_ttl_s: Annotated[
+        Seconds, about("How long an accepted remote start waits for its transaction.")
+    ] = 120
+    report_page_items: Annotated[Count, about("1.6 behind 2.x: variables on one page of a NotifyReport.")] = (
+        20
+    )
+    one_evse: Annotated[
+        bool, about("1.6 behind 2.x: all connectors share one power path, and so are one EVSE.")
+    ] = False
 
 
 class Admin(Table, frozen=True, kw_only=True):
@@ -371,6 +421,7 @@ class Config(Table, frozen=True, kw_only=True):
     backend: Backend
     listen: Listen = field(default_factory=Listen)
     outage: Outage = field(default_factory=Outage)
+    translation: Translation = field(default_factory=Translation)
     admin: Admin = field(default_factory=Admin)
     data: Data = field(default_factory=Data)
     limits: Limits = field(default_factory=Limits)

@@ -114,6 +114,11 @@ class Archive:
     def fetch_entries(self, key: str, driver: "Driver", effect: ef.FetchEntries) -> None:
         spawn(self._fetch(key, driver, effect), "fetch stored messages")
 
+    def keep_state(self, key: str, driver: "Driver", effect: ef.KeepState) -> None:
+        self._write(
+            _parts(key, effect.parts), lambda durable: driver.tell(ev.StateKept(effect.number, durable))
+        )
+
     def remember(self, key: str, part: str, data: bytes) -> None:
         self._write([StatePart(key, part, data)], lambda _: None)
 

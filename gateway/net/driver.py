@@ -44,6 +44,9 @@ class World(Protocol):
     def fetch_entries(self, driver: "Driver", effect: ef.FetchEntries) -> None:
         """The session wants to see stored messages."""
 
+    def keep_state(self, driver: "Driver", effect: ef.KeepState) -> None:
+        """The session wants parts of what it knows kept, and waits for it."""
+
     def remember(self, driver: "Driver", effect: ef.Remember) -> None:
         """The session wants a part of what it knows kept."""
 
@@ -59,14 +62,15 @@ class Driver:
 
     `key` is its registry key; `offer` is what its charger last asked for, or what is known of it from before;
     `credential` is a digest of the charger's Authorization header, b"" when it had none; `address` is
-    the charger's IP address; `version` is what the backend agreed to speak; `connected_at` is in seconds
-    since 1970. `is_arriving`: a charger's handshake is under way. `redial_at` is when another link to the
-    backend may be tried, `redial_s` how long the wait before that was.
+    the charger's IP address; `version` is what the charger speaks, `backend_version` what the backend does;
+    `connected_at` is in seconds since 1970. `is_arriving`: a charger's handshake is under way. `redial_at` is
+    when another link to the backend may be tried, `redial_s` how long the wait before that was.
     """
 
     __slots__ = (
         "address",
         "backend",
+        "backend_version",
         "charger",
         "charger_id",
         "connected_at",
@@ -94,7 +98,7 @@ class Driver:
         self.world = world
         self.charger: Link | None = None
         self.backend: Link | None = None
-        self.version = session.version
+        self.version = self.backend_version = session.version
         self.connected_at = 0.0
 
     @property
@@ -235,6 +239,9 @@ class Driver:
     def _fetch_entries(self, effect: ef.FetchEntries) -> None:
         self.world.fetch_entries(self, effect)
 
+    def _keep_state(self, effect: ef.KeepState) -> None:
+        self.world.keep_state(self, effect)
+
     def _remember(self, effect: ef.Remember) -> None:
         self.world.remember(self, effect)
 
@@ -258,6 +265,7 @@ _PERFORM: dict[type, Callable[[Driver, Any], None]] = {
     ef.StoreEntry: Driver._store_entry,
     ef.DropEntry: Driver._drop_entry,
     ef.FetchEntries: Driver._fetch_entries,
+    ef.KeepState: Driver._keep_state,
     ef.Remember: Driver._remember,
     ef.WantTurn: Driver._want_turn,
     ef.Noted: Driver._noted,

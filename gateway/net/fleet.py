@@ -225,6 +225,12 @@ class Fleet:
         assert self.archive is not None
         self.archive.fetch_entries(driver.key, driver, effect)
 
+    def keep_state(self, driver: Driver, effect: ef.KeepState) -> None:
+        if self.archive is not None:
+            self.archive.keep_state(driver.key, driver, effect)
+        else:
+            asyncio.get_running_loop().call_soon(driver.tell, ev.StateKept(effect.number, True))
+
     def remember(self, driver: Driver, effect: ef.Remember) -> None:
         if self.archive is not None:
             self.archive.remember(driver.key, effect.part, effect.data)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from gateway.dialect.history import History
 from gateway.dialect.reader import Mode, Reader
@@ -17,12 +17,14 @@ from gateway.net.backend import BackendAway, BackendRefused
 from gateway.net.driver import Driver
 from gateway.net.duplicates import digest
 from gateway.net.handshake import Offer, Refusal
+from gateway.net.limits import policies
 from gateway.observe import log
 from gateway.ocpp.message import Sender, Version
 from gateway.session import events as ev
 from gateway.session.knowledge import Known
 from gateway.session.session import ChargerSession
 from gateway.store.protocol import StoreError
+from gateway.translate.factory import translator_for
 
 if TYPE_CHECKING:
     from gateway.net.fleet import Fleet
@@ -70,6 +72,7 @@ class Gate:
         self._left: dict[str, _Left] = {}
         self._arriving: set[str] = set()
         self._links: dict[str, LinkFacts] = {}
+        self._memories: dict[str, bytes] = {}
 
     async def admit(self, offer: Offer, address: str) -> Admission:
         """A driver for the charger, with a link to the backend if that is there. Raises Refusal."""
@@ -110,27 +113,68 @@ class Gate:
 
     async def _linked(self, driver: Driver, offer: Offer) -> Admission:
         fleet = self._fleet
+        spoken = self._spoken(offer)
         if driver.session.backend.is_open and driver.version in dict(offer.versions):
             return self._admitted(driver, dict(offer.versions)[driver.version])
         if driver.backend is not None:
             driver.backend.close(GOING_AWAY, "the charger connects anew")
             fleet.backend.closed(driver.key)
         try:
-            version, token = await fleet.backend.connect(offer, fleet.backend_link(driver))
+            asked = structs.replace(offer, versions=tuple((there, token) for _, there, token in spoken))
+            there, token = await fleet.backend.connect(asked, fleet.backend_link(driver))
         except BackendAway:
             entry = self._without_backend(driver, offer, self._links.get(driver.key))
             if entry is None:
                 raise
-            driver.version, token = entry
+            version, token = entry
+            self._agree(driver, version, next(there for here, there, _ in spoken if here is version))
             driver.tell(ev.BackendAway())
             fleet.relink(driver)
             return self._admitted(driver, token, has_link=False)
         if fleet.is_closing and driver.backend is not None:
             driver.backend.close(SERVICE_RESTART, "the gateway restarts")
             raise Refusal(503, "overload", "the gateway is stopping", 10)
-        driver.version, driver.linked_at = version, monotonic()
+        self._agree(driver, next(here for here, other, _ in spoken if other is there), there)
+        driver.linked_at = monotonic()
         self._note(driver, offer, token)
         return self._admitted(driver, token)
+
+    def _spoken(self, offer: Offer) -> list[tuple[Version, Version, str]]:
+        """What the charger and the backend may speak, and the charger's token for it, the best first.
+
+        Versions that both speak; only where there is none, the first pair that can be translated.
+        """
+        theirs = self._fleet.config.backend.versions
+        shared = [(version, version, token) for version, token in offer.versions if version in theirs]
+        if shared:
+            return shared
+        pairs = [
+            (version, there, token)
+            for version, token in offer.versions
+            for there in sorted(theirs, key=lambda there: _distance(version, there))
+        ]
+        return pairs[:1]
+
+    def _agree(self, driver: Driver, version: Version, there: Version) -> None:
+        """The charger speaks `version` and the backend `there`."""
+        session = driver.session
+        if driver.version is not version or driver.backend_version is not there:
+            session.version = version
+            session.reader.speak(version)
+        driver.version, driver.backend_version = version, there
+        if session.bridge is not None and session.bridge.reader.version is there:
+            return
+        translator = translator_for(
+            version,
+            there,
+            policies(self._fleet.config),
+            self._memories.pop(driver.key, b""),
+            driver.charger_id,
+        )
+        if translator is None:
+            session.bridge = None
+        else:
+            session.translate(translator)
 
     def _admitted(self, driver: Driver, token: str, has_link: bool = True) -> Admission:
         driver.connected_at = self._fleet.clock()
@@ -198,9 +242,8 @@ class Gate:
             return
         offer = Offer(facts.charger_id, ((facts.version, facts.token),), "")
         driver = self._driver(offer, known)
-        driver.version = facts.version
-        driver.session.version = facts.version
-        driver.session.reader.speak(facts.version)
+        spoken = self._spoken(offer)
+        self._agree(driver, facts.version, spoken[0][1])
         fleet.drivers[key] = driver
         fleet.relink(driver)
 
@@ -222,6 +265,7 @@ class Gate:
         facts = _facts_in(known)
         if facts is not None:
             self._links[key] = facts
+        self._memories[key] = known.parts.get("translate", b"")
         shared = fleet.archive.shared if fleet.archive is not None else None
         session = ChargerSession(
             offer.charger_id,
@@ -244,6 +288,7 @@ class Gate:
         """Keep what is known of a charger that left; those that left longest ago make room."""
         self._left[driver.key] = _Left(driver.session.reader.history, driver.session.station)
         self._links.pop(driver.key, None)
+        self._memories.pop(driver.key, None)
         if len(self._left) > self._fleet.config.limits.chargers:
             del self._left[next(iter(self._left))]
 
@@ -256,6 +301,12 @@ class Gate:
             raise Refusal(503, "overload", "too few file descriptors: raise the limit of open files", 60)
         if fleet.is_closing:
             raise Refusal(503, "overload", "the gateway is stopping", 10)
+
+
+def _distance(version: Version, there: Version) -> int:
+    """How far apart two versions are, the older ones first where that is the same."""
+    order = list(Version)
+    return abs(order.index(version) - order.index(there))
 
 
 def _facts_in(known: Known) -> LinkFacts | None:

@@ -1,12 +1,20 @@
 """What the configuration means for one connection and one session."""
 
+from typing import Final, Literal
+
 from gateway.config import Config, Limits
 from gateway.net.link import LinkLimits
 from gateway.session.answers import UnknownTags
 from gateway.session.knowledge import BufferSettings
 from gateway.session.session import SessionSettings
+from gateway.translate.policies import Policies
 
 HOUR_S = 3600.0
+_UNKNOWN_IDS: Final[dict[str, Literal["cache_only", "accept", "reject"]]] = {
+    "accept-known": "cache_only",
+    "accept-all": "accept",
+    "refuse": "reject",
+}
 
 
 def link_limits(limits: Limits, message_bytes: int) -> LinkLimits:
@@ -46,4 +54,23 @@ def session_settings(config: Config, buffers: bool) -> SessionSettings:
         backend_pong_s=backend.pong_timeout_s,
         backend_name=backend.name,
         buffer=buffer if buffers else None,
+    )
+
+
+def policies(config: Config) -> Policies:
+    """What translators may decide."""
+    chosen, outage = config.translation, config.outage
+    return Policies(
+        pre_accept=chosen.before_accepted,
+        offline_unknown_id=_UNKNOWN_IDS[outage.unknown_tags],
+        late_reject="stop" if outage.late_refusal == "stop" else "let_run",
+        stop_grace_s=chosen.stop_grace_s,
+        hold_available_s=chosen.hold_available_s,
+        start_point=chosen.start_point,
+        remote_start_ttl_s=chosen.remote_start_ttl_s,
+        leg_credentials=chosen.credentials,
+        leg_certificates=chosen.certificates,
+        no_auth_id_tag=chosen.no_auth_id_tag,
+        report_page_items=chosen.report_page_items,
+        one_evse=chosen.one_evse,
     )

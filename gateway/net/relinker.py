@@ -71,7 +71,7 @@ class Relinker:
                 self._fleet.remove(driver)
             return
         token = next((token for version, token in driver.offer.versions if version is driver.version), "")
-        offer = structs.replace(driver.offer, versions=((driver.version, token),))
+        offer = structs.replace(driver.offer, versions=((driver.backend_version, token),))
         try:
             await self._fleet.backend.connect(offer, self._fleet.backend_link(driver))
         except BackendAway:

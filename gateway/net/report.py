@@ -9,6 +9,7 @@ from gateway.net.fleet import Fleet
 from gateway.net.handshake import MAX_ID_LENGTH, registry_key
 from gateway.net.link import Link
 from gateway.ocpp.message import Version
+from gateway.session.book import Transaction
 
 
 class FleetReport:
@@ -23,6 +24,27 @@ class FleetReport:
     def charger(self, id: str) -> dict[str, Any] | None:
         driver = self._fleet.drivers.get(registry_key(id[:MAX_ID_LENGTH]))
         return None if driver is None else _brief(driver) | _detail(driver)
+
+    def outbox(self) -> Iterable[dict[str, Any]]:
+        """What waits for each charger's backend."""
+        fleet = self._fleet
+        waiting = fleet.archive.waiting if fleet.archive is not None else {}
+        for key, found in waiting.items():
+            driver = fleet.drivers.get(key)
+            yield {
+                "charger": driver.charger_id if driver is not None else key,
+                "messages": found.messages,
+                "bytes": found.size,
+                "oldest": found.oldest,
+                "state": _outbox_state(driver, fleet.clock()),
+            }
+
+    def waiting(self) -> tuple[int, int, float]:
+        archive, now = self._fleet.archive, self._fleet.clock()
+        if archive is None:
+            return 0, 0, 0.0
+        oldest = min((found.oldest for found in archive.waiting.values()), default=now)
+        return archive.messages, archive.bytes, max(0.0, now - oldest)
 
     def ready(self) -> tuple[bool, str]:
         if self._fleet.is_closing:
@@ -77,6 +99,7 @@ def _brief(driver: Driver) -> dict[str, Any]:
 
 def _detail(driver: Driver) -> dict[str, Any]:
     session = driver.session
+    buffer = session.buffer
     return {
         "serial": session.station.serial,
         "mode": session.reader.mode.value,
@@ -84,8 +107,32 @@ def _detail(driver: Driver) -> dict[str, Any]:
         "messages_from_backend": session.backend.received,
         "calls_to_backend": [call.action for call in session.to_backend],
         "calls_to_charger": [call.action for call in session.to_charger],
+        "stored_messages": buffer.outbox.messages if buffer is not None else 0,
+        "transactions": [_transaction(one) for one in buffer.book.transactions] if buffer is not None else [],
         "paused": [hold.name for hold in session.charger.held],
     }
+
+
+def _transaction(known: Transaction) -> dict[str, Any]:
+    """What the gateway knows of a transaction; drivers' tags are not shown."""
+    return {
+        "charger_id": known.charger_id,
+        "backend_id": known.backend_id,
+        "connector": known.connector,
+        "started_at": known.started_at,
+        "ended_at": known.ended_at or None,
+        "refused": known.refused,
+    }
+
+
+def _outbox_state(driver: Driver | None, now: float) -> str:
+    """`delivering`, `waiting` for the backend, `full`, or `absent`: nobody can open a link in its name."""
+    buffer = driver.session.buffer if driver is not None else None
+    if driver is None or buffer is None:
+        return "absent"
+    if driver.session.backend.is_open and buffer.is_registered:
+        return "delivering"
+    return "waiting" if buffer.has_room(now) else "full"
 
 
 def _leg_state(link: Link | None) -> str:

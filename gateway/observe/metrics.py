@@ -26,7 +26,7 @@ MAX_BRANDS = 50
 OTHER = "other"
 
 T = TypeVar("T")
-Labels = tuple[str] | tuple[str, str] | tuple[str, str, str] | tuple[str, str, str, str]
+Labels = tuple[()] | tuple[str] | tuple[str, str] | tuple[str, str, str] | tuple[str, str, str, str]
 L = TypeVar("L", bound=Labels)
 
 
@@ -41,6 +41,9 @@ class FleetFigures(Protocol):
 
     def pending_calls(self) -> dict[str, int]:
         """`to_backend` and `to_charger` → CALLs without an answer yet."""
+
+    def waiting(self) -> tuple[int, int, float]:
+        """Stored messages that wait: how many, their bytes, the age of the oldest in seconds."""
 
     def backend_states(self) -> dict[str, str]:
         """Backend name → one of `BACKEND_STATES`."""
@@ -117,6 +120,16 @@ METRICS: dict[str, Described] = dict(
             4,
             "CALLs that have no answer yet, by direction (`to_backend`, `to_charger`).",
         ),
+        _metric("outbox_messages", "gauge", "", 1, "Stored messages that wait for the backend."),
+        _metric("outbox_bytes", "gauge", "", 1, "Bytes of these messages."),
+        _metric("outbox_oldest_seconds", "gauge", "", 1, "Age of the oldest of them."),
+        _metric(
+            "answered_locally_total",
+            "counter",
+            "action version",
+            300,
+            "CALLs of chargers that the gateway answered while the backend was away or silent.",
+        ),
         _metric("build_info", "gauge", "version python", 1, "Always 1; the labels say what is running."),
     )
 )
@@ -145,6 +158,11 @@ class Collector:
         yield _numbers("backend_links_up", _single(fleet.backend_links_up()))
         yield _numbers("backend_state", states)
         yield _numbers("pending_calls", _single(fleet.pending_calls()))
+        messages, size, oldest_s = fleet.waiting()
+        yield _numbers("outbox_messages", {(): messages})
+        yield _numbers("outbox_bytes", {(): size})
+        yield _numbers("outbox_oldest_seconds", {(): round(oldest_s)})
+        yield _numbers("answered_locally_total", tally.answered)
         yield _numbers("build_info", {(__version__, platform.python_version()): 1})
 
 

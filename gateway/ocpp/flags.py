@@ -75,6 +75,7 @@ class FlagCode(StrEnum):
     GATEWAY_FAILED = "gateway-failed"
     REFUSED_BY_BACKEND = "refused-by-backend"
     LATE_REFUSAL = "late-refusal"
+    TRANSLATION_LOSS = "translation-loss"
     TRANSACTION_REFUSED = "transaction-refused"
     REPORT_EXPIRED = "report-expired"
     TRANSACTION_ID_FOREIGN = "transaction-id-foreign"
@@ -352,6 +353,11 @@ FLAGS: Final[dict[FlagCode, FlagFacts]] = {
         _ERROR,
         _DELIVERED,
         "The gateway had accepted a driver for an absent backend, which refuses that driver now.",
+    ),
+    FlagCode.TRANSLATION_LOSS: FlagFacts(
+        _WARNING,
+        _DELIVERED,
+        "Something could not be carried into the other end's version; its author names the kind of loss.",
     ),
     FlagCode.TRANSACTION_REFUSED: FlagFacts(
         _ERROR,

@@ -9,13 +9,13 @@ The next stored message leaves only when the one before is off the disk (`DropEn
 that after a crash at most one message per charger is delivered twice, byte for byte.
 """
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from gateway.ocpp import errors, frame
-from gateway.ocpp.actions import carries_revenue, known_action
-from gateway.ocpp.flags import Flag, FlagCode
+from gateway.ocpp import frame
+from gateway.ocpp.actions import carries_revenue
 from gateway.ocpp.message import MessageType, Sender
 from gateway.session import answers, late, payloads
 from gateway.session import events as ev
@@ -66,6 +66,7 @@ class Buffer:
         self.owed = msgspec.json.decode(parts["owed"], type=Owed) if "owed" in parts else Owed()
         self.outbox = Outbox(known.messages, known.size, known.oldest)
         self.unacked: dict[int, Unacked] = {}
+        self.also_stores: Callable[[str, Payload], bool] = lambda action, payload: False
         self.is_away = False
         self.is_silent = False
         self.is_registered = True
@@ -111,13 +112,13 @@ class Buffer:
         payload = payloads.of_call(call.frame)
         call.epoch = self.session.charger.epoch
         if payload is None:
-            return None if self.is_usable else self._answer_strange(call)
+            return None if self.is_usable else self.session.refuse(call)
         if self._recheck:
             self._recheck -= 1
         if self.session.to_backend.out is None:
             self.is_silent = False  # nothing is left unanswered: let the backend show what it can
         self.look()
-        if call.action in STORED:
+        if self.keeps(call.action, payload):
             repeated = self._repeated(call, payload)
             if repeated is not None:
                 return repeated
@@ -129,6 +130,10 @@ class Buffer:
         if not self._answers_now(local, now):
             return None
         return self._answer(call, payload, now)
+
+    def keeps(self, action: str, payload: Payload) -> bool:
+        """Whether a CALL must reach the backend later."""
+        return action in STORED or self.also_stores(action, payload)
 
     def _is_live_boot(self, call: Call) -> bool:
         """A charger that boots while the backend is there speaks for itself."""
@@ -144,38 +149,23 @@ class Buffer:
         return now >= self.away_since + self.settings.hold_s
 
     def _answer(self, call: Call, payload: Payload, now: float) -> list[Effect]:
-        if call.action in STORED:
+        if self.keeps(call.action, payload):
             return self.store(call, payload, now)
         local = self.local(call.action, payload, now)
         if local is None:
-            return self._answer_strange(call)
+            return self.session.refuse(call)
         effects: list[Effect] = [Noted("answered-locally", call.label)]
         if call.action == "BootNotification":
             self.owed.boot = call.frame.decode()
         elif call.action == "StatusNotification":
-            statuses = self.owed.statuses
-            statuses.pop(answers.status_key(payload), None)
-            statuses[answers.status_key(payload)] = call.frame.decode()
+            statuses, key = self.owed.statuses, answers.status_key(payload)
+            statuses.pop(key, None)
+            statuses[key] = call.frame.decode()
             if len(statuses) > MAX_STATUSES:
                 del statuses[next(iter(statuses))]
         else:
             return [*effects, *self._hear(call, local.payload)]
         return [*effects, self.remember_owed(), *self._hear(call, local.payload)]
-
-    def _answer_strange(self, call: Call) -> list[Effect]:
-        """There is no answer of ours to this CALL."""
-        session = self.session
-        doubt = call.doubt
-        if doubt is not None and doubt.confirmation is not None and doubt.confirmation.startswith(b"[3"):
-            flags = [Flag(FlagCode.SCHEMA_VIOLATION)]
-            return [session.keep_then_answer("call", call.action, call.frame, flags, doubt.confirmation)]
-        wrong = errors.Wrong.GENERIC
-        if not known_action(session.version, call.action):
-            wrong = errors.Wrong.ACTION_UNKNOWN
-        reply = frame.error(
-            call.answer_id or call.id, errors.code(session.version, wrong), "the backend is away"
-        )
-        return [Noted("answered-locally", call.label), SendToCharger(reply)]
 
     def _hear(self, call: Call, answer: Payload) -> list[Effect]:
         """The charger hears an answer, if it is still on the connection it asked on."""
@@ -248,7 +238,8 @@ class Buffer:
         if not event.durable:
             self.book.unheard(unacked.key)
             self.book.forget(unacked.key)  # and write the rest of its page with the next entry
-            self.delivery.settling = 0 if self.delivery.settling == event.number else self.delivery.settling
+            if self.delivery.settling == event.number:
+                self.delivery.settling = 0
             self.look()
             return self.session.close_charger("outbox-failed", TRY_AGAIN_LATER, "nothing can be stored", now)
         self.outbox.add(unacked.entry)

@@ -126,6 +126,13 @@ class Remember(Struct, frozen=True, gc=False):
     data: bytes
 
 
+class KeepState(Struct, frozen=True, gc=False):
+    """Keep parts of what is known of this charger; `StateKept(number)` is awaited."""
+
+    number: int
+    parts: tuple[tuple[str, bytes], ...]
+
+
 class WantTurn(Struct, frozen=True, gc=False):
     """Stored messages could be delivered now; `Turn` says how many may."""
 
@@ -151,6 +158,7 @@ Effect = (
     | DropEntry
     | FetchEntries
     | Remember
+    | KeepState
     | WantTurn
     | Noted
 )
@@ -185,5 +193,6 @@ EVENTS = {
     "outbox-failed": "A message could not be stored; its charger was closed unanswered.",
     "outbox-full": "A charger's outbox is full or too old; it was closed to let its own queue do the work.",
     "quarantine-failed": "A message could not be kept in quarantine; its charger was closed unanswered.",
+    "untranslatable": "A message of the session could not be taken apart to be translated; it was not sent.",
     "session-failed": "An error of our own ended one charger's connection; its last message was kept.",
 }

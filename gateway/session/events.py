@@ -121,6 +121,13 @@ class EntriesFetched(Struct, frozen=True, gc=False):
     entries: tuple[Entry, ...] | None
 
 
+class StateKept(Struct, frozen=True, gc=False):
+    """The parts of `KeepState` number `number` are on disk, or (False) could not be written."""
+
+    number: int
+    durable: bool
+
+
 class Turn(Struct, frozen=True, gc=False):
     """So many stored messages may be delivered now."""
 
@@ -166,6 +173,7 @@ Event = (
     | EntryStored
     | EntryDropped
     | EntriesFetched
+    | StateKept
     | Turn
     | BackendAway
     | RetryWanted

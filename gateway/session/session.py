@@ -27,6 +27,7 @@ from gateway.ocpp import actions, errors, frame
 from gateway.ocpp.flags import FLAGS, Flag, FlagCode
 from gateway.ocpp.message import Message, MessageType, Sender
 from gateway.session import events as ev
+from gateway.session.bridge import Bridge
 from gateway.session.buffer import Buffer
 from gateway.session.calls import KIND, Call, Calls, Doubt, Own
 from gateway.session.effects import (
@@ -48,6 +49,7 @@ from gateway.session.knowledge import BufferSettings, Known, Shared
 from gateway.session.leg import Hold, Leg
 from gateway.session.lessons import BOOKED, NAMING, OBSERVED
 from gateway.session.tally import Tally
+from gateway.translate.port import Translator
 
 CHARGER, BACKEND = Sender
 CALL, CALLRESULT, CALLERROR, CALLRESULTERROR, SEND = MessageType
@@ -104,6 +106,7 @@ class ChargerSession:
         "_rests_until",
         "_unkept",
         "backend",
+        "bridge",
         "buffer",
         "charger",
         "charger_id",
@@ -153,6 +156,7 @@ class ChargerSession:
         self._last_billing: Call | None = None
         self._numbers = 0
         self._unkept: dict[int, bytes] | None = None
+        self.bridge: Bridge | None = None
         self.buffer: Buffer | None = None
         if settings.buffer is not None and shared is not None:
             self.buffer = Buffer(self, settings.buffer, shared, known or Known())
@@ -171,7 +175,20 @@ class ChargerSession:
 
     def handle(self, event: ev.Event, now: float) -> list[Effect]:
         """Take one event at `now` (seconds of a clock that never goes back); what is to be done, in order."""
-        return _HANDLERS[type(event)](self, event, now)
+        bridge = self.bridge
+        if bridge is None:
+            return _HANDLERS[type(event)](self, event, now)
+        if isinstance(event, ev.ChargerFrame):
+            return self.charger_frame(event.epoch, event.data, event.binary, now)
+        if isinstance(event, ev.BackendFrame):
+            return self.backend_frame(event.epoch, event.data, event.binary, now)
+        return bridge.handled(event, _HANDLERS[type(event)](self, event, now), now)
+
+    def translate(self, translator: Translator) -> None:
+        """From now on the backend speaks another version, which `translator` knows."""
+        self.bridge = Bridge(self, translator)
+        if self.buffer is not None:
+            self.buffer.also_stores = translator.stores
 
     # Connections
 
@@ -316,6 +333,10 @@ class ChargerSession:
 
     def charger_frame(self, epoch: int, data: bytes, binary: bool, now: float) -> list[Effect]:
         """`handle(ChargerFrame(epoch, data, binary), now)`, without the event."""
+        effects = self._frame_of_charger(epoch, data, binary, now)
+        return effects if self.bridge is None else self.bridge.outward(effects, now)
+
+    def _frame_of_charger(self, epoch: int, data: bytes, binary: bool, now: float) -> list[Effect]:
         leg = self.charger
         if not leg.is_open or epoch != leg.epoch:
             return []
@@ -341,6 +362,12 @@ class ChargerSession:
             return []
         leg.heard_at = now
         leg.received += 1
+        if self.bridge is not None:
+            return self.bridge.backend_frame(data, binary, now)
+        return self.frame_of_backend(data, binary, now)
+
+    def frame_of_backend(self, data: bytes, binary: bool, now: float) -> list[Effect]:
+        """A frame from the backend in the charger's own version."""
         onward, back = self.to_charger, self.to_backend
         call = back.out
         if (  # the empty answer, to the letter: there is nothing in it to read
@@ -357,7 +384,7 @@ class ChargerSession:
         return self._judge(got, data, binary, onward, back, now)
 
     def _charger_frame(self, event: ev.ChargerFrame, now: float) -> list[Effect]:
-        return self.charger_frame(event.epoch, event.data, event.binary, now)
+        return self._frame_of_charger(event.epoch, event.data, event.binary, now)
 
     def _backend_frame(self, event: ev.BackendFrame, now: float) -> list[Effect]:
         return self.backend_frame(event.epoch, event.data, event.binary, now)
@@ -454,6 +481,18 @@ class ChargerSession:
             calls.wait(call)
             return []
         return self._send(call, calls, now)
+
+    def refuse(self, call: Call) -> list[Effect]:
+        """A CALL of the charger for which there is no backend, nor an answer of ours."""
+        doubt = call.doubt
+        if doubt is not None and doubt.confirmation is not None and doubt.confirmation.startswith(b"[3"):
+            flags = [Flag(FlagCode.SCHEMA_VIOLATION)]
+            return [self.keep_then_answer("call", call.action, call.frame, flags, doubt.confirmation)]
+        is_known = actions.known_action(self.version, call.action)
+        wrong = errors.Wrong.GENERIC if is_known else errors.Wrong.ACTION_UNKNOWN
+        code = errors.code(self.version, wrong)
+        reply = frame.error(call.answer_id or call.id, code, "the backend is away")
+        return [Noted("answered-locally", call.label), SendToCharger(reply)]
 
     def line_shrank(self) -> list[Effect]:
         """Fewer of the charger's CALLs wait: it may be read again."""
@@ -649,6 +688,10 @@ class ChargerSession:
     def _entries_fetched(self, event: ev.EntriesFetched, now: float) -> list[Effect]:
         assert self.buffer is not None
         return self._buffered(self.buffer.delivery.fetched(event, now), now)
+
+    def _state_kept(self, event: ev.StateKept, now: float) -> list[Effect]:
+        """The bridge is the one who waits."""
+        return []
 
     def _turn(self, event: ev.Turn, now: float) -> list[Effect]:
         assert self.buffer is not None
@@ -906,7 +949,7 @@ class ChargerSession:
         return [Ping(leg.end)]
 
     def _set_due(self, now: float) -> None:
-        """When to look again: the earliest of all deadlines."""
+        """When to look again: the earliest of all deadlines; the bridge adds its own."""
         settings = self.settings
         times = [NEVER]
         for leg, ping_s, pong_s in (
@@ -981,6 +1024,7 @@ _HANDLERS: dict[type, Callable[[ChargerSession, Any, float], list[Effect]]] = {
     ev.EntryStored: ChargerSession._entry_stored,
     ev.EntryDropped: ChargerSession._entry_dropped,
     ev.EntriesFetched: ChargerSession._entries_fetched,
+    ev.StateKept: ChargerSession._state_kept,
     ev.Turn: ChargerSession._turn,
     ev.BackendAway: ChargerSession._backend_away,
     ev.RetryWanted: ChargerSession._retry_wanted,

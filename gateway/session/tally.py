@@ -39,10 +39,11 @@ class Tally:
     - `flags`: (code, severity, brand, firmware) → times raised; brand and firmware as `station` names them
     - `events`: name → times; e.g. `call-timeout`, `answer-late`, `charger-replaced`, `charger-paused`
     - `answered`: (action, version) → CALLs of chargers that the gateway answered for the backend
+    - `losses`: (code, action) → things that could not be carried between versions
     - `refused`: reason → handshakes refused
     """
 
-    __slots__ = ("_stations", "answered", "events", "flags", "latency", "messages", "refused")
+    __slots__ = ("_stations", "answered", "events", "flags", "latency", "losses", "messages", "refused")
 
     def __init__(self) -> None:
         self.messages: defaultdict[tuple[str, str, str], int] = defaultdict(int)
@@ -51,6 +52,7 @@ class Tally:
         self._stations: dict[tuple[str, str], tuple[str, str]] = {}
         self.events: defaultdict[str, int] = defaultdict(int)
         self.answered: defaultdict[tuple[str, str], int] = defaultdict(int)
+        self.losses: defaultdict[tuple[str, str], int] = defaultdict(int)
         self.refused: defaultdict[str, int] = defaultdict(int)
 
     def station(self, brand: str, firmware: str) -> tuple[str, str]:

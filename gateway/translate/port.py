@@ -98,10 +98,11 @@ class AnswerBackend(Struct, frozen=True, gc=False):
 
 
 class Severity(StrEnum):
-    """How much a loss matters: `billing` may change what somebody pays."""
+    """How much a loss matters: `error`: it did not happen; `billing`: it may change what is paid."""
 
     INFO = "info"
     WARN = "warn"
+    ERROR = "error"
     BILLING = "billing"
 
 
@@ -133,7 +134,10 @@ class Translator(Protocol):
     charger_version: Version
     backend_version: Version
     changed: bool
-    due: float
+
+    @property
+    def due(self) -> float:
+        """When `time_passed` should come."""
 
     def charger_call(self, call: ChargerCall, now: float) -> list[Order]:
         """The charger asks, or the outbox delivers what it asked."""

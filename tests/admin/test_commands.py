@@ -13,7 +13,7 @@ from gateway.admin.server import start
 from gateway.cli import Mistake, flags, lookup, main
 from gateway.config import Address, Secret
 from gateway.session.tally import Tally
-from gateway.store.protocol import FlagRecord, QuarantineEntry, kept
+from gateway.store.protocol import FlagRecord, Outage, OutboxEntry, QuarantineEntry, kept
 from gateway.store.sqlite import SqliteStore
 
 TOKEN = "t0ken-of-the-test"
@@ -41,7 +41,18 @@ RECORDS = [
     flag(5, charger="CP\x1b[31m2", severity="error", before="x\ny", after=""),
     entry(1, carries_revenue=True),
     entry(2, raw=b'{"text":1}', charger="CP2", sender="backend"),
+    OutboxEntry(charger="CP1", number=1, time=5.0, version="1.6", action="MeterValues", raw=b"[2]"),
+    Outage(
+        backend="main",
+        begin=1_800_000_000.0,
+        end=1_800_003_660.0,
+        reason="it refuses connections",
+        chargers=4,
+        messages=90,
+        energy_wh=12_500.0,
+    ),
 ]
+WAITING = {"charger": "CP1", "messages": 1, "bytes": 3, "oldest": 5.0, "state": "waiting"}
 
 
 class Gateway:
@@ -53,7 +64,8 @@ class Gateway:
         self.thread.start()
         settings = SimpleNamespace(address=Address("127.0.0.1", 0), token=Secret(token) if token else None)
         self.store = self.do(SqliteStore.open(data))
-        self.server = self.do(start(settings, None, Tally(), self.store, self.retry))
+        fleet = SimpleNamespace(outbox=lambda: [WAITING], chargers=list)
+        self.server = self.do(start(settings, fleet, Tally(), self.store, self.retry))
         self.url = f"127.0.0.1:{self.server.port}"
 
     async def retry(self, one):
@@ -299,3 +311,20 @@ def unused():
 def test_an_address_that_is_no_gateway(said):
     status, _, err = said("flags", "--admin", "ftp://x")
     assert status == 2 and "give an http:// or https:// URL" in err
+
+
+def test_what_waits_is_shown_by_charger(said, where):
+    status, out, err = said("outbox", *where)
+    row = out.splitlines()[1].split()
+    assert status == 0 and row[:3] == ["CP1", "1", "3"]
+    assert "messages of" in err
+    assert objects(said("outbox", "--json", "--charger", "cp1", *where)[1])[0]["charger"] == "CP1"
+    assert said("outbox", "--charger", "nobody", *where)[2] == "nothing waits\n"
+
+
+def test_outages_are_shown_with_what_was_carried(said, where):
+    status, out, _ = said("outages", *where)
+    assert status == 0
+    assert out.splitlines()[1].split() == [
+        *("2027-01-15T08:00:00Z", "1h1m", "main", "4", "90", "12.500", "it", "refuses", "connections")
+    ]

@@ -13,7 +13,7 @@ from gateway.admin.server import start
 from gateway.config import Address, Secret
 from gateway.session.tally import Tally
 from gateway.store.memory import MemoryStore
-from gateway.store.protocol import FlagRecord, QuarantineEntry, StoreFailed, kept
+from gateway.store.protocol import FlagRecord, Outage, QuarantineEntry, StoreFailed, kept
 
 TOKEN = "t0ken-of-the-test"
 JSON = {"Content-Type": "application/json"}
@@ -47,6 +47,15 @@ class Fleet:
 
     def backend_states(self):
         return {"cpms": "up"}
+
+    def waiting(self):
+        return 3, 1200, 60.4
+
+    def outbox(self):
+        return [
+            {"charger": f"CP{n}", "messages": n, "bytes": 9, "oldest": 1.0, "state": "waiting"}
+            for n in (2, 1)
+        ]
 
 
 @pytest.fixture(autouse=True)
@@ -410,5 +419,17 @@ def test_an_address_that_is_taken_is_an_os_error():
         settings = SimpleNamespace(address=Address("127.0.0.1", client._base_url.port), token=None)
         with pytest.raises(OSError):
             await start(settings, Fleet(), Tally())
+
+    serving(steps)
+
+
+def test_what_waits_comes_by_charger_and_outages_newest_first():
+    async def steps(client, store):
+        page = await asked(client, "/api/v1/outbox?limit=1")
+        assert [row["charger"] for row in page["outbox"]] == ["CP1"] and page["next"] == "CP1"
+        assert (await asked(client, "/api/v1/outbox?after=CP1"))["outbox"][0]["charger"] == "CP2"
+        await kept(store, Outage(backend="b", begin=1.0, end=2.0), Outage(backend="b", begin=3.0))
+        outages = (await asked(client, "/api/v1/outages"))["outages"]
+        assert [(one["begin"], one["end"]) for one in outages] == [(3.0, None), (1.0, 2.0)]
 
     serving(steps)

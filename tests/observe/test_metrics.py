@@ -21,6 +21,9 @@ class Figures:
     def backend_states(self):
         return {"cpms": "up"}
 
+    def waiting(self):
+        return 3, 1200, 60.4
+
 
 def scraped(tally):
     """(sample name, labels) → value, as a Prometheus server would read the page."""

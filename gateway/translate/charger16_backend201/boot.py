@@ -1,0 +1,115 @@
+"""Registration: BootNotification, Heartbeat, and what a charger hears before the backend has accepted it."""
+
+from typing import Final
+
+from gateway.translate.charger16_backend201.authorisation import local_info
+from gateway.translate.charger16_backend201.common import failed
+from gateway.translate.charger16_backend201.status import flush
+from gateway.translate.engine import BACKEND, Ask, Engine, How, Outcome, Rules, Steps, Undelivered
+from gateway.translate.losses import Loss
+from gateway.translate.port import ChargerCall, Payload, Refused
+from gateway.translate.values import moment_text
+
+rules = Rules()
+
+RESET_COUNTS_S: Final = 600.0
+_RETRY_SLACK_S: Final = 10.0
+_KEPT_HERE: Final = ("chargeBoxSerialNumber", "meterType", "meterSerialNumber")
+_REVENUE: Final = ("StartTransaction", "StopTransaction", "MeterValues", "SecurityEventNotification")
+_REFUSABLE: Final = ("DataTransfer", "SignCertificate")
+
+
+@rules.charger_call("BootNotification", How.TRANSLATED, "BootNotification", Loss.FIELD_DROPPED)
+def boot(t: Engine, call: ChargerCall) -> Steps:
+    """The charger registers; the reason is what the gateway knows of it."""
+    memory = t.memory
+    reason = _reason(t, call.payload)
+    memory.boot, memory.boot_reason = call.payload, reason
+    for key in _KEPT_HERE:
+        if key in call.payload and (key != _KEPT_HERE[0] or "chargePointSerialNumber" in call.payload):
+            t.lose(Loss.FIELD_DROPPED, key, call.payload[key])
+    answer = yield Ask(BACKEND, "BootNotification", boot_request(call.payload, reason), live=True)
+    return _registered(t, answer) if isinstance(answer, dict) else failed(t, "BootNotification", answer)
+
+
+def _registered(t: Engine, answer: Payload) -> Payload:
+    memory = t.memory
+    memory.registration = answer["status"]
+    memory.boot_again_at = 0.0
+    if "statusInfo" in answer:
+        t.lose(Loss.STATUSINFO_DROPPED, "statusInfo", answer["statusInfo"]["reasonCode"])
+    if memory.registration == "Accepted":
+        memory.boot_reason = ""
+        memory.pending_reset = None
+        memory.held_reset = ""
+        if memory.firmware is not None and memory.firmware.last in ("Installing", "Installed"):
+            memory.firmware = None
+        t.spawn(flush(t))
+    elif memory.registration == "Rejected":
+        memory.boot_again_at = t.now + max(answer["interval"], 1) + _RETRY_SLACK_S
+        t.wake(memory.boot_again_at)
+    return {key: answer[key] for key in ("status", "currentTime", "interval")}
+
+
+def _reason(t: Engine, payload: Payload) -> str:
+    memory = t.memory
+    if memory.boot_reason and _same_charger(memory.boot, payload):
+        return memory.boot_reason
+    reset = memory.pending_reset
+    if reset is not None and t.now - reset.accepted_at <= RESET_COUNTS_S:
+        return "RemoteReset"
+    if memory.firmware is not None and memory.firmware.last in ("Installing", "Installed"):
+        return "FirmwareUpdate"
+    return "Triggered" if t.trigger_taken("BootNotification", None) else "PowerUp"
+
+
+def _same_charger(one: Payload, other: Payload) -> bool:
+    return all(one.get(key) == other.get(key) for key in ("chargePointVendor", "chargePointModel"))
+
+
+def boot_request(payload: Payload, reason: str) -> Payload:
+    """BootNotification of 2.0.1."""
+    station = {"model": payload["chargePointModel"], "vendorName": payload["chargePointVendor"]}
+    serial = payload.get("chargePointSerialNumber", payload.get("chargeBoxSerialNumber"))
+    if serial is not None:
+        station["serialNumber"] = serial
+    if "firmwareVersion" in payload:
+        station["firmwareVersion"] = payload["firmwareVersion"]
+    if modem := {key: payload[key] for key in ("iccid", "imsi") if key in payload}:
+        station["modem"] = modem
+    return {"chargingStation": station, "reason": reason}
+
+
+def ask_again(t: Engine) -> Steps:
+    """The backend refused the charger: ask again at its interval, should the charger have stopped trying."""
+    answer = yield Ask(
+        BACKEND, "BootNotification", boot_request(t.memory.boot, t.memory.boot_reason), live=True
+    )
+    if isinstance(answer, dict):
+        _registered(t, answer)
+    return {}
+
+
+@rules.charger_call("Heartbeat", How.TRANSLATED, "Heartbeat", stateless=True)
+def heartbeat(t: Engine, call: ChargerCall) -> Steps:
+    """The backend's clock."""
+    answer = yield Ask(BACKEND, "Heartbeat", {}, live=True)
+    if not isinstance(answer, dict):
+        return failed(t, "Heartbeat", answer)
+    return {"currentTime": answer["currentTime"]}
+
+
+def shielded(t: Engine, call: ChargerCall) -> Outcome:
+    """What the charger hears while the backend has not accepted it."""
+    if t.policies.pre_accept == "strict":
+        return Refused("SecurityError", "the backend has not accepted this charger")
+    if call.action in _REVENUE:
+        return Undelivered(Refused("GenericError", "the backend has not accepted this charger"))
+    if call.action == "StatusNotification":
+        t.memory.cached[str(call.payload["connectorId"])] = call.payload
+        return {}
+    if call.action == "Authorize":
+        return {"idTagInfo": local_info(t, call.payload["idTag"])}
+    if call.action == "Heartbeat":
+        return {"currentTime": moment_text(t.now)}
+    return {"status": "Rejected"} if call.action in _REFUSABLE else {}

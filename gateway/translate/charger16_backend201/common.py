@@ -1,0 +1,122 @@
+"""What the subjects share: refusals in a message's own words, connectors and EVSEs, time."""
+
+from typing import Any, Final
+
+from gateway.translate.engine import CHARGER, Ask, Engine, Outcome, Steps, Undelivered
+from gateway.translate.losses import Loss
+from gateway.translate.memory import Place, Transaction
+from gateway.translate.port import Answer, NoAnswer, Payload, Refused, Severity
+
+UNSUPPORTED: Final = "UnsupportedRequest"
+NO_ANSWER: Final = Refused("GenericError", "no answer from charging station")
+BACKEND_SILENT: Final = Refused("GenericError", "the backend did not answer")
+
+NOT_THERE: Final = ("NotImplemented", "NotSupported")
+NOT_UNDERSTOOD: Final = (*NOT_THERE, "FormationViolation", "FormatViolation")
+
+
+def because(status: str, reason: str) -> Payload:
+    """An answer of the gateway's own, with its reason."""
+    return {"status": status, "statusInfo": {"reasonCode": reason}}
+
+
+def rejected(reason: str) -> Payload:
+    """Rejected, with its reason."""
+    return because("Rejected", reason)
+
+
+def not_supported(
+    t: Engine,
+    path: str,
+    reason: str = UNSUPPORTED,
+    status: str = "Rejected",
+    severity: Severity = Severity.INFO,
+) -> Payload:
+    """The refusal of what 1.6 has no way to do."""
+    t.lose(Loss.NOT_SUPPORTED, path, severity=severity)
+    return because(status, reason)
+
+
+def refusal(t: Engine, action: str, answer: Answer, negative: str = "Rejected") -> Payload | Refused:
+    """What the backend hears when the charger answered a command with an error, or not at all."""
+    if isinstance(answer, Refused):
+        return not_supported(t, action, status=negative) if answer.code in NOT_THERE else answer
+    assert isinstance(answer, NoAnswer)
+    return NO_ANSWER
+
+
+def failed(t: Engine, action: str, answer: Answer) -> Outcome:
+    """What the charger hears when the backend answered its question with an error, or not at all."""
+    if not isinstance(answer, Refused):
+        return Undelivered(BACKEND_SILENT)
+    t.lose(Loss.BACKEND_ERROR, action, answer.code)
+    return answer
+
+
+def simple(t: Engine, action: str, payload: Payload, asked_as: str, negative: str = "Rejected") -> Steps:
+    """A command with the same statuses in both versions."""
+    answer = yield Ask(CHARGER, action, payload)
+    if not isinstance(answer, dict):
+        return refusal(t, asked_as, answer, negative)
+    return {"status": answer["status"]}
+
+
+def place_at(t: Engine, flat: int) -> Place:
+    """The EVSE and connector of a flat number; an unknown one gets a place."""
+    known = t.memory.place(flat)
+    if known is not None:
+        return known
+    if t.policies.one_evse:
+        evse, connector = 1, flat
+    else:
+        evse, connector = max([flat - 1, *(place.evse for place in t.memory.topology)]) + 1, 1
+    if t.memory.place_of(flat) is None and not t.policies.one_evse:
+        evse = flat
+    place = Place(flat, evse, connector)
+    t.memory.topology.append(place)
+    t.lose(Loss.TOPOLOGY_EXTENDED, "connectorId", str(flat), f"{evse}.{connector}")
+    return place
+
+
+def connectors_of(t: Engine, evse: int) -> list[Place]:
+    """The connectors of an EVSE."""
+    return [place for place in t.memory.topology if place.evse == evse]
+
+
+def flat_of(t: Engine, evse: int) -> int | None:
+    """The connector an EVSE's command is for: 0 for 0, the one in use, else the first; None if unknown."""
+    if evse == 0:
+        return 0
+    places = connectors_of(t, evse)
+    busy = [place for place in places if t.memory.open_on(flat=place.flat)]
+    ready = [place for place in places if t.memory.status16.get(str(place.flat)) == "Preparing"]
+    chosen = (busy or ready or places)[:1]
+    return chosen[0].flat if chosen else None
+
+
+def evse_of(t: Engine, flat: int) -> int:
+    """The EVSE of a flat number."""
+    return place_at(t, flat).evse if flat > 0 else 0
+
+
+def only_open_on(t: Engine, flat: int) -> Transaction | None:
+    """The open transaction of a connector, when it is the only one."""
+    found = t.memory.open_on(flat=flat)
+    return found[0] if len(found) == 1 else None
+
+
+def capability(t: Engine, name: str) -> str:
+    """`yes`, `no` or `unknown`."""
+    return t.memory.capabilities.get(name, "unknown")
+
+
+def configured(t: Engine, key: str) -> str | None:
+    """The last known value of a configuration key of the charger."""
+    known = t.memory.configuration.get(key.casefold(), {})
+    value: Any = known.get("value")
+    return value if isinstance(value, str) else None
+
+
+def is_true(text: str | None) -> bool:
+    """Whether a configuration value says yes."""
+    return text is not None and text.strip().lower() in ("true", "1")

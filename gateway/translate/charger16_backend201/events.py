@@ -1,0 +1,127 @@
+"""TransactionEvents on their way up: numbered without gaps, sent again as they were until acknowledged."""
+
+from collections.abc import Generator
+from typing import Final
+
+from gateway.translate.charger16_backend201.common import BACKEND_SILENT
+from gateway.translate.engine import BACKEND, Ask, Engine, Steps, Undelivered
+from gateway.translate.losses import Loss
+from gateway.translate.memory import Event, Transaction
+from gateway.translate.port import Answer, ChargerCall, Payload, Refused
+from gateway.translate.values import seconds
+
+OWN: Final = "own "
+"""How keys of events begin that no message of the charger waits for."""
+
+_UNKNOWN_SKEW_S: Final = 60.0
+
+Delivery = Generator[Ask, Answer, Payload | Undelivered]
+
+
+def numbered(tx: Transaction, payload: Payload) -> Payload:
+    """The event with the transaction's next number."""
+    payload["seqNo"] = tx.seq_next
+    tx.seq_next += 1
+    return payload
+
+
+def event(t: Engine, tx: Transaction, kind: str, trigger: str, timestamp: str, info: Payload) -> Payload:
+    """The members that every event has; `info` are further ones of transactionInfo."""
+    made: Payload = {"eventType": kind, "timestamp": timestamp, "triggerReason": trigger}
+    made["transactionInfo"] = {"transactionId": tx.id201} | info
+    return numbered(tx, made)
+
+
+def is_offline(t: Engine, call: ChargerCall, timestamp: str) -> bool:
+    """Whether it happened while the backend, or the charger, was not connected."""
+    if call.stored:
+        return True
+    skews = sorted(t.memory.clock_skews)
+    skew = skews[len(skews) // 2] if skews else 0.0
+    tolerance = 0.0 if skews else _UNKNOWN_SKEW_S
+    return seconds(timestamp) + skew < t.memory.charger_session_started - tolerance
+
+
+def deliver(t: Engine, key: str, made: list[Payload], action: str = "TransactionEvent") -> Delivery:
+    """Send the events of one message of the charger, those that are not acknowledged yet.
+
+    What was made for an earlier delivery of the same message is sent again as it was. The outcome is the last
+    answer, or that the backend has not processed them all.
+    """
+    events = t.memory.unsent.setdefault(key, [Event(action, payload) for payload in made])
+    answer: Answer = {}
+    for waiting in events:
+        if waiting.acknowledged:
+            continue
+        answer = yield Ask(BACKEND, waiting.action, waiting.payload)
+        if not isinstance(answer, dict):
+            return undelivered(t, waiting.action, answer)
+        waiting.acknowledged = True
+    t.memory.unsent.pop(key, None)
+    resend_own(t)
+    assert isinstance(answer, dict)
+    return answer
+
+
+def undelivered(t: Engine, action: str, answer: Answer) -> Undelivered:
+    """The backend refused a message, or did not answer."""
+    if isinstance(answer, Refused):
+        t.lose(Loss.BACKEND_ERROR, action, answer.code)
+        return Undelivered(answer)
+    return Undelivered(BACKEND_SILENT)
+
+
+def tell_own(t: Engine, tx: Transaction, payload: Payload) -> None:
+    """Send an event that no message of the charger waits for."""
+    key = f"{OWN}{tx.id201} {payload['seqNo']}"
+    t.memory.unsent[key] = [Event("TransactionEvent", payload)]
+    t.spawn(_own(t, key), now=True)
+
+
+def resend_own(t: Engine) -> None:
+    """Send what got no answer, unless something older of the same transaction waits for delivery."""
+    for key, events in list(t.memory.unsent.items()):
+        if key.startswith(OWN) and not events[0].acknowledged and not _is_behind(t, events[0]):
+            t.spawn(_own(t, key), now=True)
+
+
+def _own(t: Engine, key: str) -> Steps:
+    waiting = t.memory.unsent[key][0]
+    waiting.acknowledged = True  # on its way: nobody else sends it
+    answer = yield Ask(BACKEND, waiting.action, waiting.payload)
+    if isinstance(answer, dict | Refused):
+        t.memory.unsent.pop(key, None)
+        if isinstance(answer, Refused):
+            t.lose(Loss.BACKEND_ERROR, waiting.action, answer.code)
+    else:
+        waiting.acknowledged = False
+    return {}
+
+
+def _is_behind(t: Engine, own: Event) -> bool:
+    mine, number = own.payload["transactionInfo"]["transactionId"], own.payload["seqNo"]
+    return any(
+        other is not own
+        and not other.acknowledged
+        and other.action == "TransactionEvent"
+        and other.payload["transactionInfo"]["transactionId"] == mine
+        and other.payload["seqNo"] < number
+        for events in t.memory.unsent.values()
+        for other in events
+    )
+
+
+def revive(t: Engine) -> None:
+    """After a restart nothing is on its way any more."""
+    for key, events in t.memory.unsent.items():
+        if key.startswith(OWN):
+            events[0].acknowledged = False
+
+
+def waiting_for(t: Engine, tx: Transaction | None) -> bool:
+    """Whether events (of this transaction) are not acknowledged yet."""
+    return any(
+        tx is None or e.payload.get("transactionInfo", {}).get("transactionId") == tx.id201
+        for events in t.memory.unsent.values()
+        for e in events
+    )

@@ -1,0 +1,164 @@
+"""Reports of the device model: GetConfiguration read once, told in pages of NotifyReport."""
+
+from typing import Any, Final
+
+from gateway.translate.charger16_backend201.common import because, configured, evse_of, rejected
+from gateway.translate.charger16_backend201.configuration import all_items, learn, read_keys
+from gateway.translate.charger16_backend201.device_model import Item, synthesised
+from gateway.translate.engine import BACKEND, CHARGER, Ask, Engine, How, Outcome, Rules, Steps
+from gateway.translate.keys import COMPONENTS, KEYS
+from gateway.translate.losses import Loss
+from gateway.translate.port import BackendCall, Payload
+from gateway.translate.values import moment_text
+
+rules = Rules()
+
+_CRITERIA: Final = ("Active", "Available", "Enabled")
+_REPORTS_WAITING: Final = 8
+
+
+@rules.backend_call(
+    "GetBaseReport", How.TRANSLATED, "GetConfiguration, NotifyReport", Loss.PEER_INCOMPLETE, stateless=True
+)
+def get_base_report(t: Engine, call: BackendCall) -> Outcome:
+    """The whole device model, what can be written of it, or the states."""
+    base = call.payload["reportBase"]
+    return _report(t, call.payload["requestId"], {"base": base})
+
+
+@rules.backend_call(
+    "GetReport", How.TRANSLATED, "GetConfiguration, NotifyReport", Loss.PEER_INCOMPLETE, stateless=True
+)
+def get_report(t: Engine, call: BackendCall) -> Outcome:
+    """A part of the device model."""
+    asked = call.payload
+    criteria = asked.get("componentCriteria", [])
+    if criteria == ["Problem"] and not [i for i in _problems(t) if _is_wanted(i, asked)]:
+        return {"status": "EmptyResultSet"}
+    names = {wanted["component"]["name"] for wanted in asked.get("componentVariable", [])}
+    known = COMPONENTS | {item.component["name"] for item in [*synthesised(t), *_problems(t)]}
+    if names and not names & known:
+        return {"status": "EmptyResultSet"}
+    return _report(t, asked["requestId"], asked)
+
+
+def _report(t: Engine, request_id: int, wanted: Payload) -> Outcome:
+    running = t.jobs.setdefault("reports", [])
+    if any(job["requestId"] == request_id for job in running):
+        return rejected("DuplicateRequestId")
+    if len(running) >= _REPORTS_WAITING:
+        return because("Rejected", "Busy")
+    running.append(wanted | {"requestId": request_id})
+    if len(running) == 1:
+        t.spawn(_run(t, running))
+    return {"status": "Accepted"}
+
+
+def _run(t: Engine, running: list[Payload]) -> Steps:
+    """One report after the other."""
+    while running:
+        yield from _tell(t, running[0])
+        running.pop(0)
+    return {}
+
+
+def _tell(t: Engine, wanted: Payload) -> Steps:
+    entries: list[Payload] = []
+    if _needs_keys(wanted):
+        answer = yield Ask(CHARGER, "GetConfiguration", {})
+        if isinstance(answer, dict):
+            entries = answer.get("configurationKey", [])
+            learn(t, answer)
+            entries += yield from _cut_short(t, entries)
+        else:
+            t.lose(Loss.PEER_INCOMPLETE, "GetConfiguration")
+    items = [item.reported() for item in _chosen(t, wanted, entries)]
+    size = max(t.policies.report_page_items, 1)
+    pages = [items[start : start + size] for start in range(0, len(items), size)] or [[]]
+    for number, page in enumerate(pages):
+        told: Payload = {"requestId": wanted["requestId"], "generatedAt": moment_text(t.now), "seqNo": number}
+        if number < len(pages) - 1:
+            told["tbc"] = True
+        if page:
+            told["reportData"] = page
+        yield Ask(BACKEND, "NotifyReport", told)
+    return {}
+
+
+def _needs_keys(wanted: Payload) -> bool:
+    return wanted.get("base") != "SummaryInventory" and wanted.get("componentCriteria") != ["Problem"]
+
+
+def _cut_short(t: Engine, entries: list[Payload]) -> Any:
+    """Some chargers name only as many keys as one message may ask for: ask for the standard ones too."""
+    limit = configured(t, "GetConfigurationMaxKeys") or ""
+    if not limit.isdecimal() or len(entries) != int(limit[:6]):
+        return []
+    named = {entry["key"].casefold() for entry in entries}
+    missing = [key.key for key in KEYS if key.key.casefold() not in named and key.key != "MeterPublicKey"]
+    yield from read_keys(t, missing)
+    return [t.memory.configuration[k.casefold()] for k in missing if k.casefold() in t.memory.configuration]
+
+
+def _chosen(t: Engine, wanted: Payload, entries: list[Payload]) -> list[Item]:
+    base = wanted.get("base")
+    if base == "SummaryInventory":
+        states = [item for item in synthesised(t) if item.name[1] == "AvailabilityState"]
+        return [*states, *_problems(t)]
+    items = [*all_items(t, entries), *_problems(t)]
+    if base == "ConfigurationInventory":
+        return [item for item in items if item.mutability != "ReadOnly"]
+    if base is not None:
+        return items
+    found = [item for item in items if _is_wanted(item, wanted)]
+    return [item for item in found if _fits_criteria(item, found, wanted.get("componentCriteria", []))]
+
+
+def _problems(t: Engine) -> list[Item]:
+    """Open problems as variables."""
+    made = []
+    for flat, error in t.memory.open_errors.items():
+        where: Payload = {"name": error.component}
+        if flat != "0":
+            where["evse"] = {"id": evse_of(t, int(flat))}
+        made.append(Item(where, {"name": error.variable}, "true", "boolean"))
+    return made
+
+
+def _is_wanted(item: Item, wanted: Payload) -> bool:
+    asked = wanted.get("componentVariable")
+    return not asked or any(_matches(item, one) for one in asked)
+
+
+def _matches(item: Item, wanted: Payload) -> bool:
+    component, variable = wanted["component"], wanted.get("variable")
+    if not _same(component["name"], item.component["name"]):
+        return False
+    if "instance" in component:
+        return False
+    evse = item.component.get("evse", {})
+    if any(evse.get(key) != value for key, value in component.get("evse", {}).items()):
+        return False
+    if variable is None:
+        return True
+    if not _same(variable["name"], item.variable["name"]):
+        return False
+    return "instance" not in variable or _same(variable["instance"], item.variable.get("instance", ""))
+
+
+def _same(one: str, other: str) -> bool:
+    return one.casefold() == other.casefold()
+
+
+def _fits_criteria(item: Item, items: list[Item], criteria: list[str]) -> bool:
+    """Whether its component is in one of these conditions; what is not said to be otherwise is."""
+    if not criteria:
+        return True
+    if "Problem" in criteria and item.name[1] in ("Problem", "Tripped"):
+        return True
+    for wanted in criteria:
+        if wanted in _CRITERIA:
+            said = [i.value for i in items if i.component == item.component and i.name[1] == wanted]
+            if not said or "true" in said:
+                return True
+    return False

@@ -1,0 +1,104 @@
+"""A 2.0.1 charger behind a 1.6 backend."""
+
+from typing import ClassVar, Final
+
+from gateway.ocpp.message import Version
+from gateway.translate.charger201_backend16 import (
+    charging,
+    commands,
+    configuration,
+    data_transfer,
+    events,
+    inventory,
+    notifications,
+    pending,
+    plug_and_charge,
+    remote,
+    starts_stops,
+    station,
+    statuses,
+    upkeep,
+)
+from gateway.translate.engine import Engine, Outcome, Rules
+from gateway.translate.losses import Loss
+from gateway.translate.policies import Policies
+from gateway.translate.port import Answer, ChargerCall, Order, Payload
+from gateway.translate.values import compact
+
+_STORED: Final = (
+    *("BootNotification", "StatusNotification", "FirmwareStatusNotification", "LogStatusNotification"),
+    *("NotifyReport", "ReportChargingProfiles", "ReservationStatusUpdate"),
+)
+
+
+class Charger201Backend16(Engine):
+    """Translates for one 2.0.1 charger whose backend speaks 1.6."""
+
+    charger_version = Version.V201
+    backend_version = Version.V16
+    rules: ClassVar[Rules] = Rules(
+        events.RULES,
+        statuses.RULES,
+        station.RULES,
+        notifications.RULES,
+        inventory.RULES,
+        plug_and_charge.RULES,
+        data_transfer.RULES,
+        commands.RULES,
+        remote.RULES,
+        charging.RULES,
+        configuration.RULES,
+        upkeep.RULES,
+    )
+
+    def __init__(self, policies: Policies, snapshot: bytes = b"", station: str = "") -> None:
+        super().__init__(policies, snapshot, station)
+        if snapshot:
+            self.due = 0.0
+            for tx in self.memory.transactions:
+                tx.unlocking = False
+
+    def stores(self, action: str, payload: Payload) -> bool:
+        """What changes the charger's state in the backend's eyes, or the gateway's knowledge of it."""
+        if action == "NotifyEvent":
+            return any(notifications.is_for_backend(data) for data in payload.get("eventData", []))
+        return action in _STORED
+
+    def charger_answered(self, token: int, answer: Answer, now: float) -> list[Order]:
+        """The charger's answer to `ToCharger`."""
+        self._tell_custom_data(answer, "")
+        return super().charger_answered(token, answer, now)
+
+    def answered_before(self, call: ChargerCall) -> Outcome | None:
+        """What the charger hears while the backend has not accepted it."""
+        self._tell_custom_data(call.payload, "")
+        return pending.answered_here(self, call) if pending.is_shut_out(self) else None
+
+    def _tell_custom_data(self, value: object, path: str) -> None:
+        """What a vendor adds to messages of 2.x has no place in 1.6."""
+        if isinstance(value, dict):
+            for name, member in value.items():
+                place = f"{path}.{name}" if path else name
+                if name == "customData":
+                    self.lose(Loss.FIELD_DROPPED, place, compact(member)[:200])
+                else:
+                    self._tell_custom_data(member, place)
+        elif isinstance(value, list):
+            for index, member in enumerate(value):
+                self._tell_custom_data(member, f"{path}[{index}]")
+
+    def when_charger_opened(self) -> None:
+        """A charger that does not boot again after a gateway's restart still has to be known."""
+        if self.memory.registration == "Accepted" and not self.memory.topology:
+            self.spawn(station.introduced(self, self.memory.inventory.firmware))
+
+    def when_backend_opened(self) -> None:
+        """Repeat what was out when the gateway stopped; statuses follow what the outbox holds."""
+        starts_stops.backend_returned(self)
+        self.wake(self.now)
+
+    def when_time_passed(self) -> None:
+        """Holds and graces that are over, and what could not be told before."""
+        statuses.holds_passed(self)
+        starts_stops.times_passed(self)
+        statuses.tell_owed(self)

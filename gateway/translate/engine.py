@@ -1,0 +1,348 @@
+"""What translators share: calls in, orders out, and steps of an exchange that wait for answers.
+
+Whatever comes in and goes out is fitted to the schema of its version here, so that handlers (see `rules`)
+read and write payloads that are whole.
+"""
+
+from collections.abc import Callable, Generator
+from typing import ClassVar
+
+from msgspec import Struct, structs
+
+from gateway.ocpp import errors
+from gateway.ocpp.message import Version
+from gateway.translate import memory as memories
+from gateway.translate.fitting import fitted
+from gateway.translate.losses import Loss, lost
+from gateway.translate.memory import Memory
+from gateway.translate.policies import Policies
+from gateway.translate.port import (
+    Answer,
+    AnswerBackend,
+    AnswerCharger,
+    BackendCall,
+    ChargerCall,
+    NoAnswer,
+    Order,
+    Payload,
+    Refused,
+    Severity,
+    ToBackend,
+    ToCharger,
+)
+from gateway.translate.rules import (
+    BACKEND,
+    CHARGER,
+    NEVER,
+    Ask,
+    BackendHandler,
+    ChargerHandler,
+    How,
+    Outcome,
+    Result,
+    Rule,
+    Rules,
+    Steps,
+    Undelivered,
+    Wait,
+)
+from gateway.translate.values import given_out, taken_in
+
+TRIGGER_S = 30.0
+
+
+class _Task(Struct):
+    steps: Steps
+    finish: Callable[[Outcome], None]
+    stateless: bool
+    asked: Ask | None = None
+
+
+class Engine:
+    """A translator made of rules. A subclass names its versions and rules and says what times and links mean.
+
+    Handlers use `memory`, `policies`, `now`, `station` (the charger's id, "" when not told), `busy` (names of
+    what is being done and must not be begun again before its end), and the methods below.
+    """
+
+    charger_version: Version
+    backend_version: Version
+    rules: ClassVar[Rules]
+
+    def __init__(self, policies: Policies, snapshot: bytes = b"", station: str = "") -> None:
+        self.policies = policies
+        self.station = station
+        self.memory = memories.decoded(snapshot) if snapshot else Memory()
+        self.changed = False
+        self.due = NEVER
+        self.now = 0.0
+        self.backend_is_there = True
+        self.delivering = 0
+        self.jobs: dict[str, list[Payload]] = {}
+        self.triggers: dict[tuple[str, int | None], float] = {}
+        self._orders: list[Order] = []
+        self._tasks: dict[int, _Task] = {}
+        self.busy: set[str] = set()
+        self._spawned: list[Steps] = []
+        self._waiting: list[tuple[Wait, _Task]] = []
+        self._signals: list[tuple[str, Answer]] = []
+        self._tokens = 0
+
+    # The contract with the session
+
+    def charger_call(self, call: ChargerCall, now: float) -> list[Order]:
+        """The charger asks, or the outbox delivers what it asked."""
+        self.now = now
+        self.delivering += call.stored
+
+        def finish(outcome: Outcome) -> None:
+            self.delivering -= call.stored
+            delivered = not isinstance(outcome, Undelivered)
+            result = outcome.refused if isinstance(outcome, Undelivered) else outcome
+            answer = self._going_out(self.charger_version, call.action, result)
+            self._orders.append(AnswerCharger(call.id, answer, delivered))
+            self.charger_was_answered(call)
+
+        self._serve(call, self.charger_version, self.rules.charger_calls.get(call.action), finish)
+        return self._done()
+
+    def backend_call(self, call: BackendCall, now: float) -> list[Order]:
+        """The backend asks."""
+        self.now = now
+
+        def finish(outcome: Outcome) -> None:
+            result = outcome.refused if isinstance(outcome, Undelivered) else outcome
+            answer = self._going_out(self.backend_version, call.action, result)
+            self._orders.append(AnswerBackend(call.id, answer))
+
+        self._serve(call, self.backend_version, self.rules.backend_calls.get(call.action), finish)
+        return self._done()
+
+    def backend_answered(self, token: int, answer: Answer, now: float) -> list[Order]:
+        """The backend's answer to `ToBackend`."""
+        return self._answered(token, answer, now, self.backend_version)
+
+    def charger_answered(self, token: int, answer: Answer, now: float) -> list[Order]:
+        """The charger's answer to `ToCharger`."""
+        return self._answered(token, answer, now, self.charger_version)
+
+    def charger_opened(self, now: float) -> list[Order]:
+        """The charger has connected (again)."""
+        self.now = now
+        self.when_charger_opened()
+        return self._done()
+
+    def backend_opened(self, now: float) -> list[Order]:
+        """The backend's link is there (again)."""
+        self.now = now
+        self.backend_is_there = True
+        self.when_backend_opened()
+        return self._done()
+
+    def backend_closed(self, now: float) -> list[Order]:
+        """The backend's link is gone."""
+        self.now = now
+        self.backend_is_there = False
+        self.when_backend_closed()
+        return self._done()
+
+    def time_passed(self, now: float) -> list[Order]:
+        """`due` has come."""
+        self.now = now
+        self.due = NEVER
+        for pair in [pair for pair in self._waiting if pair[0].until <= now]:
+            self._waiting.remove(pair)
+            self._advance(pair[1], NoAnswer())
+        self.when_time_passed()
+        self.due = min([self.due, *(wait.until for wait, _ in self._waiting)])
+        return self._done()
+
+    def stores(self, action: str, payload: Payload) -> bool:
+        """Whether this CALL must reach the backend later, in its place, though no outbox would keep it."""
+        return False
+
+    def snapshot(self) -> bytes:
+        """Everything that must survive, as JSON."""
+        return memories.encoded(self.memory)
+
+    # For a subclass
+
+    def when_charger_opened(self) -> None:
+        """The charger has connected (again)."""
+
+    def when_backend_opened(self) -> None:
+        """The backend's link is there (again)."""
+
+    def when_backend_closed(self) -> None:
+        """The backend's link is gone."""
+
+    def when_time_passed(self) -> None:
+        """A moment that was asked for by `wake` has come (or an earlier one)."""
+
+    def charger_was_answered(self, call: ChargerCall) -> None:
+        """The answer to a CALL of the charger is among the orders."""
+
+    def answered_before(self, call: ChargerCall) -> Outcome | None:
+        """The answer to a CALL of the charger that its rule is not asked for."""
+        return None
+
+    def refusal_of_unknown(self, version: Version, action: str) -> Result:
+        """The answer to a CALL that no rule is for."""
+        self.lose(Loss.NOT_SUPPORTED, action)
+        return Refused(errors.code(version, errors.Wrong.ACTION_UNKNOWN), f"{action} is not known here")
+
+    # For handlers
+
+    def lose(
+        self, code: Loss, path: str = "", value: str = "", became: str = "", severity: Severity | None = None
+    ) -> None:
+        """Report a loss."""
+        self._orders.append(lost(code, path, value, became, severity))
+
+    def tell_backend(self, action: str, payload: Payload, live: bool = True) -> None:
+        """Send a CALL whose answer changes nothing."""
+        self.spawn(_told(Ask(BACKEND, action, payload, live)), now=True)
+
+    def tell_charger(self, action: str, payload: Payload) -> None:
+        """Send a CALL whose answer changes nothing."""
+        self.spawn(_told(Ask(CHARGER, action, payload)), now=True)
+
+    def spawn(self, steps: Steps, now: bool = False) -> None:
+        """Start steps of their own: at once, or after the answer to what is being handled."""
+        if now:
+            self._begin(steps, _ignore, False)
+        else:
+            self._spawned.append(steps)
+
+    def signal(self, key: str, answer: Answer) -> None:
+        """Let those that wait for this key go on, in order, after the answer to what is being handled."""
+        self._signals.append((key, answer))
+
+    def wake(self, at: float) -> None:
+        """Let `when_time_passed` come at this time, or earlier."""
+        self.due = min(self.due, at)
+
+    def trigger(self, message: str, evse: int | None) -> None:
+        """The charger is asked to send this message within half a minute."""
+        self.triggers[message, evse] = self.now + TRIGGER_S
+
+    def trigger_taken(self, message: str, evse: int | None) -> bool:
+        """Whether this message was asked for (of this EVSE or of any), and has not come since."""
+        keys = ((message, evse), (message, None))
+        return any(self.triggers.pop(key, 0.0) >= self.now for key in keys)
+
+    # Inside
+
+    def _serve(
+        self,
+        call: ChargerCall | BackendCall,
+        version: Version,
+        rule: Rule | None,
+        finish: Callable[[Outcome], None],
+    ) -> None:
+        if rule is None:
+            finish(self.refusal_of_unknown(version, call.action))
+            return
+        payload = self._coming_in(version, call.action, call.payload)
+        if isinstance(payload, Refused):
+            finish(payload)
+            return
+        known = structs.replace(call, payload=payload)
+        outcome = self.answered_before(known) if isinstance(known, ChargerCall) else None
+        self._begin(rule.handler(self, known) if outcome is None else outcome, finish, rule.stateless)
+
+    def _begin(self, produced: Outcome | Steps, finish: Callable[[Outcome], None], stateless: bool) -> None:
+        self.changed = self.changed or not stateless
+        if isinstance(produced, Generator):
+            self._advance(_Task(produced, finish, stateless), None)
+        else:
+            finish(produced)
+
+    def _advance(self, task: _Task, answer: Answer | None) -> None:
+        """Give a task its answer and send what it asks next; what cannot be made to fit is refused here."""
+        while True:
+            try:
+                ask = task.steps.send(answer)  # type: ignore[arg-type]
+            except StopIteration as stop:
+                task.finish(stop.value)
+                return
+            if isinstance(ask, Wait):
+                self._waiting.append((ask, task))
+                self.wake(ask.until)
+                return
+            version = self.backend_version if ask.end is BACKEND else self.charger_version
+            payload, losses = fitted(version, ask.action, True, ask.payload)
+            self._orders += losses
+            if payload is not None:
+                break
+            answer = Refused("PropertyConstraintViolation", "it cannot be said in the other version")
+        task.asked = ask
+        self._tokens += 1
+        self._tasks[self._tokens] = task
+        if ask.end is BACKEND:
+            self._orders.append(ToBackend(self._tokens, ask.action, given_out(payload), ask.live))
+        else:
+            self._orders.append(ToCharger(self._tokens, ask.action, given_out(payload)))
+
+    def _answered(self, token: int, answer: Answer, now: float, version: Version) -> list[Order]:
+        self.now = now
+        task = self._tasks.pop(token, None)
+        if task is None:
+            return []
+        if isinstance(answer, dict):
+            assert task.asked is not None
+            answer = self._answer_in(version, task.asked.action, answer)
+        self.changed = self.changed or not task.stateless
+        self._advance(task, answer)
+        return self._done()
+
+    def _done(self) -> list[Order]:
+        while self._spawned or self._signals:
+            if self._spawned:
+                self.spawn(self._spawned.pop(0), now=True)
+            else:
+                self._signalled(*self._signals.pop(0))
+        orders, self._orders = self._orders, []
+        return orders
+
+    def _signalled(self, key: str, answer: Answer) -> None:
+        for pair in [pair for pair in self._waiting if pair[0].key == key]:
+            self._waiting.remove(pair)
+            self._advance(pair[1], answer)
+
+    def _coming_in(self, version: Version, action: str, payload: Payload) -> Payload | Refused:
+        got, losses = fitted(version, action, True, taken_in(payload))
+        self._orders += losses
+        if got is not None:
+            return got
+        return Refused(errors.code(version, errors.Wrong.PROPERTY), "the payload does not fit its schema")
+
+    def _answer_in(self, version: Version, action: str, payload: Payload) -> Payload | Refused:
+        got, losses = fitted(version, action, False, taken_in(payload))
+        self._orders += losses
+        return got if got is not None else Refused("GenericError", "the answer does not fit its schema")
+
+    def _going_out(self, version: Version, action: str, result: Result) -> Result:
+        if isinstance(result, Refused):
+            code = errors.respelled(version, result.code) or "GenericError"
+            return Refused(code, result.description)
+        got, losses = fitted(version, action, False, result)
+        self._orders += losses
+        if got is None:
+            return Refused("InternalError", "the answer cannot be said in this version")
+        return given_out(got)  # type: ignore[no-any-return]
+
+
+def _told(ask: Ask) -> Steps:
+    yield ask
+    return {}
+
+
+def _ignore(outcome: Outcome) -> None:
+    pass
+
+
+__all__ = [
+    "BACKEND", "CHARGER", "NEVER", "Ask", "BackendHandler", "ChargerHandler", "Engine", "How", "Outcome",
+    "Result", "Rule", "Rules", "Steps", "Undelivered", "Wait",
+]  # fmt: skip

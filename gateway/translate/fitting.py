@@ -1,0 +1,91 @@
+"""Making a payload fit its schema by leaving out what does not: the guarantee of what leaves a translator.
+
+A member that may be absent is left out, a list loses the item, and where neither may be, the payload cannot
+go on. A sample with one wrong member goes as a whole: without its unit or measurand it would say something
+else.
+"""
+
+from typing import Any, Final
+
+from gateway.ocpp.message import Version
+from gateway.ocpp.schema import Deviation, Kind, Node, deviations, differences, schema
+from gateway.ocpp.values import Path, path_text
+from gateway.translate.losses import Loss, lost
+from gateway.translate.port import Lost, Payload
+from gateway.translate.values import compact, given_out, zoned
+
+_BAD: Final = object()
+
+
+def fitted(
+    version: Version, action: str, is_request: bool, payload: Payload
+) -> tuple[Payload | None, list[Lost]]:
+    """The payload as its schema allows it, None when it cannot be made to fit; and what was lost by it."""
+    node = schema(version, action, is_request)
+    if node is None:
+        return None, [lost(Loss.PAYLOAD_INVALID, action)]
+    if not deviations(version, action, is_request, given_out(payload)):
+        return payload, []
+    losses: list[Lost] = []
+    got = _fitted(node, payload, (), losses)
+    if got is _BAD:
+        return None, losses or [lost(Loss.PAYLOAD_INVALID, action)]
+    return got, losses
+
+
+def _fitted(node: Node, value: Any, path: Path, losses: list[Lost]) -> Any:
+    if node.type == "object" and isinstance(value, dict):
+        return _object(node, value, path, losses)
+    if node.type == "array" and isinstance(value, list):
+        return _array(node, value, path, losses)
+    deviation = next(differences(node, given_out(value), path), None)
+    if deviation is None:
+        return value
+    if deviation.kind is Kind.DATE_TIME and (time := zoned(value)) is not None:
+        losses.append(lost(Loss.TIMESTAMP_TZ, path_text(path), compact(value), time))
+        return time
+    losses.append(_loss(deviation, value))
+    return _BAD
+
+
+def _object(node: Node, value: Payload, path: Path, losses: list[Lost]) -> Any:
+    kept = {}
+    for key, member in value.items():
+        sub = node.properties.get(key)
+        place = (*path, key)
+        if sub is None:
+            if node.open:
+                kept[key] = member
+            else:
+                losses.append(lost(Loss.FIELD_DROPPED, path_text(place), compact(member)))
+            continue
+        got = _fitted(sub, member, place, losses)
+        if got is not _BAD:
+            kept[key] = got
+        elif key in node.required or "sampledValue" in path[-2:]:
+            return _BAD
+    if missing := [key for key in node.required if key not in kept]:
+        losses.append(lost(Loss.PAYLOAD_INVALID, path_text((*path, min(missing)))))
+        return _BAD
+    return kept
+
+
+def _array(node: Node, value: list[Any], path: Path, losses: list[Lost]) -> Any:
+    assert node.items is not None
+    kept = [
+        got
+        for i, item in enumerate(value)
+        if (got := _fitted(node.items, item, (*path, i), losses)) is not _BAD
+    ]
+    if node.max_items is not None and len(kept) > node.max_items:
+        losses.append(lost(Loss.FIELD_DROPPED, path_text((*path, node.max_items))))
+        kept = kept[: node.max_items]
+    if len(kept) < node.min_items:
+        losses.append(lost(Loss.PAYLOAD_INVALID, path_text(path)))
+        return _BAD
+    return kept
+
+
+def _loss(deviation: Deviation, value: Any) -> Lost:
+    code = Loss.VALUE_TOO_LONG if deviation.kind is Kind.TOO_LONG else Loss.PAYLOAD_INVALID
+    return lost(code, path_text(deviation.path), compact(value)[:100])

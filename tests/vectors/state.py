@@ -1,0 +1,212 @@
+"""What a vector says is known, as the memory of a translator and back."""
+
+from typing import Any
+
+from gateway.ocpp import times
+from gateway.translate import memory as memories
+from gateway.translate.charger16_backend201.transactions import start_key
+from gateway.translate.memory import (
+    Authorisation,
+    Counters,
+    Job,
+    LocalList,
+    Memory,
+    OpenError,
+    PendingReset,
+    Place,
+    Profile,
+    RemoteStart,
+    Reservation,
+    Transaction,
+    Variable,
+)
+from gateway.translate.policies import Policies
+
+State = dict[str, Any]
+
+_CONFIG = {
+    "pre_accept_policy": "pre_accept",
+    "offline_unknown_id": "offline_unknown_id",
+    "late_reject": "late_reject",
+    "start_point": "start_point",
+    "leg_credentials": "leg_credentials",
+    "leg_certificates": "leg_certificates",
+    "no_auth_idtag": "no_auth_id_tag",
+    "report_page_items": "report_page_items",
+    "inventory_refresh": "inventory_refresh",
+    "mac_tokens": "mac_tokens",
+}
+_CONFIG_MS = {"stop_grace_ms": "stop_grace_s", "hold_available_ms": "hold_available_s"}
+_CONFIG_S = {"remote_start_ttl": "remote_start_ttl_s"}
+SESSIONS_CONFIG = {
+    *("outage_mode", "ack_mode", "answer_deadline_ms", "command_deadline_ms", "tx_error", "tx_retry_ms"),
+    *("tx_error_max", "heartbeat"),
+}
+
+
+def policies_of(state: State) -> Policies:
+    """The policies a vector sets; those of the session are for the world."""
+    made: State = {}
+    for name, value in state.get("config", {}).items():
+        if name in _CONFIG:
+            made[_CONFIG[name]] = value
+        elif name in _CONFIG_MS:
+            made[_CONFIG_MS[name]] = value / 1000
+        elif name in _CONFIG_S:
+            made[_CONFIG_S[name]] = value
+        elif name == "status_dedupe":
+            made["status_dedupe"] = value in (True, "on")
+        elif name not in SESSIONS_CONFIG:
+            raise ValueError(f"no such policy: {name}")
+    return Policies(**made)
+
+
+def moment(text: str) -> float:
+    """Seconds since 1970."""
+    found = times.seconds(text)
+    assert found is not None, text
+    return found
+
+
+def memory_of(state: State) -> Memory:
+    """The memory that holds what `state_before` says."""
+    later = state.get("next", {})
+    counters = Counters(transaction=later.get("tx16", 0))
+    counters.remote_start = later.get("remote_start_id", counters.remote_start)
+    counters.request = later.get("request_id", counters.request)
+    counters.event = later.get("event_id", counters.event)
+    boot = {"BootNotification": _boot(state["boot"])} if "boot" in state else {}
+    memory = Memory(
+        registration=state["registration"],
+        boot=boot,
+        boot_reason=state.get("boot", {}).get("reason", ""),
+        charger_session_started=moment(state["charger_session_started"])
+        if "charger_session_started" in state
+        else 0.0,
+        topology=[Place(**place) for place in state["topology"]],
+        capabilities=dict(state.get("capabilities", {})),
+        transactions=[_transaction(tx) for tx in state.get("tx", [])],
+        counters=counters,
+        aliases={a["alias"].casefold(): a["token"] for a in state.get("aliases", [])},
+        token_types={key.casefold(): kind for key, kind in state.get("token_types", {}).items()},
+        authorisations={
+            a["idToken"]["idToken"].casefold(): Authorisation(
+                {"status": a["status"]} | a.get("info", {}), moment(a["at"])
+            )
+            for a in state.get("auth_cache", [])
+        },
+        remote_starts=[_remote_start(start) for start in state.get("pending_remote_starts", [])],
+        reservations=[_reservation(r) for r in state.get("reservations", [])],
+        profiles=[
+            Profile(p["id"], p["evse"], p["profile"], p.get("source", "CSO"))
+            for p in state.get("profiles", [])
+        ],
+        status16=dict(state.get("status16", {})),
+        status201=dict(state.get("status201", {})),
+        last_register=dict(state.get("last_register", {})),
+        mutability=dict(state.get("mutability", {})),
+        device_model=[_variable(v) for v in state.get("device_model", [])],
+        upstream_security_profile=state.get("upstream", {}).get("security_profile", 0),
+    )
+    _put_rare(memory, state)
+    return memory
+
+
+def _put_rare(memory: Memory, state: State) -> None:
+    if state.get("pending_reset"):
+        reset = state["pending_reset"]
+        memory.pending_reset = PendingReset(reset["type16"], moment(reset["accepted_at"]))
+    held = state.get("held_reset") or ""
+    memory.held_reset = held if isinstance(held, str) else held["type16"]
+    for name in ("firmware", "log"):
+        if job := state.get(name):
+            setattr(
+                memory,
+                name,
+                Job(job["request_id"], job.get("kind") or "", job.get("last16") or job.get("last") or ""),
+            )
+    if listed := state.get("local_list"):
+        memory.local_list = LocalList(listed["version"], listed.get("empty", False))
+    for number, error in enumerate(state.get("open_errors") or [], 1):
+        memory.open_errors[str(error.get("flat", error.get("connector", 0)))] = OpenError(
+            error.get("error_code", error.get("errorCode", "OtherError")),
+            _name(error["component"]),
+            _name(error["variable"]),
+            error.get("event_id", error.get("eventId", number)),
+            error.get("tech_code", ""),
+        )
+
+
+def _name(named: str | State) -> str:
+    return named if isinstance(named, str) else str(named["name"])
+
+
+def _boot(boot: State) -> State:
+    return {"chargePointVendor": boot.get("vendor", ""), "chargePointModel": boot.get("model", "")}
+
+
+def _transaction(tx: State) -> Transaction:
+    known = {name: tx[name] for name in Transaction.__struct_fields__ if tx.get(name) is not None}
+    made = Transaction(**known | {"answers": tx.get("responses", {})})
+    made.start_answer = tx.get("start_conf")
+    made.stop_answer = tx.get("stop_conf")
+    if not made.start_key and made.id_tag is not None and made.meter_start_wh is not None:
+        made.start_key = start_key(
+            made.flat, made.id_tag, made.started_at, made.meter_start_wh, made.reservation_id
+        )
+        status = "Accepted" if made.authorized else "Invalid"
+        made.start_answer = made.start_answer or {"idTagInfo": {"status": status}}
+    return made
+
+
+def _remote_start(start: State) -> RemoteStart:
+    known = {name: start[name] for name in RemoteStart.__struct_fields__ if start.get(name) is not None}
+    return RemoteStart(**known | {"expires": moment(start["expires"])})
+
+
+def _reservation(reservation: State) -> Reservation:
+    token = reservation.get("id_token", {}).get("idToken", "")
+    return Reservation(reservation["id"], reservation["flat"], moment(reservation["expiry"]), token)
+
+
+def _variable(variable: State) -> Variable:
+    known = {name: variable[name] for name in Variable.__struct_fields__ if variable.get(name) is not None}
+    return Variable(**known)
+
+
+def state_of(snapshot: bytes) -> State:
+    """What a memory says, in the words of a vector."""
+    memory = memories.decoded(snapshot)
+    listed = memory.local_list
+    return {
+        "registration": memory.registration,
+        "tx": [
+            {name: getattr(tx, name) for name in Transaction.__struct_fields__} for tx in memory.transactions
+        ],
+        "topology": [{"flat": p.flat, "evse": p.evse, "connector": p.connector} for p in memory.topology],
+        "status16": memory.status16,
+        "status201": memory.status201,
+        "capabilities": memory.capabilities,
+        "profiles": [{"id": p.id, "evse": p.evse, "source": p.source} for p in memory.profiles],
+        "reservations": [{"id": r.id, "flat": r.flat} for r in memory.reservations],
+        "pending_reset": memory.pending_reset and {"type16": memory.pending_reset.type16},
+        "held_reset": {"type16": memory.held_reset} if memory.held_reset else None,
+        "local_list": listed and {"version": listed.version, "empty": listed.empty},
+        "pending_remote_starts": [{"remote_start_id": s.remote_start_id} for s in memory.remote_starts],
+        "firmware": memory.firmware and {"request_id": memory.firmware.request_id},
+        "log": memory.log and {"request_id": memory.log.request_id},
+        "open_errors": [
+            {
+                "error_code": e.error_code,
+                "component": e.component,
+                "variable": e.variable,
+                "event_id": e.event_id,
+            }
+            for e in memory.open_errors.values()
+        ],
+        "last_register": memory.last_register,
+        "token_types": memory.token_types,
+        "aliases": [{"alias": alias.upper(), "token": token} for alias, token in memory.aliases.items()],
+        "upstream_password_pending": bool(memory.upstream_password_pending),
+        "upstream_trust_pending": len(memory.upstream_trust_pending),
+    }
