@@ -616,7 +616,7 @@ class ChargerSession:
                 effects = [SendToCharger(data), *learned]
             else:
                 effects = [SendToCharger(data)]
-        if calls.line:
+        if calls.line or (calls is self.to_backend and self.buffer is not None and self.buffer.attentive):
             effects += self._next(calls, now)
         return effects
 
