@@ -28,7 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--hits", type=int, nargs="*", default=HITS, help="when they strike (1 2 7)")
     parser.add_argument("--seeds", type=int, default=2, help="runs of each (2)")
     parser.add_argument("--action", default="kill", choices=["kill", "pause", "error"])
-    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="runs at the same time (a core each)")
+    parser.add_argument(
+        "--jobs", type=int, default=os.cpu_count(), help="runs at the same time (a core each)"
+    )
     chosen = parser.parse_args(arguments)
     jobs = [
         (f"{point}@{hit}:{chosen.action}", seed)
