@@ -115,6 +115,7 @@ async def main(path: str, port: str, knows_again: str) -> None:
         *(accept, "127.0.0.1", int(port)), subprotocols=list(PACKAGES), compression=None, ping_interval=None
     ) as server:
         print(next(iter(server.sockets)).getsockname()[1], flush=True)
+        sending = set()
         commands = asyncio.StreamReader()
         await asyncio.get_running_loop().connect_read_pipe(
             lambda: asyncio.StreamReaderProtocol(commands), sys.stdin
@@ -124,7 +125,7 @@ async def main(path: str, port: str, knows_again: str) -> None:
             point = points[charger]
             package = ocpp.v16 if isinstance(point, ocpp.v16.ChargePoint) else ocpp.v201
             request = getattr(package.call, action)(**json.loads(payload))
-            asyncio.ensure_future(point.call(request))
+            sending.add(asyncio.ensure_future(point.call(request)))
 
 
 class LedgerBackend:

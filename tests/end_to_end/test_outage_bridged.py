@@ -68,36 +68,35 @@ def test_fifty_chargers_outlive_the_backend_and_the_gateway(tmp_path: Path, know
         site = Site()
         protocols = ["ocpp1.6", "ocpp2.0.1", "ocpp1.6"]
         chargers = [QueueingCharger(f"CP{n}", site, protocols[n % 3]) for n in range(50)]
-        async with ledger_backend(tmp_path, knows_again) as cpms:
-            async with living(*chargers):
-                async with bridge(tmp_path, cpms, site) as node:
-                    await in_the_bridge(chargers)
-                    live = [charger.begin() for charger in chargers]
-                    await until(lambda: len(cpms.rows()) >= 20, "transactions begin")
-                    await cpms.kill()
-                    in_outage = []
-                    for number, (charger, session) in enumerate(zip(chargers, live, strict=True)):
-                        charger.value(session)
-                        charger.end(session)
-                        in_outage.append(charger.begin())
-                        if number % 5 == 0:
-                            charger.reboot()
-                    await until(lambda: all(c.is_done for c in chargers), "answers without the backend")
-                    await node.kill()
-                    for charger, session in zip(chargers, in_outage, strict=True):
-                        charger.value(session)
-                async with bridge(tmp_path, cpms, site) as node:
-                    last = []
-                    for charger, session in zip(chargers, in_outage, strict=True):
-                        charger.end(session)
-                        last.append(charger.begin())
-                    await until(lambda: all(c.is_done for c in chargers), "answers after the restart")
-                    await cpms.start()
-                    await all_said(chargers, cpms)
-                    await stopped_by_the_backend(cpms, chargers, last)
-                    for charger, session in zip(chargers, last, strict=True):
-                        charger.end(session)
-                    await all_said(chargers, cpms)
+        async with ledger_backend(tmp_path, knows_again) as cpms, living(*chargers):
+            async with bridge(tmp_path, cpms, site) as node:
+                await in_the_bridge(chargers)
+                live = [charger.begin() for charger in chargers]
+                await until(lambda: len(cpms.rows()) >= 20, "transactions begin")
+                await cpms.kill()
+                in_outage = []
+                for number, (charger, session) in enumerate(zip(chargers, live, strict=True)):
+                    charger.value(session)
+                    charger.end(session)
+                    in_outage.append(charger.begin())
+                    if number % 5 == 0:
+                        charger.reboot()
+                await until(lambda: all(c.is_done for c in chargers), "answers without the backend")
+                await node.kill()
+                for charger, session in zip(chargers, in_outage, strict=True):
+                    charger.value(session)
+            async with bridge(tmp_path, cpms, site) as node:
+                last = []
+                for charger, session in zip(chargers, in_outage, strict=True):
+                    charger.end(session)
+                    last.append(charger.begin())
+                await until(lambda: all(c.is_done for c in chargers), "answers after the restart")
+                await cpms.start()
+                await all_said(chargers, cpms)
+                await stopped_by_the_backend(cpms, chargers, last)
+                for charger, session in zip(chargers, last, strict=True):
+                    charger.end(session)
+                await all_said(chargers, cpms)
         wrong = [line for charger in chargers for line in broken(charger, cpms.rows(charger.id), 2)]
         assert wrong == []
 
