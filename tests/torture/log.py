@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 
@@ -98,7 +99,7 @@ def _order(charger: ChargerLog, backend: BackendLog) -> list[str]:
     firsts = list(dict.fromkeys(one.token for one in backend.processed.get(charger.id, ())))
     return [
         f"{charger.id}: ORDER {after} was delivered before {before}"
-        for after, before in zip(firsts, firsts[1:], strict=False)
+        for after, before in pairwise(firsts)
         if place[after] > place[before]
     ]
 
