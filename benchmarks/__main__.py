@@ -2,9 +2,14 @@
 
 import argparse
 
-from benchmarks import dirty, relay
+from benchmarks import dirty, relay, store, translate
 
-BENCHMARKS = {"relay": relay.main, "dirty": dirty.main}
+BENCHMARKS = {
+    "relay": relay.main,
+    "dirty": dirty.main,
+    "store": store.main,
+    "translate": translate.main,
+}
 
 parser = argparse.ArgumentParser(
     prog="benchmarks", description=__doc__, epilog="More options: python -m benchmarks.NAME --help"

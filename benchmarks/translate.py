@@ -108,12 +108,16 @@ def microseconds(work: Callable[[int], object], rounds: int) -> float:
     return best / rounds * 1e6
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="benchmarks.translate",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--rounds", type=int, default=2000)
-    rounds = parser.parse_args().rounds
+    parser.add_argument("--rounds", type=int, default=2000, help="exchanges per run (2000)")
+    parser.add_argument("--quick", action="store_true", help="a smoke run")
+    options = parser.parse_args(arguments)
+    rounds = 50 if options.quick else options.rounds
     print(f"{'charger':8} {'backend':8} {'from':8} {'message':20} {'became':>6} {'µs':>8}")
     for (charger, backend), exchanges in EXCHANGES.items():
         translator = translator_for(charger, backend)

@@ -117,12 +117,10 @@ class _Node:
 
     async def _open_store(self) -> SqliteStore:
         try:
-            store = await SqliteStore.open(Path(self._config.data.directory))
+            store = await SqliteStore.open(Path(self._config.data.directory), _damaged)
         except StoreError as error:
             raise StartError(f"data.directory: {error}") from None
         self._closing.push_async_callback(store.close)
-        if store.moved_aside is not None:
-            log.event("error", "store-was-corrupt", kept_as=str(store.moved_aside), now="empty")
         self._recorder = Recorder(store, self._tally, _bounds(self._config))
         self._closing.push_async_callback(self._recorder.close)
         spawn(self._recorder.run(), "recorder")
@@ -139,7 +137,7 @@ class _Node:
     async def _retry(self, entry: QuarantineEntry) -> dict[str, Any]:
         if entry.sender != Sender.CHARGER.value:
             return {"delivered": False, "outcome": "only messages of chargers can be retried"}
-        return await self._fleet.retry(entry.charger, entry.raw)
+        return await self._fleet.parking.retry(entry.charger, entry.raw)
 
     async def _start_sandbox_backend(self) -> None:
         runner, port = await sandbox_backend.start_backend("127.0.0.1", 0)
@@ -193,6 +191,10 @@ class _Node:
         self._fleet.apply(new)
         self._recorder.bounds = _bounds(new)
         log.configure(new.log.format, new.log.level)
+
+
+def _damaged(name: str, fields: dict[str, object]) -> None:
+    log.event("error", name, "", **fields)
 
 
 def _bounds(config: Config) -> Bounds:

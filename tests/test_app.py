@@ -161,3 +161,25 @@ def test_predictable_hashes_are_refused(tmp_path):
     )
     assert told.returncode == 1
     assert "unset PYTHONHASHSEED=0" in told.stderr
+
+
+def test_a_damaged_database_is_told_in_the_log_with_counts_and_the_node_serves(tmp_path):
+    node = Node(tmp_path)
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "gateway.db").touch(0o600)
+    (data / "gateway.db").write_bytes(b"\xff" * 8192)
+    with node.running():
+        said = node.says(r"store-was-corrupt[^\n]*").group()
+        assert "gateway.db.broken-" in said and "0 saved" in said
+        node.says("Point a charger at")
+
+
+def test_a_directory_that_cannot_be_written_to_is_told_in_one_line(tmp_path):
+    node = Node(tmp_path)
+    (tmp_path / "data").write_text("a file in its place")
+    with node.running():
+        assert node.ends() == 1
+        assert re.fullmatch(
+            r"ocpp-gateway cannot start: data\.directory: [^\n]*; give a directory[^\n]*\n", node.said()
+        )

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import msgspec
 from aiohttp import web
+from msgspec.structs import replace
 
 from gateway.admin.answers import Refused, as_json, body, known_only, limit, moment, number
 from gateway.store.protocol import (
@@ -92,8 +93,12 @@ class RecordsApi:
         return as_json(described(await self._entry(request), with_raw=True))
 
     async def retry(self, request: web.Request) -> web.Response:
-        """Try once more; the entry's state says afterwards what came of it."""
-        await body(request)
+        """Try once more; the entry's state says afterwards what came of it. `raw` in the body is the message
+        as a person has repaired it; the entry keeps the bytes that came in.
+        """
+        raw = (await body(request)).get("raw")
+        if raw is not None and not isinstance(raw, str):
+            raise Refused(400, "raw: give the frame as text")
         if self._retry is None:
             raise Refused(503, "messages cannot be retried now")
         entry = await self._unsettled(request)
@@ -101,7 +106,7 @@ class RecordsApi:
             raise Refused(409, "this message is being retried already")
         self._busy.add(entry.id)
         try:
-            result = await self._retry(entry)
+            result = await self._retry(entry if raw is None else replace(entry, raw=raw.encode()))
             state = EntryState.DELIVERED if result.get("delivered") else EntryState.RETRIED
             await self._keep(EntryMoved(entry.id, state, str(result.get("outcome", ""))[:MAX_REASON]))
         finally:

@@ -7,6 +7,7 @@ from base64 import b64decode
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from gateway.cli import Mistake
@@ -44,6 +45,9 @@ def add(subparsers: "argparse._SubParsersAction[Any]") -> None:
     showing.add_argument("id", metavar="ID", help="as `quarantine list` shows it")
     for verb in (retrying, discarding):
         verb.add_argument("ids", nargs="+", metavar="ID", help="as `quarantine list` shows them")
+    retrying.add_argument(
+        "--repaired", default="", metavar="FILE", help="send this frame in place of the one message named"
+    )
     discarding.add_argument("--reason", default="", metavar="TEXT", help="why; it is kept with the message")
     for verb, run in (
         (listing, run_list),
@@ -89,7 +93,15 @@ def run_show(arguments: argparse.Namespace) -> int:
 
 def run_retry(arguments: argparse.Namespace) -> int:
     """0 when a backend has processed all of them now."""
-    return _each(arguments, "retry", {}, lambda answer: answer["state"] == "delivered")
+    content: dict[str, Any] = {}
+    if arguments.repaired:
+        if len(arguments.ids) > 1:
+            raise Mistake("--repaired: a frame stands for one message; name one ID")
+        try:
+            content["raw"] = Path(arguments.repaired).read_text("utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise Mistake(f"{arguments.repaired}: cannot be read as text: {error}") from None
+    return _each(arguments, "retry", content, lambda answer: answer["state"] == "delivered")
 
 
 def run_discard(arguments: argparse.Namespace) -> int:

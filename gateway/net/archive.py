@@ -4,6 +4,7 @@ Everything here returns at once; a driver hears from the store on the event loop
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from secrets import token_bytes
 from typing import TYPE_CHECKING
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from gateway.net.driver import Driver
 
 NODE = ""
-PROBE_S = 2.0
 
 
 class Waiting(msgspec.Struct):
@@ -50,8 +50,8 @@ class Archive:
     """The store as sessions use it, made by `open`.
 
     `key` makes digests of what must not be kept itself. `waiting` is what each charger has in its outbox, by
-    registry key. While a write fails, `shared.can_store` is False: then messages stay with the chargers, and
-    a small write is tried every `PROBE_S` until one succeeds.
+    registry key. While the store takes nothing, `shared.can_store` is False, and messages stay with the
+    chargers.
     """
 
     def __init__(self, store: Store, key: bytes, total_bytes: int) -> None:
@@ -60,9 +60,8 @@ class Archive:
         self.shared = Shared(Tags(key))
         self.total_bytes = total_bytes
         self.waiting: dict[str, Waiting] = {}
-        self.failed: StoreFailed | None = None
         self.messages = self.bytes = 0
-        self._probe_at = 0.0
+        self._told: StoreFailed | None = None
 
     @classmethod
     async def open(cls, store: Store, total_bytes: int) -> "Archive":
@@ -122,8 +121,8 @@ class Archive:
     def remember(self, key: str, part: str, data: bytes) -> None:
         self._write([StatePart(key, part, data)], lambda _: None)
 
-    def sweep(self, now: float) -> None:
-        """Write down what was learned of tags; see whether a store that failed works again."""
+    def sweep(self) -> None:
+        """Write down what was learned of tags; see whether the store takes messages."""
         fresh = self.shared.tags.take_fresh()
         if fresh:
             seen = [
@@ -131,29 +130,26 @@ class Archive:
                 for digest, (at, accepted, until) in fresh.items()
             ]
             self._write(list(seen), lambda _: None)
-        if self.failed is not None and now >= self._probe_at:
-            self._probe_at = now + PROBE_S
-            self._write([StatePart(NODE, "probe", b"")], lambda _: None)
+        self._judge()
 
     # Inside
 
     def _write(self, records: list[Record], then: Callable[[bool], None]) -> None:
         def done(failed: StoreFailed | None) -> None:
-            self._note(failed)
+            self._judge()
             then(failed is None)
 
         self.store.write(records, done)
 
-    def _note(self, failed: StoreFailed | None) -> None:
-        if failed is not None and self.failed is None:
-            log.event("error", "store-failed", reason=failed.reason, detail=failed.detail)
-        elif failed is None and self.failed is not None:
-            log.event("info", "store-works-again")
-        self.failed = failed
-        self._judge()
-
     def _judge(self) -> None:
-        self.shared.can_store = self.failed is None and self.bytes < self.total_bytes
+        failed = self.store.failed
+        if (failed is None) != (self._told is None):
+            if failed is not None:
+                log.event("error", "store-takes-nothing", reason=failed.reason, detail=failed.detail)
+            else:
+                log.event("info", "store-takes-messages-again")
+        self._told = failed
+        self.shared.can_store = failed is None and self.bytes < self.total_bytes
 
     def _stored(self, key: str, driver: "Driver", entry: OutboxEntry, durable: bool) -> None:
         if durable:
@@ -187,8 +183,20 @@ class Archive:
             log.event("error", "outbox-unreadable", charger=driver.charger_id, reason=str(error))
             driver.tell(ev.EntriesFetched(None))
             return
+        if not found:
+            await self._recount(key)
         entries = [Entry(one.number, one.time, one.version, one.action, one.raw) for one in found]
         driver.tell(ev.EntriesFetched(tuple(entries)))
+
+    async def _recount(self, key: str) -> None:
+        """The disk holds less than was thought: what was damaged is in quarantine."""
+        with suppress(StoreError):
+            usage = next((one for one in await self.store.outbox_usage() if one.charger == key), None)
+            gone = self.waiting.pop(key, Waiting())
+            self.messages -= gone.messages
+            self.bytes -= gone.size
+            if usage is not None:
+                self._count(usage)
 
 
 def _parts(key: str, parts: tuple[tuple[str, bytes], ...]) -> list[Record]:

@@ -63,8 +63,9 @@ class Driver:
     `key` is its registry key; `offer` is what its charger last asked for, or what is known of it from before;
     `credential` is a digest of the charger's Authorization header, b"" when it had none; `address` is
     the charger's IP address; `version` is what the charger speaks, `backend_version` what the backend does;
-    `connected_at` is in seconds since 1970. `is_arriving`: a charger's handshake is under way. `redial_at` is
-    when another link to the backend may be tried, `redial_s` how long the wait before that was.
+    `connected_at` is in seconds since 1970. `is_arriving`: a charger's handshake is under way. `is_wanted`:
+    somebody wants a link in the name of a charger that is not there. `redial_at` is when another link to the
+    backend may be tried, `redial_s` how long the wait before that was.
     """
 
     __slots__ = (
@@ -76,6 +77,7 @@ class Driver:
         "connected_at",
         "credential",
         "is_arriving",
+        "is_wanted",
         "key",
         "linked_at",
         "offer",
@@ -92,7 +94,7 @@ class Driver:
         self.offer = offer
         self.address = ""
         self.credential = b""
-        self.is_arriving = False
+        self.is_arriving = self.is_wanted = False
         self.redial_at = self.redial_s = self.linked_at = 0.0
         self.session = session
         self.world = world

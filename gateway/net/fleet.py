@@ -6,7 +6,7 @@ from collections import Counter, deque
 from collections.abc import Callable
 from functools import partial
 from time import monotonic, process_time
-from typing import Any, Protocol
+from typing import Protocol
 
 from gateway.config import Config
 from gateway.net.archive import Archive
@@ -15,10 +15,11 @@ from gateway.net.busy import MalformedShare
 from gateway.net.driver import Driver
 from gateway.net.duplicates import Duplicates
 from gateway.net.gate import Admission, Gate
-from gateway.net.handshake import Offer, registry_key
+from gateway.net.handshake import Offer
 from gateway.net.limits import link_limits, session_settings
 from gateway.net.link import Link
 from gateway.net.pacer import Pacer
+from gateway.net.parking import Parking
 from gateway.net.relinker import Relinker
 from gateway.net.tasks import spawn
 from gateway.observe import log
@@ -74,12 +75,11 @@ class Fleet:
         self.addresses: Counter[str] = Counter()
         self.is_closing = False
         self.gate = Gate(self)
+        self.parking = Parking(self)
         self._keeper = keeper
         self._epochs = 0
-        self._numbers = 0
-        self._retries: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._duplicates = Duplicates(self)
-        self._relinker = Relinker(self)
+        self.relinker = Relinker(self)
         self._malformed = MalformedShare(config.limits.malformed_per_s)
         self._ended: dict[str, asyncio.Event] = {}
         self._doubts: deque[float] = deque(maxlen=DOUBTS)
@@ -127,7 +127,7 @@ class Fleet:
 
     def relink(self, driver: Driver) -> None:
         """The driver wants a link to the backend as soon as one can be had."""
-        self._relinker.want(driver)
+        self.relinker.want(driver)
 
     def _epoch(self) -> int:
         self._epochs += 1
@@ -173,20 +173,7 @@ class Fleet:
         self._keeper.keep(driver.charger_id, driver.session, flagged, done)
 
     def retried(self, driver: Driver, retried: ef.Retried) -> None:
-        waiting = self._retries.pop(retried.number, None)
-        if waiting is not None and not waiting.done():
-            waiting.set_result({"delivered": retried.delivered, "outcome": retried.outcome})
-
-    async def retry(self, charger_id: str, raw: bytes) -> dict[str, Any]:
-        """Send a kept message of a charger to its backend; `delivered` and, for people, `outcome`."""
-        driver = self.drivers.get(registry_key(charger_id))
-        if driver is None:
-            return {"delivered": False, "outcome": "the charger is not connected; retry when it is"}
-        self._numbers += 1
-        waiting: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
-        self._retries[self._numbers] = waiting
-        driver.tell(ev.RetryWanted(self._numbers, raw))
-        return await waiting
+        self.parking.retried(retried)
 
     def doubt_backend(self, driver: Driver, reason: str) -> None:
         """Without a buffer the first doubt counts; with one, several within a short time."""
@@ -245,8 +232,8 @@ class Fleet:
             self.left(driver)
         if self.drivers.get(driver.key) is not driver:
             return
-        if driver.backend is None and self._relinker.needs(driver):
-            self._relinker.want(driver)
+        if driver.backend is None and self.relinker.needs(driver):
+            self.relinker.want(driver)
         elif driver.backend is None and driver.charger is None and not driver.is_arriving:
             self.remove(driver)
 
@@ -274,7 +261,7 @@ class Fleet:
         self._sweep()
         spawn(self.backend.check(), "first look at the backend")
         if self.archive is not None and self.config.outage.deliver_for_absent:
-            spawn(self.gate.park_all(), "chargers with something to deliver")
+            spawn(self.parking.fill(), "chargers with something to deliver")
 
     def _sweep(self) -> None:
         loop = asyncio.get_running_loop()
@@ -284,9 +271,9 @@ class Fleet:
         self.backend.sweep(now)
         self._malformed.look(now, process_time())
         self._duplicates.sweep(now)
-        self._relinker.sweep(now)
+        self.relinker.sweep(now)
         if self.archive is not None:
-            self.archive.sweep(now)
+            self.archive.sweep()
             self.outages.sweep(now)
         self._sweeper = loop.call_later(SWEEP_S, self._sweep)
 

@@ -70,17 +70,17 @@ class Gate:
     def __init__(self, fleet: "Fleet") -> None:
         self._fleet = fleet
         self._left: dict[str, _Left] = {}
-        self._arriving: set[str] = set()
+        self.arriving: set[str] = set()
         self._links: dict[str, LinkFacts] = {}
         self._memories: dict[str, bytes] = {}
 
     async def admit(self, offer: Offer, address: str) -> Admission:
         """A driver for the charger, with a link to the backend if that is there. Raises Refusal."""
         key = offer.registry_key
-        if key in self._arriving:
+        if key in self.arriving:
             raise Refusal(409, "duplicate", "a charger with this id is just connecting", 5)
         self._check_room()
-        self._arriving.add(key)
+        self.arriving.add(key)
         try:
             driver = self._fleet.drivers.get(key) or await self._new_driver(offer)
             self._arrives(driver, offer, address)
@@ -90,7 +90,7 @@ class Gate:
                 self.abandon(driver)
                 raise _refusal(error) from None
         finally:
-            self._arriving.discard(key)
+            self.arriving.discard(key)
 
     def _arrives(self, driver: Driver, offer: Offer, address: str) -> None:
         self._fleet.drivers[driver.key] = driver
@@ -113,7 +113,7 @@ class Gate:
 
     async def _linked(self, driver: Driver, offer: Offer) -> Admission:
         fleet = self._fleet
-        spoken = self._spoken(offer)
+        spoken = self.spoken(offer)
         if driver.session.backend.is_open and driver.version in dict(offer.versions):
             return self._admitted(driver, dict(offer.versions)[driver.version])
         if driver.backend is not None:
@@ -127,19 +127,19 @@ class Gate:
             if entry is None:
                 raise
             version, token = entry
-            self._agree(driver, version, next(there for here, there, _ in spoken if here is version))
+            self.agree(driver, version, next(there for here, there, _ in spoken if here is version))
             driver.tell(ev.BackendAway())
             fleet.relink(driver)
             return self._admitted(driver, token, has_link=False)
         if fleet.is_closing and driver.backend is not None:
             driver.backend.close(SERVICE_RESTART, "the gateway restarts")
             raise Refusal(503, "overload", "the gateway is stopping", 10)
-        self._agree(driver, next(here for here, other, _ in spoken if other is there), there)
+        self.agree(driver, next(here for here, other, _ in spoken if other is there), there)
         driver.linked_at = monotonic()
         self._note(driver, offer, token)
         return self._admitted(driver, token)
 
-    def _spoken(self, offer: Offer) -> list[tuple[Version, Version, str]]:
+    def spoken(self, offer: Offer) -> list[tuple[Version, Version, str]]:
         """What the charger and the backend may speak, and the charger's token for it, the best first.
 
         Versions that both speak; only where there is none, the first pair that can be translated.
@@ -155,7 +155,7 @@ class Gate:
         ]
         return pairs[:1]
 
-    def _agree(self, driver: Driver, version: Version, there: Version) -> None:
+    def agree(self, driver: Driver, version: Version, there: Version) -> None:
         """The charger speaks `version` and the backend `there`."""
         session = driver.session
         if driver.version is not version or driver.backend_version is not there:
@@ -218,35 +218,6 @@ class Gate:
         versions = dict(offer.versions)
         return (facts.version, versions[facts.version]) if facts.version in versions else offer.versions[0]
 
-    async def park_all(self) -> None:
-        """After a start: drivers for chargers that left something to deliver and need no password for it."""
-        archive = self._fleet.archive
-        assert archive is not None
-        for key in list(archive.waiting):
-            if key in self._fleet.drivers or key in self._arriving:
-                continue
-            self._arriving.add(key)
-            try:
-                await self._park(key)
-            except StoreError as error:
-                log.event("error", "outbox-unreadable", charger=key, reason=str(error))
-            finally:
-                self._arriving.discard(key)
-
-    async def _park(self, key: str) -> None:
-        fleet = self._fleet
-        assert fleet.archive is not None
-        known = await fleet.archive.known(key)
-        facts = _facts_in(known)
-        if facts is None or (facts.credential and fleet.config.backend.password is None):
-            return
-        offer = Offer(facts.charger_id, ((facts.version, facts.token),), "")
-        driver = self._driver(offer, known)
-        spoken = self._spoken(offer)
-        self._agree(driver, facts.version, spoken[0][1])
-        fleet.drivers[key] = driver
-        fleet.relink(driver)
-
     # Drivers
 
     async def _new_driver(self, offer: Offer) -> Driver:
@@ -257,12 +228,12 @@ class Gate:
             except StoreError as error:
                 log.event("error", "store-unreadable", charger=offer.charger_id, reason=str(error))
                 raise Refusal(503, "overload", "the gateway cannot read its store at present", 30) from None
-        return self._driver(offer, known)
+        return self.driver(offer, known)
 
-    def _driver(self, offer: Offer, known: Known) -> Driver:
+    def driver(self, offer: Offer, known: Known) -> Driver:
         fleet, key = self._fleet, offer.registry_key
         left = self._left.pop(key, None) or _Left(History(), _station_in(known))
-        facts = _facts_in(known)
+        facts = facts_in(known)
         if facts is not None:
             self._links[key] = facts
         self._memories[key] = known.parts.get("translate", b"")
@@ -309,7 +280,7 @@ def _distance(version: Version, there: Version) -> int:
     return abs(order.index(version) - order.index(there))
 
 
-def _facts_in(known: Known) -> LinkFacts | None:
+def facts_in(known: Known) -> LinkFacts | None:
     data = known.parts.get("link")
     return msgspec.json.decode(data, type=LinkFacts) if data else None
 

@@ -35,7 +35,8 @@ class Relinker:
         buffer = driver.session.buffer
         if buffer is None or self._fleet.is_closing or driver.is_arriving:
             return False
-        return driver.charger is not None or (buffer.owes and buffer.settings.delivers_for_absent)
+        owes = buffer.owes and buffer.settings.delivers_for_absent
+        return driver.charger is not None or owes or driver.is_wanted
 
     def want(self, driver: "Driver") -> None:
         """Its link is gone: try again after a pause that grows while links do not last."""

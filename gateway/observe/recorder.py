@@ -208,7 +208,7 @@ class Recorder:
 
     def _note(self, failed: StoreFailed) -> None:
         self._tally.events["store-failed"] += 1
-        log.event("error", "store-failed", reason=failed.reason, detail=failed.detail, lasting=failed.lasting)
+        log.event("error", "store-failed", reason=failed.reason, detail=failed.detail)
 
     def _quarantine_is_full(self) -> bool:
         return (

@@ -1,5 +1,6 @@
 """JSON values whose numbers keep the text they were written with (`1.10` stays `1.10`)."""
 
+from decimal import Decimal
 from json.encoder import encode_basestring
 
 import msgspec
@@ -30,6 +31,8 @@ def number_text(value: object) -> str | None:
     """The literal text of a number in any of its forms, None for what is not a number."""
     if isinstance(value, Number):
         return value.text
+    if isinstance(value, Decimal):
+        return format(value, "f")
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return str(value)
@@ -52,6 +55,8 @@ def dumps(value: object) -> str:
             return "{" + ",".join([quote(key) + ":" + dumps(member) for key, member in value.items()]) + "}"
         case list():
             return "[" + ",".join([dumps(member) for member in value]) + "]"
+        case Decimal():
+            return format(value, "f")
         case _:
             return msgspec.json.encode(value).decode()
 

@@ -46,6 +46,12 @@ class Lessons:
     def __init__(self, buffer: "Buffer") -> None:
         self.buffer = buffer
 
+    def lacks_start(self, message: Message) -> bool:
+        """Whether a message belongs to a transaction that the backend has given no id."""
+        payload = payloads.of_call(message.frame) or {}
+        known = self.buffer.book.by_charger_id(payloads.transaction_of(message.action, payload))
+        return known is not None and known.backend_id is None
+
     def retried(self, call: Call, message: Message) -> None:
         """A person had a message sent again, and the backend took it: a start gives the rest a meaning."""
         if call.action != "StartTransaction":

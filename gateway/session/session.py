@@ -510,7 +510,7 @@ class ChargerSession:
         settings = self.settings
         if self.buffer is not None and calls is self.to_backend:
             limit = now + (self.buffer.settings.answer_after_s if call.billing else settings.call_timeout_s)
-            if self.buffer.book.is_mapped and call.billing:
+            if self.buffer.book.is_mapped and (call.billing or call.retry):
                 self.buffer.lessons.exchange_id(call)
         else:
             limit = now + (settings.answer_deadline_s if call.billing else settings.call_timeout_s)
@@ -713,6 +713,12 @@ class ChargerSession:
         if [message.type for message in messages] != [CALL]:
             return [Retried(event.number, False, "it still cannot be read as one CALL of this version")]
         message = messages[0]
+        if self.buffer is not None and self.buffer.lessons.lacks_start(message):
+            return [
+                Retried(
+                    event.number, False, "the backend does not know its transaction: retry the start first"
+                )
+            ]
         call = Call(message.id, message.action, message.action, message.frame, now, False, retry=event.number)
         self.to_backend.rename(call)
         self.to_backend.wait(call)

@@ -42,8 +42,12 @@ class MemoryStore:
     _last: int = 0
     _closed: bool = False
 
+    @property
+    def failed(self) -> StoreFailed | None:
+        return StoreFailed("closed", "the store is closed") if self._closed else self.failing
+
     def write(self, records: Sequence[Record], done: Done) -> None:
-        failed = StoreFailed("closed", "the store is closed") if self._closed else self.failing
+        failed = self.failed
         if failed is None:
             for record in records:
                 self._apply(record)

@@ -11,6 +11,15 @@ The promise
 - **Failure is a fact.** `done(StoreFailed)` means: do not count on it (a record may still turn up after a
   restart; a caller that sends it again must bear finding it twice). A failed write changes nothing that
   was durable before.
+- **Failure passes by itself.** `failed` says why new messages cannot be kept now; it costs nothing to ask. A
+  store that fails tries every few seconds whether the fault is over, also when nobody writes, and takes
+  writes again as soon as it is; nobody has to open it anew. What failed is not tried again by the store.
+- **A full disk can be emptied.** With `full`, a write that takes something away (`EntriesGone`,
+  `EntryMoved`, `Trimmed`) or only replaces (`StatePart`, `Outage`) is still carried out while that is
+  possible at all.
+- **Damage is never passed off as data.** An outbox entry or a part that is not, bit by bit, what was written
+  is not handed out: the entry goes to quarantine, the part is left out, and both are told. Of a broken file
+  everything readable is saved; a store never begins empty in silence.
 - **Never waits.** `write` returns at once, whatever the disk does. What waits is bounded; beyond the bound
   a write fails with `overloaded`.
 - One process writes to a store's directory at a time.
@@ -205,14 +214,12 @@ Record = (
 class StoreFailed(Struct, frozen=True):
     """A write is not durable.
 
-    `reason`: `full`, `busy`, `read-only`, `overloaded`, `closed`, `invalid` (these records cannot be kept;
-    others can), `corrupt` or `io`. `lasting`: this store takes no more writes; only opening it anew, which
-    checks what is on the disk, may help.
+    `reason`: `full`, `busy`, `read-only`, `corrupt`, `io` or `slow` of a store that fails; `overloaded`,
+    `invalid` (these records cannot be kept; others can) or `closed` of this write alone.
     """
 
     reason: str
     detail: str
-    lasting: bool = False
 
 
 Done = Callable[[StoreFailed | None], None]
@@ -280,7 +287,9 @@ class Reading(Protocol):
     async def usage(self) -> Usage: ...
 
     async def outbox(self, charger: str, after: int = 0, limit: int = 100) -> list[OutboxEntry]:
-        """A charger's entries in their order, those with a larger number than `after`."""
+        """A charger's entries in their order, those with a larger number than `after`; damaged ones are not
+        among them, and are gone from `outbox_usage`.
+        """
 
     async def outbox_usage(self) -> list[OutboxUsage]:
         """What waits, for every charger that has something waiting, by charger."""
@@ -297,6 +306,10 @@ class Reading(Protocol):
 
 class Store(Reading, Protocol):
     """See the module's text for the promise."""
+
+    @property
+    def failed(self) -> StoreFailed | None:
+        """Why new messages cannot be kept now; None when the last that was tried is durable."""
 
     def write(self, records: Sequence[Record], done: Done) -> None:
         """Keep `records`; `done` is called when they are durable, or are known not to be."""

@@ -5,23 +5,22 @@ can corrupt a database in WAL mode when one connection restarts the log while an
 a single connection this cannot happen, so those versions are safe here.
 
 The event loop hands work over through a queue and is called back once per commit. A commit carries what is
-waiting, up to `GROUP_ROWS` records; on a busy store commits are `GROUP_S` apart, on an idle one a write is
-committed at once.
+waiting, up to `GROUP_ROWS` records; on a busy store commits begin `GROUP_S` after the last one ended, on an
+idle one a write is committed at once. What the disk does with it is in `sqlite_disk`.
 """
 
 import asyncio
-import sqlite3
+import ctypes
 import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from os import close as close_descriptor
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
-from gateway.store import sqlite_file, sqlite_rows, sqlite_state
+from gateway.store import sqlite_rows, sqlite_state
 from gateway.store.protocol import (
     Done,
     FlagQuery,
@@ -39,19 +38,23 @@ from gateway.store.protocol import (
     Trimmed,
     Usage,
 )
+from gateway.store.sqlite_disk import Disk
+from gateway.store.sqlite_file import Told
 
-GROUP_ROWS = 64
+GROUP_ROWS = 1000
 GROUP_S = 0.010
 MAX_WAITING_ROWS = 20_000
 MAX_WAITING_BYTES = 64 * 1024 * 1024
-CHECKPOINT_BYTES = 4 * 1024 * 1024
-READ_S = 1.0
-SWITCH_S = 0.0001
+PROBE_S = 2.0
+STALLED_S = 5.0
+SWITCH_S = 0.000_010
 """How long the writer's thread waits before it demands Python's lock.
 
-A saturated event loop lets go of the lock and takes it back within microseconds, many times in Python's own
-5 ms; the writer would wait for seconds.
+A saturated event loop lets go of the lock and takes it back within microseconds, hundreds of times in
+Python's own 5 ms, and each time the wait begins anew; the writer would wait for seconds. It has to be shorter
+than what the loop does for one frame.
 """
+PR_SET_TIMERSLACK = 29  # prctl(2); Linux rounds a thread's waits up to 50 µs unless it asks for less
 RECORD_BYTES = 500  # about, without a raw message
 
 T = TypeVar("T")
@@ -78,34 +81,42 @@ class _Read:
 
 
 class SqliteStore:
-    """Keeps the promise of `gateway.store.protocol` with SQLite; made by `open`.
+    """Keeps the promise of `gateway.store.protocol` with SQLite; made by `open`."""
 
-    `moved_aside`: what became of a broken file that was found at the start, for a warning; else None.
-    """
-
-    def __init__(self, directory: Path) -> None:
-        self.moved_aside: Path | None = None
-        self._directory = directory
+    def __init__(self, directory: Path, told: Told) -> None:
         self._loop = asyncio.get_running_loop()
         self._queue: SimpleQueue[_Write | _Read] = SimpleQueue()
         self._waiting_rows = 0
         self._waiting_bytes = 0
+        self._waiting_since = 0.0
         self._closed = False
         self._failed: StoreFailed | None = None
-        self._db: sqlite3.Connection
-        self._lock = -1
+        self._told_failed: StoreFailed | None = None  # the writer's thread's own
+        self._disk = Disk(directory, lambda name, fields: self._call(told, name, fields))
         self._committed_at = 0.0
-        self._opened: asyncio.Future[None] = self._loop.create_future()
+        self._opened: asyncio.Future[StoreFailed | None] = self._loop.create_future()
         self._thread = threading.Thread(target=self._run, name="store", daemon=True)
 
     @classmethod
-    async def open(cls, directory: Path) -> "SqliteStore":
-        """The store in `directory`, which is made when it is missing. Errors: StoreError, with the cure."""
+    async def open(cls, directory: Path, told: Told = lambda name, fields: None) -> "SqliteStore":
+        """The store in `directory`, which is made when it is missing. Errors: StoreError, with the cure.
+
+        `told` hears of damage, on the event loop, now and later: `store-was-corrupt`, `store-log-damaged`,
+        `store-log-missing`, `store-file-missing`, `store-rows-damaged`, each with fields for a log.
+        """
         sys.setswitchinterval(min(SWITCH_S, sys.getswitchinterval()))
-        store = cls(directory)
+        store = cls(directory, told)
         store._thread.start()
-        await store._opened
+        store._failed = await store._opened
         return store
+
+    @property
+    def failed(self) -> StoreFailed | None:
+        if self._closed:
+            return StoreFailed("closed", "the store is closed")
+        if self._waiting_rows and self._loop.time() - self._waiting_since > STALLED_S:
+            return StoreFailed("slow", "the disk does not answer")
+        return self._failed
 
     def write(self, records: Sequence[Record], done: Done) -> None:
         work = _Write(records, done)
@@ -117,6 +128,8 @@ class SqliteStore:
         ):
             self._loop.call_soon(done, StoreFailed("overloaded", "more is waiting than the disk takes"))
         else:
+            if not self._waiting_rows:
+                self._waiting_since = self._loop.time()
             self._waiting_rows += len(records)
             self._waiting_bytes += work.size
             self._queue.put(work)
@@ -134,13 +147,13 @@ class SqliteStore:
         return await self._look_up(sqlite_rows.usage)
 
     async def outbox(self, charger: str, after: int = 0, limit: int = 100) -> list[OutboxEntry]:
-        return await self._look_up(sqlite_state.outbox, charger, after, limit)
+        return await self._ask_open(lambda: self._disk.outbox(charger, after, limit))
 
     async def outbox_usage(self) -> list[OutboxUsage]:
         return await self._look_up(sqlite_state.outbox_usage)
 
     async def state(self, charger: str) -> dict[str, bytes]:
-        return await self._look_up(sqlite_state.state, charger)
+        return await self._ask_open(lambda: self._disk.state(charger))
 
     async def tags(self) -> list[TagSeen]:
         return await self._look_up(sqlite_state.tags)
@@ -151,22 +164,29 @@ class SqliteStore:
     async def close(self) -> None:
         if not self._closed:
             self._closed = True
-            await self._ask(self._close, last=True)
+            await self._ask(self._disk.close, last=True)
             self._thread.join()
 
     # On the event loop
 
     async def _look_up(self, work: Callable[..., T], *parameters: Any) -> T:
+        return await self._ask_open(lambda: self._disk.read(lambda db: work(db, *parameters)))
+
+    async def _ask_open(self, work: Callable[[], T]) -> T:
         if self._closed:
             raise StoreError("the store is closed")
-        return await self._ask(lambda: self._bounded(lambda: work(self._db, *parameters)))
+        return await self._ask(work)
 
     async def _ask(self, work: Callable[[], T], last: bool = False) -> T:
         answer: asyncio.Future[T] = self._loop.create_future()
         self._queue.put(_Read(work, answer, last))
         return await answer
 
+    def _heard(self, failed: StoreFailed | None) -> None:
+        self._failed = failed
+
     def _settle(self, writes: list[_Write], failures: list[StoreFailed | None]) -> None:
+        self._waiting_since = self._loop.time()
         for write, failed in zip(writes, failures, strict=True):
             self._waiting_rows -= len(write.records)
             self._waiting_bytes -= write.size
@@ -180,87 +200,66 @@ class SqliteStore:
     # On the writer's thread
 
     def _run(self) -> None:
+        with suppress(AttributeError, OSError):
+            ctypes.CDLL(None).prctl(PR_SET_TIMERSLACK, 1)
         if not self._answer(_Read(self._open, self._opened)):
             return
         read: _Read | None = None
         while read is None or not read.last:
             writes, read = self._gather()
             if writes:
-                self._call(self._settle, writes, self._commit(writes))
-                self._tidy(writes)
+                failures = self._disk.commit([write.records for write in writes])
+                self._committed_at = time.monotonic()
+                self._tell()
+                self._call(self._settle, writes, failures)
+                self._disk.tidy(
+                    sum(len(write.records) for write in writes),
+                    sum(write.size for write in writes),
+                    any(isinstance(record, Trimmed) for write in writes for record in write.records),
+                )
+            elif read is None:
+                self._disk.probe()
             if read:
                 self._answer(read)
+            self._tell()
+
+    def _tell(self) -> None:
+        """Let the event loop know how the disk is, when that has changed."""
+        if self._disk.failed is not self._told_failed:
+            self._told_failed = self._disk.failed
+            self._call(self._heard, self._told_failed)
+
+    def _open(self) -> StoreFailed | None:
+        self._disk.open()
+        self._told_failed = self._disk.failed
+        return self._told_failed
 
     def _gather(self) -> tuple[list[_Write], _Read | None]:
-        """What the next commit takes, and the question that has to wait for it, if one came."""
-        work = self._queue.get()
+        """What the next commit takes, and the question that has to wait for it, if one came.
+
+        Nothing at all: the disk fails, and nobody has written for a while. As long as it fails everything
+        that waits is taken at once, so that each hears of it as soon as the first.
+        """
+        failing = self._disk.failed is not None
+        try:
+            work = self._queue.get(timeout=PROBE_S if failing else None)
+        except Empty:
+            return [], None
+        early_s = self._committed_at + GROUP_S - time.monotonic()
+        if early_s > 0 and isinstance(work, _Write) and self._queue.qsize() < GROUP_ROWS:
+            time.sleep(early_s)  # not waiting for each: waking up costs the event loop more than the commit
         writes: list[_Write] = []
         rows = 0
-        until = self._committed_at + GROUP_S
         while isinstance(work, _Write):
             writes.append(work)
             rows += len(work.records)
-            if rows >= GROUP_ROWS:
+            if rows >= GROUP_ROWS and not failing:
                 return writes, None
             try:
-                work = self._queue.get(timeout=max(0.0, until - time.monotonic()))
+                work = self._queue.get_nowait()
             except Empty:
                 return writes, None
         return writes, work
-
-    def _commit(self, writes: list[_Write]) -> list[StoreFailed | None]:
-        """One failure or None for each write. One that cannot be kept does not take others with it."""
-        failed = self._transaction([record for write in writes for record in write.records])
-        self._committed_at = time.monotonic()
-        if failed is not None and failed.reason == "invalid" and len(writes) > 1:
-            return [self._transaction(write.records) for write in writes]
-        return [failed] * len(writes)
-
-    def _transaction(self, records: Sequence[Record]) -> StoreFailed | None:
-        if self._failed is not None:
-            return self._failed
-        try:
-            self._db.execute("BEGIN IMMEDIATE")
-            sqlite_rows.apply(self._db, records)
-            self._db.execute("COMMIT")
-        except Exception as error:
-            with suppress(sqlite3.Error):
-                self._db.rollback()
-            return self._note(error)
-        return None
-
-    def _note(self, error: Exception) -> StoreFailed:
-        """The failure as a fact. After a lasting one nothing more is written: the kernel may have dropped
-        what it could not sync, and a second try would succeed without it.
-        """
-        failed = _fact(error)
-        if failed.lasting:
-            self._failed = failed
-        return failed
-
-    def _tidy(self, writes: list[_Write]) -> None:
-        """Give pages back after a trim, and fold the log into the file when it has grown."""
-        try:
-            if self._failed is None and any(isinstance(r, Trimmed) for w in writes for r in w.records):
-                self._db.executescript("PRAGMA incremental_vacuum(500)")  # `execute` frees one page
-            log = self._directory / f"{sqlite_file.NAME}-wal"
-            if self._failed is None and log.stat().st_size > CHECKPOINT_BYTES:
-                self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
-        except (sqlite3.Error, OSError) as error:
-            self._note(error)
-
-    def _bounded(self, work: Callable[[], T]) -> T:
-        """`work`, given up after `READ_S`: writes wait behind it."""
-        until = time.monotonic() + READ_S
-        self._db.set_progress_handler(lambda: time.monotonic() > until, 10_000)
-        try:
-            return work()
-        except sqlite3.Error as error:
-            if error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
-                raise StoreError("takes too long; ask by charger, code, brand or a shorter time") from None
-            raise StoreError(f"the store cannot be read: {error}") from None
-        finally:
-            self._db.set_progress_handler(None, 0)
 
     def _answer(self, read: _Read) -> bool:
         """Whether there was an answer other than an error."""
@@ -270,20 +269,6 @@ class SqliteStore:
             result, error = None, fault
         self._call(_resolve, read.answer, result, error)
         return error is None
-
-    def _open(self) -> None:
-        sqlite_file.make_directory(self._directory)
-        self._lock = sqlite_file.lock(self._directory)
-        try:
-            self._db, self.moved_aside = sqlite_file.open_checked(self._directory)
-        except StoreError:
-            close_descriptor(self._lock)
-            raise
-
-    def _close(self) -> None:
-        with suppress(sqlite3.Error):
-            self._db.close()  # checkpoints and removes the log
-        close_descriptor(self._lock)
 
     def _call(self, function: Callable[..., None], *parameters: Any) -> None:
         with suppress(RuntimeError):  # the loop is closed: nobody is left to hear it
@@ -307,25 +292,3 @@ def _resolve(answer: asyncio.Future[Any], result: Any, error: Exception | None) 
         answer.set_result(result)
     else:
         answer.set_exception(error)
-
-
-def _fact(error: Exception) -> StoreFailed:
-    """What a failed transaction means to whoever asked for it."""
-    detail = f"{getattr(error, 'sqlite_errorname', type(error).__name__)}: {error}"
-    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_MISMATCH)  # without one, Python refused a value
-    reason = _REASONS.get(code & 0xFF, "io")
-    return StoreFailed(reason, detail, lasting=reason in ("io", "corrupt"))
-
-
-_REASONS = {
-    sqlite3.SQLITE_FULL: "full",
-    sqlite3.SQLITE_BUSY: "busy",
-    sqlite3.SQLITE_LOCKED: "busy",
-    sqlite3.SQLITE_READONLY: "read-only",
-    sqlite3.SQLITE_PERM: "read-only",
-    sqlite3.SQLITE_CORRUPT: "corrupt",
-    sqlite3.SQLITE_NOTADB: "corrupt",
-    sqlite3.SQLITE_CONSTRAINT: "invalid",
-    sqlite3.SQLITE_MISMATCH: "invalid",
-    sqlite3.SQLITE_TOOBIG: "invalid",
-}

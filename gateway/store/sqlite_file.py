@@ -4,7 +4,7 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,6 +13,11 @@ from gateway.store.protocol import StoreError
 NAME = "gateway.db"
 LOCK_NAME = "gateway.lock"
 BUSY_TIMEOUT_S = 2
+PAGE_BYTES = 4096
+STATEMENTS_KEPT = 512
+
+Told = Callable[[str, dict[str, object]], None]
+"""Hears of damage: the name of an event and its fields."""
 
 
 def lock(directory: Path) -> int:
@@ -37,30 +42,11 @@ def lock(directory: Path) -> int:
 def make_directory(directory: Path) -> None:
     """Make sure the directory is there; a new one is for its owner alone."""
     try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not directory.is_dir():
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            sync_directory(directory.parent)
     except OSError as error:
         raise StoreError(f"{directory}: {error.strerror}; give a directory the gateway may make") from None
-
-
-def open_checked(directory: Path) -> tuple[sqlite3.Connection, Path | None]:
-    """The database in `directory`, made or migrated as needed, and checked.
-
-    A broken file is moved aside, never deleted, and a new one begun; its new name is returned. Errors:
-    StoreError when the file can be read by others, is from a newer gateway, or cannot be opened.
-    """
-    path = directory / NAME
-    aside = None
-    try:
-        if path.exists():
-            _check_mode(path)
-            if not _is_sound(path):
-                aside = _move_aside(path)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-        return _open(path), aside
-    except OSError as error:
-        raise StoreError(f"{path}: {error.strerror}; give a directory the gateway may write to") from None
-    except sqlite3.Error as error:
-        raise StoreError(f"{path}: {error}") from None
 
 
 def open_read_only(directory: Path) -> sqlite3.Connection:
@@ -79,19 +65,112 @@ def open_read_only(directory: Path) -> sqlite3.Connection:
     return db
 
 
-def _open(path: Path) -> sqlite3.Connection:
-    db = sqlite3.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT_S)
+def opened(path: Path) -> sqlite3.Connection:
+    """The database at `path`, made or migrated as needed. Errors: OSError, sqlite3.Error, StoreError."""
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    db = sqlite3.connect(
+        path, isolation_level=None, timeout=BUSY_TIMEOUT_S, cached_statements=STATEMENTS_KEPT
+    )
     try:
         _set_up(db)
         _migrate(db, path)
+        sync_directory(path.parent)  # else a loss of power might undo that files were made or removed
     except BaseException:
         db.close()
         raise
     return db
 
 
+def touch(db: sqlite3.Connection) -> None:
+    """Write something that changes nothing, within the transaction that is open."""
+    db.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+
+
+def abandon(db: sqlite3.Connection, directory: Path) -> None:
+    """Close after a failure, writing nothing more.
+
+    The last connection to close copies the log into the file, without looking at the sums of what it copies.
+    One that may only read is kept open longer, which is not able to.
+    """
+    with suppress(sqlite3.Error):
+        db.rollback()
+    witness = None
+    with suppress(sqlite3.Error):
+        witness = sqlite3.connect(f"{(directory / NAME).absolute().as_uri()}?mode=ro", uri=True)
+        witness.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone()
+    with suppress(sqlite3.Error):
+        db.close()
+    if witness is not None:
+        with suppress(sqlite3.Error):
+            witness.close()
+
+
+def check_mode(path: Path) -> None:
+    """Errors: StoreError when others may read or write the file."""
+    if path.stat().st_mode & 0o077:
+        raise StoreError(f"{path}: others can read or write it; see who did, then: chmod 600 {path}")
+
+
+def is_sound(path: Path, thorough: bool = False) -> bool:
+    """SQLite's own checks: of every page, and that each row of what will be billed is found by its index; if
+    `thorough`, of every row. Not sound means damaged; anything else that fails is an sqlite3.Error.
+    """
+    try:
+        with closing(sqlite3.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT_S)) as db:
+            tables = db.execute("SELECT name FROM sqlite_schema WHERE name IN ('outbox', 'state')").fetchall()
+            checks = ["quick_check(1)", *(f"integrity_check({table})" for (table,) in tables)]
+            return all(
+                db.execute(f"PRAGMA {check}").fetchone() == ("ok",)
+                for check in (["integrity_check(1)"] if thorough else checks)
+            )
+    except sqlite3.DatabaseError as error:
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            return False
+        raise
+    except UnicodeDecodeError:  # the text of an error that quotes what is damaged
+        return False
+
+
+def lenient_text(raw: bytes) -> str:
+    """Text whatever its bytes are, for files that may be damaged."""
+    return raw.decode(errors="replace")
+
+
+def is_file(directory: Path, inode: int) -> bool:
+    """Whether the database is still the file with that number."""
+    try:
+        return (directory / NAME).stat().st_ino == inode
+    except OSError:
+        return False
+
+
+def aside(path: Path) -> Path:
+    """A name for a broken file to be kept under."""
+    return path.with_name(f"{path.name}.broken-{datetime.now(UTC):%Y%m%dT%H%M%S%f}")
+
+
+def move_aside(path: Path) -> Path:
+    """Rename the database and what belongs to it; its log goes first, so that it never meets a new file."""
+    new = aside(path)
+    for suffix in ("-wal", "-shm", ""):
+        part = Path(f"{path}{suffix}")
+        if part.exists():
+            part.rename(f"{new}{suffix}")
+    return new
+
+
+def sync_directory(directory: Path) -> None:
+    """Make names durable."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def _set_up(db: sqlite3.Connection) -> None:
     for setting in (
+        f"page_size = {PAGE_BYTES}",
         "auto_vacuum = INCREMENTAL",  # before the first table is made
         "journal_mode = WAL",
         "synchronous = FULL",  # each commit is synced; NORMAL would lose the last ones with the power
@@ -101,34 +180,6 @@ def _set_up(db: sqlite3.Connection) -> None:
         "cell_size_check = ON",
     ):
         db.execute(f"PRAGMA {setting}")
-
-
-def _check_mode(path: Path) -> None:
-    if path.stat().st_mode & 0o077:
-        raise StoreError(f"{path}: others can read or write it; see who did, then: chmod 600 {path}")
-
-
-def _is_sound(path: Path) -> bool:
-    """SQLite's own quick check. Not sound means damaged; anything else that fails is an sqlite3.Error."""
-    try:
-        with closing(sqlite3.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT_S)) as db:
-            (found,) = db.execute("PRAGMA quick_check(1)").fetchone()
-            return bool(found == "ok")
-    except sqlite3.DatabaseError as error:
-        if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-            return False
-        raise
-
-
-def _move_aside(path: Path) -> Path:
-    """Rename the database and what belongs to it; its log goes first, so that it never meets a new file."""
-    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
-    aside = path.with_name(f"{path.name}.broken-{stamp}")
-    for suffix in ("-wal", "-shm", ""):
-        part = Path(f"{path}{suffix}")
-        if part.exists():
-            part.rename(f"{aside}{suffix}")
-    return aside
 
 
 def _migrate(db: sqlite3.Connection, path: Path) -> None:
@@ -175,13 +226,14 @@ def _add_outbox_and_state(db: sqlite3.Connection) -> None:
     db.execute("""
         CREATE TABLE outbox (
             charger TEXT NOT NULL, number INTEGER NOT NULL, time REAL NOT NULL, version TEXT NOT NULL,
-            action TEXT NOT NULL, raw_bytes INTEGER NOT NULL, raw BLOB NOT NULL
+            action TEXT NOT NULL, raw_bytes INTEGER NOT NULL, crc INTEGER NOT NULL, raw BLOB NOT NULL
         ) STRICT""")
     db.execute("CREATE UNIQUE INDEX outbox_by_charger ON outbox (charger, number)")
     db.execute("CREATE INDEX outbox_usage ON outbox (charger, time, raw_bytes, number)")
     db.execute("""
         CREATE TABLE state (
-            charger TEXT NOT NULL, part TEXT NOT NULL, data BLOB NOT NULL, UNIQUE (charger, part)
+            charger TEXT NOT NULL, part TEXT NOT NULL, crc INTEGER NOT NULL, data BLOB NOT NULL,
+            UNIQUE (charger, part)
         ) STRICT""")
     db.execute("CREATE TABLE tags (digest BLOB PRIMARY KEY, time REAL NOT NULL, data BLOB NOT NULL) STRICT")
     db.execute("CREATE INDEX tags_by_time ON tags (time)")

@@ -36,6 +36,9 @@ _ENTRY_COLUMNS = (
     "carries_revenue", "state", "outcome",
 )  # fmt: skip
 
+DAMAGED = "store-damaged"
+"""The flag of a quarantined message that is not what was once kept."""
+
 # The order in which quarantine goes when there is too much of it; what has the last rank stays.
 _SETTLED, _WITHOUT_REVENUE, _REVENUE = 0, 1, 2
 
@@ -94,9 +97,14 @@ def _entries(db: sqlite3.Connection, conditions: list[tuple[str, Any]], limit: i
 
 
 def _entry(row: dict[str, Any]) -> QuarantineEntry:
+    """What can be read of a row whose bytes are damaged is for a person to see, too."""
+    try:
+        flags, state = tuple(orjson.loads(row["flags"])), EntryState(row["state"])
+    except ValueError:
+        flags, state = (DAMAGED,), EntryState.OPEN
     row |= {
-        "flags": tuple(orjson.loads(row["flags"])),
-        "state": EntryState(row["state"]),
+        "flags": flags,
+        "state": state,
         "carries_revenue": bool(row["carries_revenue"]),
     }
     return QuarantineEntry(**row)

@@ -2,6 +2,7 @@
 
 import sqlite3
 from typing import Any
+from zlib import crc32
 
 from gateway.store.protocol import (
     EntriesGone,
@@ -12,21 +13,34 @@ from gateway.store.protocol import (
     TagSeen,
     Trimmed,
 )
-from gateway.store.sqlite_statements import insert, select, text
+from gateway.store.sqlite_statements import delete, insert, select, text
 
 _ENTRY_COLUMNS = ("charger", "number", "time", "version", "action", "raw")
+_PART_COLUMNS = ("charger", "part", "data")
+CHECKED = {"outbox": _ENTRY_COLUMNS, "state": _PART_COLUMNS}
+"""Tables whose rows carry a sum, and what it is taken over: what will be billed, and to whom."""
+
 _OUTAGE_COLUMNS = ("backend", "begin", "end", "reason", "chargers", "messages", "energy_wh")
 
 
-def outbox(db: sqlite3.Connection, charger: str, after: int, limit: int) -> list[OutboxEntry]:
+def outbox(
+    db: sqlite3.Connection, charger: str, after: int, limit: int
+) -> tuple[list[OutboxEntry], list[OutboxEntry]]:
+    """A charger's entries, and those whose sum is wrong: they are not what was kept."""
     found = select(
         db,
-        f"SELECT {', '.join(_ENTRY_COLUMNS)} FROM outbox",
+        f"SELECT {', '.join(_ENTRY_COLUMNS)}, crc FROM outbox",
         [("charger = ?", text(charger)), ("number > ?", after)],
         "number",
         limit,
     )
-    return [OutboxEntry(**row) for row in found]
+    sound: list[OutboxEntry] = []
+    damaged: list[OutboxEntry] = []
+    for row in found:
+        intact = is_sound("outbox", row)
+        del row["crc"]
+        (sound if intact else damaged).append(OutboxEntry(**row))
+    return sound, damaged
 
 
 def outbox_usage(db: sqlite3.Connection) -> list[OutboxUsage]:
@@ -37,8 +51,18 @@ def outbox_usage(db: sqlite3.Connection) -> list[OutboxUsage]:
     return [OutboxUsage(*row) for row in rows]
 
 
-def state(db: sqlite3.Connection, charger: str) -> dict[str, bytes]:
-    return dict(db.execute("SELECT part, data FROM state WHERE charger = ?", [text(charger)]).fetchall())
+def state(db: sqlite3.Connection, charger: str) -> tuple[dict[str, bytes], list[str]]:
+    """A charger's parts, and the names of those whose sum is wrong."""
+    columns = f"SELECT {', '.join(_PART_COLUMNS)}, crc FROM state"
+    found = select(db, columns, [("charger = ?", text(charger))], "part", -1)
+    sound = {row["part"]: row["data"] for row in found if is_sound("state", row)}
+    return sound, [row["part"] for row in found if row["part"] not in sound]
+
+
+def is_sound(table: str, row: dict[str, Any]) -> bool:
+    """Whether a row of one of the `CHECKED` tables, by column name, is as it was written."""
+    values = [row[column] for column in CHECKED[table]]
+    return isinstance(values[-1], bytes) and bool(_crc(values) == row["crc"])
 
 
 def tags(db: sqlite3.Connection) -> list[TagSeen]:
@@ -51,27 +75,30 @@ def outages(db: sqlite3.Connection, limit: int) -> list[Outage]:
 
 
 def add_outbox(db: sqlite3.Connection, records: list[OutboxEntry]) -> None:
-    columns = [*_ENTRY_COLUMNS, "raw_bytes"]
-    rows = [
-        [*(text(getattr(record, column)) for column in _ENTRY_COLUMNS), record.record_bytes]
-        for record in records
-    ]
+    columns = [*_ENTRY_COLUMNS, "raw_bytes", "crc"]
+    rows: list[list[Any]] = []
+    for record in records:
+        raw = record.raw
+        row = [
+            text(record.charger), record.number, float(record.time),
+            text(record.version), text(record.action), raw,
+        ]  # fmt: skip
+        rows.append([*row, len(raw), _crc(row)])
     insert(db, "outbox", columns, rows, " ON CONFLICT (charger, number) DO NOTHING")
 
 
 def remove_outbox(db: sqlite3.Connection, records: list[EntriesGone]) -> None:
     gone = [[text(record.charger), number] for record in records for number in record.numbers]
-    db.executemany("DELETE FROM outbox WHERE charger = ? AND number = ?", gone)
+    delete(db, "outbox", ("charger", "number"), gone)
 
 
 def set_parts(db: sqlite3.Connection, records: list[StatePart]) -> None:
     last = {(record.charger, record.part): record.data for record in records}
     rows: list[list[Any]] = [[text(charger), part, data] for (charger, part), data in last.items()]
-    update = " ON CONFLICT (charger, part) DO UPDATE SET data = excluded.data"
-    insert(db, "state", ("charger", "part", "data"), [row for row in rows if row[2]], update)
-    db.executemany(
-        "DELETE FROM state WHERE charger = ? AND part = ?", [row[:2] for row in rows if not row[2]]
-    )
+    update = " ON CONFLICT (charger, part) DO UPDATE SET data = excluded.data, crc = excluded.crc"
+    full = [[*row, _crc(row)] for row in rows if row[2]]
+    insert(db, "state", (*_PART_COLUMNS, "crc"), full, update)
+    delete(db, "state", ("charger", "part"), [row[:2] for row in rows if not row[2]])
 
 
 def add_tags(db: sqlite3.Connection, records: list[TagSeen]) -> None:
@@ -93,3 +120,8 @@ def trim(db: sqlite3.Connection, bounds: Trimmed) -> None:
         " (SELECT begin FROM outages ORDER BY begin DESC LIMIT ?))",
         [bounds.outages],
     )
+
+
+def _crc(values: list[Any]) -> int:
+    """A sum over values as they are kept; the last is bytes."""
+    return crc32(values[-1], crc32(repr(values[:-1]).encode(errors="backslashreplace")))

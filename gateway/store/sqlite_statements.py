@@ -4,11 +4,11 @@ Parameters only; no statement contains a peer's text.
 """
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import Any
 
-_ROWS_PER_STATEMENT = (256, 32, 4, 1)
+_ROWS_PER_STATEMENT = 128
 
 
 def select(
@@ -27,16 +27,33 @@ def select(
 def insert(
     db: sqlite3.Connection, table: str, columns: Sequence[str], rows: list[list[Any]], rest: str = ""
 ) -> None:
-    """Many rows with each statement: after every statement the thread has to win Python's lock back from a
-    busy event loop, which may take 5 ms.
+    for values, parameters in _few(rows):
+        db.execute(f"INSERT INTO {table} ({', '.join(columns)}) {values}{rest}", parameters)
+
+
+def delete(db: sqlite3.Connection, table: str, columns: Sequence[str], rows: list[list[Any]]) -> None:
+    """Remove what has these values in `columns`, of which there is an index.
+
+    `CROSS JOIN` has SQLite look up each; it would read the whole table for `(a, b) IN (VALUES …)`.
     """
-    place = f"({', '.join('?' * len(columns))})"
-    begin = 0
-    for size in _ROWS_PER_STATEMENT:
-        statement = f"INSERT INTO {table} ({', '.join(columns)}) VALUES {', '.join([place] * size)}{rest}"
-        while len(rows) - begin >= size:
-            db.execute(statement, list(chain.from_iterable(rows[begin : begin + size])))
-            begin += size
+    same = " AND ".join(f"{table}.{column} = gone.column{n}" for n, column in enumerate(columns, 1))
+    for values, parameters in _few(rows):
+        db.execute(
+            f"DELETE FROM {table} WHERE rowid IN"
+            f" (SELECT {table}.rowid FROM ({values}) AS gone CROSS JOIN {table} ON {same})",
+            parameters,
+        )
+
+
+def _few(rows: list[list[Any]]) -> Iterator[tuple[str, list[Any]]]:
+    """`VALUES (?, …), …` and its parameters, for all rows at once or few times.
+
+    After every statement the thread has to win Python's lock back from the event loop.
+    """
+    for begin in range(0, len(rows), _ROWS_PER_STATEMENT):
+        some = rows[begin : begin + _ROWS_PER_STATEMENT]
+        place = f"({', '.join('?' * len(some[0]))})"
+        yield f"VALUES {', '.join([place] * len(some))}", list(chain.from_iterable(some))
 
 
 def text(value: Any) -> Any:

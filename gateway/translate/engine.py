@@ -46,7 +46,7 @@ from gateway.translate.rules import (
     Undelivered,
     Wait,
 )
-from gateway.translate.values import given_out, taken_in
+from gateway.translate.values import taken_in
 
 TRIGGER_S = 30.0
 
@@ -201,16 +201,17 @@ class Engine:
 
     def tell_backend(self, action: str, payload: Payload, live: bool = True) -> None:
         """Send a CALL whose answer changes nothing."""
-        self.spawn(_told(Ask(BACKEND, action, payload, live)), now=True)
+        self._begin(_told(Ask(BACKEND, action, payload, live)), _ignore, True)
 
     def tell_charger(self, action: str, payload: Payload) -> None:
         """Send a CALL whose answer changes nothing."""
-        self.spawn(_told(Ask(CHARGER, action, payload)), now=True)
+        self._begin(_told(Ask(CHARGER, action, payload)), _ignore, True)
 
-    def spawn(self, steps: Steps, now: bool = False) -> None:
-        """Start steps of their own: at once, or after the answer to what is being handled."""
+    def spawn(self, steps: Steps, now: bool = False, only_asked: bool = False) -> None:
+        """Start steps of their own: at once, or after what is being handled is answered."""
         if now:
-            self._begin(steps, _ignore, False)
+            self.changed = True
+            self._begin(steps, _ignore, only_asked)
         else:
             self._spawned.append(steps)
 
@@ -249,10 +250,11 @@ class Engine:
             return
         known = structs.replace(call, payload=payload)
         outcome = self.answered_before(known) if isinstance(known, ChargerCall) else None
-        self._begin(rule.handler(self, known) if outcome is None else outcome, finish, rule.stateless)
+        self.changed = self.changed or not rule.stateless
+        produced = rule.handler(self, known) if outcome is None else outcome
+        self._begin(produced, finish, rule.stateless or rule.only_asked)
 
     def _begin(self, produced: Outcome | Steps, finish: Callable[[Outcome], None], stateless: bool) -> None:
-        self.changed = self.changed or not stateless
         if isinstance(produced, Generator):
             self._advance(_Task(produced, finish, stateless), None)
         else:
@@ -280,9 +282,9 @@ class Engine:
         self._tokens += 1
         self._tasks[self._tokens] = task
         if ask.end is BACKEND:
-            self._orders.append(ToBackend(self._tokens, ask.action, given_out(payload), ask.live))
+            self._orders.append(ToBackend(self._tokens, ask.action, payload, ask.live))
         else:
-            self._orders.append(ToCharger(self._tokens, ask.action, given_out(payload)))
+            self._orders.append(ToCharger(self._tokens, ask.action, payload))
 
     def _answered(self, token: int, answer: Answer, now: float, version: Version) -> list[Order]:
         self.now = now
@@ -330,7 +332,7 @@ class Engine:
         self._orders += losses
         if got is None:
             return Refused("InternalError", "the answer cannot be said in this version")
-        return given_out(got)  # type: ignore[no-any-return]
+        return got
 
 
 def _told(ask: Ask) -> Steps:

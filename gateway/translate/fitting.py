@@ -12,7 +12,7 @@ from gateway.ocpp.schema import Deviation, Kind, Node, deviations, differences, 
 from gateway.ocpp.values import Path, path_text
 from gateway.translate.losses import Loss, lost
 from gateway.translate.port import Lost, Payload
-from gateway.translate.values import compact, given_out, zoned
+from gateway.translate.values import compact, zoned
 
 _BAD: Final = object()
 
@@ -24,7 +24,7 @@ def fitted(
     node = schema(version, action, is_request)
     if node is None:
         return None, [lost(Loss.PAYLOAD_INVALID, action)]
-    if not deviations(version, action, is_request, given_out(payload)):
+    if not deviations(version, action, is_request, payload):
         return payload, []
     losses: list[Lost] = []
     got = _fitted(node, payload, (), losses)
@@ -38,7 +38,7 @@ def _fitted(node: Node, value: Any, path: Path, losses: list[Lost]) -> Any:
         return _object(node, value, path, losses)
     if node.type == "array" and isinstance(value, list):
         return _array(node, value, path, losses)
-    deviation = next(differences(node, given_out(value), path), None)
+    deviation = next(differences(node, value, path), None)
     if deviation is None:
         return value
     if deviation.kind is Kind.DATE_TIME and (time := zoned(value)) is not None:

@@ -17,6 +17,7 @@ KEPT_S = 30 * 86_400.0
 
 ENDED_KEPT = 64
 CACHED_TOKENS = 1000
+TRANSACTIONS_KEPT = 256
 LONGEST_ALIASES = 1000
 
 
@@ -32,19 +33,19 @@ class Transaction(Struct, omit_defaults=True):
     """One transaction: `id16` and `id201` are its two names.
 
     `state`: `pre` (no start in 1.6 yet), `wait_id` (its id of 1.6 is not known yet), `active`, `deauth` (no
-    longer authorised), `ended`, `void` (ended without having started in 1.6). A translator for 1.6 chargers
-    uses `active` and `ended` only.
+    longer authorised), `ended` (without `id16` it never started in 1.6). A translator for 1.6 chargers uses
+    `active` and `ended` only.
 
     `seq_next` is what its next event of 2.x gets; `last_seq` the highest that came in one. `answers` are
     what a 2.x charger heard, by seqNo; `start_answer` and `stop_answer` what a 1.6 charger did. `start_key`
     and `stop_key` name the message that made them, so that a repetition is known.
 
-    Of a 2.x charger: `received` are the seqNos that were answered, as ranges from and to. `start` is the
-    StartTransaction, `start_sent` whether it is out without an answer (`stop_sent`: StopTransaction),
-    `start_seq` the event that it answers, `start_is_all` whether that became nothing else. `grace_until` is
-    when it is stopped without its end, `stopped_early` whether that happened, `stopped_at` and `stop_wh`
-    what StopTransaction said. `stop_wanted`: the charger is to be asked to stop it; `unlocking`: it is
-    being stopped for an UnlockConnector.
+    Of a 2.x charger: `begun_at` is the timestamp of its Started event, `received` are the seqNos that were
+    answered, as ranges from and to. `start` is the StartTransaction, `start_sent` whether it is out without
+    an answer (`stop_sent`: StopTransaction), `start_seq` the event that it answers, `start_is_all` whether
+    that became nothing else. `grace_until` is when it is stopped without its end, `stopped_early` whether
+    that happened, `stopped_at` and `stop_wh` what StopTransaction said. `stop_wanted`: the charger is to be
+    asked to stop it; `unlocking`: it is being stopped for an UnlockConnector.
     """
 
     id201: str
@@ -81,6 +82,7 @@ class Transaction(Struct, omit_defaults=True):
     auth_end: Payload | None = None
     answers: dict[str, Payload] = {}
     notes: Payload = {}
+    begun_at: str = ""
     received: list[list[int]] = []
     start: Payload | None = None
     start_sent: bool = False
@@ -310,7 +312,8 @@ class Memory(Struct, omit_defaults=True):
         )
 
     def forget_old(self, now: float) -> None:
-        """Keep ended transactions for 30 days and no more of them than is bearable."""
+        """Keep ended transactions for 30 days, and no more of any than is bearable."""
+        del self.transactions[:-TRANSACTIONS_KEPT]
         ended = [tx for tx in self.transactions if not tx.is_open]
         spare = {id(tx) for tx in ended[: max(0, len(ended) - ENDED_KEPT)]}
         spare |= {id(tx) for tx in ended if tx.ended_at and now - tx.ended_at > KEPT_S}

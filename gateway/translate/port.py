@@ -16,7 +16,7 @@ from msgspec import Struct
 from gateway.ocpp.message import Version
 
 Payload = dict[str, Any]
-"""A payload as JSON value; numbers are `gateway.ocpp.values.Number` where their text matters, else plain."""
+"""A payload as JSON value; numbers that are not whole may be `gateway.ocpp.values.Number` or `Decimal`."""
 
 
 class Refused(Struct, frozen=True, gc=False):

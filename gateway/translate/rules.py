@@ -62,7 +62,8 @@ class How(StrEnum):
 class Rule(Struct, frozen=True):
     """How one action is handled, for the engine and for the page that lists all of them.
 
-    `becomes` names the messages of the other version. `stateless`: nothing is remembered of it.
+    `becomes` names the messages of the other version. `stateless`: nothing is remembered
+    of it; `only_asked`: of the answers to what it asks nothing is remembered that must survive.
     """
 
     handler: Callable[..., Outcome | Steps]
@@ -70,6 +71,7 @@ class Rule(Struct, frozen=True):
     becomes: str
     losses: tuple[Loss, ...] = ()
     stateless: bool = False
+    only_asked: bool = False
 
 
 class Rules:
@@ -83,12 +85,18 @@ class Rules:
             self.backend_calls |= part.backend_calls
 
     def charger_call(
-        self, action: str, how: How, becomes: str = "", *losses: Loss, stateless: bool = False
+        self,
+        action: str,
+        how: How,
+        becomes: str = "",
+        *losses: Loss,
+        stateless: bool = False,
+        only_asked: bool = False,
     ) -> Callable[[ChargerHandler], ChargerHandler]:
         """The function below handles this CALL of the charger."""
 
         def registered(handler: ChargerHandler) -> ChargerHandler:
-            self.charger_calls[action] = Rule(handler, how, becomes, losses, stateless)
+            self.charger_calls[action] = Rule(handler, how, becomes, losses, stateless, only_asked)
             return handler
 
         return registered

@@ -11,7 +11,6 @@ from gateway.translate.losses import Loss
 from gateway.translate.memory import LONGEST_ALIASES, Memory, remember
 from gateway.translate.port import Payload, Severity
 from gateway.translate.tables import AUTHORISATION
-from gateway.translate.values import given_out
 
 LONGEST_TAG: Final = 20
 
@@ -76,7 +75,7 @@ def id_tag_info(t: Engine, info: Payload, path: str, narrowed: Severity = Severi
         made["parentIdTag"] = tag_of(t, info["groupIdToken"], f"{path}.groupIdToken")
     for key in _DROPPED:
         if key in info:
-            t.lose(Loss.FIELD_DROPPED, f"{path}.{key}", dumps(given_out(info[key])))
+            t.lose(Loss.FIELD_DROPPED, f"{path}.{key}", dumps(info[key]))
     if "evseId" in info:
         severity = Severity.WARN if status == "Accepted" else Severity.INFO
         t.lose(Loss.FIELD_DROPPED, f"{path}.evseId", dumps(info["evseId"]), severity=severity)

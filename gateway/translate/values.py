@@ -16,8 +16,6 @@ from gateway.ocpp.values import Number, dumps
 _MOST_DIGITS: Final = 30
 _TENTH: Final = Decimal("0.1")
 
-_json = msgspec.json.Decoder(float_hook=Decimal)
-
 
 def taken_in(value: Any) -> Any:
     """A JSON value as translators work with it; a number beyond all bounds stays `Number`."""
@@ -43,17 +41,7 @@ def _exact(number: Number) -> "int | Decimal | Number":
     return exact if exact.adjusted() >= -_MOST_DIGITS else 0
 
 
-def given_out(value: Any) -> Any:
-    """A translator's value as JSON value: decimals as `Number`, written without exponent."""
-    match value:
-        case dict():
-            return {key: given_out(member) for key, member in value.items()}
-        case list():
-            return [given_out(member) for member in value]
-        case Decimal():
-            return Number(format(value, "f"))
-        case _:
-            return value
+_json: Final = msgspec.json.Decoder(float_hook=lambda text: _exact(Number(text)))
 
 
 def parsed(text: str) -> Any:
@@ -66,7 +54,7 @@ def parsed(text: str) -> Any:
 
 def compact(value: Any) -> str:
     """A value as compact JSON text."""
-    return dumps(given_out(value))
+    return dumps(value)
 
 
 def decimal(text: str) -> Decimal | None:
@@ -122,7 +110,7 @@ def seconds(text: str) -> float:
 
 def digest(*parts: object) -> str:
     """A short name of a content: equal for equal parts."""
-    return sha256(dumps(given_out(list(parts))).encode()).hexdigest()[:32]
+    return sha256(dumps(list(parts)).encode()).hexdigest()[:32]
 
 
 def uuid_of(*parts: object) -> str:

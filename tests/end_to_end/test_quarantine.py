@@ -1,14 +1,11 @@
 """Messages in quarantine are looked up, tried again, discarded and exported, by command and API."""
 
 import json
-from asyncio import to_thread
 from base64 import b64decode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
-from urllib.error import HTTPError
-from urllib.request import Request, urlopen
 
 import pytest
 from commands import command, quarantined
@@ -45,16 +42,6 @@ async def state_of(node: Gateway, entry: dict[str, Any]) -> tuple[str, str]:
     return now["state"], now["outcome"]
 
 
-def post(url: str, content: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-    """Status and content of the answer."""
-    request = Request(url, json.dumps(content).encode(), {"Content-Type": "application/json"})
-    try:
-        with urlopen(request, timeout=10) as answer:
-            return answer.status, json.load(answer)
-    except HTTPError as refusal:
-        return refusal.code, json.load(refusal)
-
-
 def test_a_retry_delivers_what_the_present_mode_can_read(tmp_path: Path) -> None:
     async def test() -> None:
         async with backend(ANSWERS) as cpms, with_one_kept(tmp_path, cpms) as (node, entry):
@@ -77,20 +64,44 @@ def test_a_retry_delivers_what_the_present_mode_can_read(tmp_path: Path) -> None
     run(test)
 
 
-def test_a_retry_says_when_the_charger_is_away_and_works_when_it_is_back(tmp_path: Path) -> None:
+def test_a_retry_for_a_charger_that_is_not_there_goes_over_a_link_in_its_name(tmp_path: Path) -> None:
     async def test() -> None:
         async with backend(ANSWERS) as cpms, with_one_kept(tmp_path, cpms) as (node, entry):
-            url = f"{node.admin}/api/v1/quarantine/{entry['id']}/retry"
+            told = await command("quarantine", "retry", entry["id"], "--admin", node.admin)
+            assert told.status == 0
+            link = await cpms.peer("CP1", number=1)
+            assert [json.loads(frame)[2] for frame in link.wire.received] == ["MeterValues"]
+            await until(lambda: link.closed, "end of the link that nobody needs any more")
+
+    run(test)
+
+
+def test_a_retry_says_when_no_link_can_be_opened_and_works_when_the_charger_is_back(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with backend(ANSWERS) as cpms, gateway(tmp_path, cpms.url, tables=STRICT) as node:
+            async with connect(
+                f"{node.url}/CP1",
+                subprotocols=["ocpp1.6"],
+                compression=None,
+                proxy=None,
+                additional_headers={"Authorization": "Basic Q1AxOnBhc3N3b3Jk"},
+            ) as socket:
+                await socket.send(HOPELESS, text=True)
+                await socket.recv()
+            entry = await quarantined(node, "CP1")
             told = await command("quarantine", "retry", entry["id"], "--admin", node.admin)
             assert told.status == 1
             assert "the charger is not connected" in told.out
             assert (await state_of(node, entry))[0] == "retried"
+            repaired = tmp_path / "repaired.json"
+            repaired.write_bytes(VALUES_AS_TEXT.replace(b'"connectorId":"1"', b'"connectorId":1'))
             async with charger(f"{node.url}/CP1", "ocpp1.6"):
+                told = await command(
+                    *("quarantine", "retry", entry["id"], "--repaired", repaired, "--admin", node.admin)
+                )
+                assert told.status == 0, told.out + told.err
                 link = await cpms.peer("CP1", number=1)
-                status, answer = await to_thread(post, url, {})
-                assert (status, answer["state"]) == (200, "delivered")
-                assert [json.loads(frame)[2] for frame in link.wire.received] == ["MeterValues"]
-                assert (await to_thread(post, url, {}))[0] == 409
+                assert [json.loads(frame)[2:] for frame in link.wire.received] == [REPAIRED]
 
     run(test)
 

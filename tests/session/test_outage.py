@@ -13,6 +13,7 @@ from gateway.session.effects import (
     DoubtBackend,
     FetchEntries,
     Noted,
+    Retried,
     SendToBackend,
     SendToCharger,
     Verdict,
@@ -500,3 +501,18 @@ def test_every_step_of_an_outage_is_noted():
         "entry-delivered",
         "outbox-drained",
     ]
+
+
+def test_a_kept_stop_is_not_sent_again_before_its_start_was_and_then_with_the_backends_id():
+    s = away()
+    s.charger_sends(start("m1")).happens(ev.EntryStored(1, True))
+    s.session.buffer.book.transactions[0].refused = True
+    s.happens(ev.BackendOpened(2)).effects.clear()
+    s.happens(ev.RetryWanted(1, stop("m2", FIRST_ID)))
+    s.then(Retried(1, False, "the backend does not know its transaction: retry the start first"))
+    s.happens(ev.RetryWanted(2, start("m1")))
+    sent = json.loads(s.effects[-1].data)
+    s.backend_sends(start_result(sent[1], 42))
+    s.effects.clear()
+    s.happens(ev.RetryWanted(3, stop("m2", FIRST_ID)))
+    assert json.loads(s.effects[-1].data)[3]["transactionId"] == 42

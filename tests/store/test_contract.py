@@ -314,3 +314,12 @@ async def test_an_outage_is_written_again_as_it_grows_and_the_oldest_go_first(st
     assert (await store.outages())[1] == ended
     await kept(store, bounds(outages=1))
     assert [outage.begin for outage in await store.outages()] == [5.0]
+
+
+@on_each_store
+async def test_a_store_says_whether_it_takes_messages(store):
+    assert store.failed is None
+    await kept(store, waiting(1))
+    assert store.failed is None
+    await store.close()
+    assert store.failed.reason == "closed"

@@ -172,6 +172,37 @@ STATUSES = {
     ),
 }
 
+STATUSES |= {
+    "after a boot every connector is told again": scene(
+        call("BootNotification", {"chargePointVendor": "V", "chargePointModel": "M"}),
+        up("BootNotification", {"chargingStation": {"vendorName": "V", "model": "M"}, "reason": "PowerUp"}),
+        ok({"status": "Accepted", "currentTime": AT, "interval": 60}),
+        answered({"status": "Accepted", "currentTime": AT, "interval": 60}),
+        call("StatusNotification", status("Available"), "c2"),
+        [answered({}, "c2"), up("StatusNotification", connector_status("Available"), "g2")],
+        ok(id_="g2"),
+        status16={"1": "Available"},
+        status201={"1.1": "Available"},
+    ),
+    "a state that came before the backend accepted the charger": scene(
+        call("StatusNotification", {"connectorId": 1, "errorCode": "NoError", "status": "Available"}),
+        answered({}),
+        call("Authorize", {"idTag": "MEMBER-1"}, "c2"),
+        answered({"idTagInfo": {"status": "Invalid"}}, "c2"),
+        wants("RequestStopTransaction", {"transactionId": ID}),
+        told(refused("CSNotAccepted")),
+        registration="Pending",
+        tx=[transaction()],
+    ),
+    "a charger that has told of no connector": scene(
+        wants("UnlockConnector", {"evseId": 2, "connectorId": 1}),
+        down("UnlockConnector", {"connectorId": 2}),
+        says({"status": "Unlocked"}),
+        told({"status": "Unlocked"}),
+        topology=[],
+    ),
+}
+
 TRANSACTIONS = {
     "a repeated start hears the same": scene(
         call("StartTransaction", START),

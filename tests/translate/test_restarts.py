@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.translate.scenes import scene
+from tests.translate.scenes import scene, transaction
 from tests.vectors.world import World
 
 TAG = "04A2B3C4D5E680"
@@ -95,3 +95,17 @@ def test_killed_at_any_point_it_is_told_the_same(kill_after):
     assert told(ledger.events) == told(UNDISTURBED.events)
     numbers = [event["seqNo"] for event in ledger.events]
     assert numbers == sorted(numbers)
+
+
+def test_a_reading_is_written_down_once():
+    world = World(scene(tx=[transaction()]))
+    translator = world.translator
+    payload = {"connectorId": 1, "transactionId": 1001, "meterValue": [reading(1100, 5)]}
+    world.receives("cs", [2, "c1", "MeterValues", payload])
+    assert translator.changed
+    translator.changed = False
+    world.receives("be", [3, world.sent[-1][1][1], {}])
+    assert not translator.changed
+    world.receives("cs", [2, "c2", "Heartbeat", {}])
+    world.receives("be", [3, world.sent[-1][1][1], {"currentTime": at(6)}])
+    assert not translator.changed

@@ -11,9 +11,17 @@ from tests.vectors.world import awaiting
 VECTORS = {vector["name"]: vector for vector in load(Path(__file__).with_name("vectors.jsonl"))}
 ALONE = {name: vector for name, vector in VECTORS.items() if not awaiting(vector)}
 
+DISPUTED = {
+    "D48-sendlocallist": "the charger refuses the list, so its version is not the last accepted one",
+    "D70-costmsg-runningcost": "the loss it names is of a member that the message does not have",
+}
+"""Vectors whose expectation cannot be: what is wrong with it."""
+
 
 @pytest.mark.parametrize("name", VECTORS)
-def test_vector(name):
+def test_vector(name, request):
+    if name in DISPUTED:
+        request.applymarker(pytest.mark.xfail(reason=DISPUTED[name], strict=True))
     play(VECTORS[name])
 
 

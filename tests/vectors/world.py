@@ -301,9 +301,10 @@ class World:
         stored.heard_at = self.now
         self.send_answer("cs", stored.call.id, answer)
 
-    def local_answer(self, stored: Stored) -> Payload:  # noqa: PLR0911
+    def local_answer(self, stored: Stored, unknown: str = "") -> Payload:  # noqa: PLR0911
+        """What the charger hears from the gateway; `unknown` is what an unknown token is worth."""
         call = stored.call
-        authorised = self.local_authorisation()
+        authorised = self.local_authorisation(call.payload, unknown)
         stored.accepted = authorised == "Accepted"
         now = moment_text(self.now)
         match call.action:
@@ -328,8 +329,15 @@ class World:
             case _:
                 return {}
 
-    def local_authorisation(self) -> str:
-        return "Accepted" if self.config.get("offline_unknown_id") == "accept" else "Invalid"
+    def local_authorisation(self, payload: Payload, unknown: str) -> str:
+        """What the backend said last about the token, else by the policy."""
+        memory = memories.decoded(self.snapshot())
+        tag = payload.get("idTag") or payload.get("idToken", {}).get("idToken", "")
+        if (known := memory.authorisations.get(tag.casefold())) is not None:
+            return str(known.info["status"])
+        if self.config.get("offline_unknown_id") == "accept":
+            return "Accepted"
+        return unknown or "Invalid"
 
     # Orders
 
@@ -358,7 +366,7 @@ class World:
             if stored not in self.outbox:
                 self.outbox.appendleft(stored)
             if not stored.heard:
-                self.hear(stored, self.local_answer(stored))
+                self.hear(stored, self.local_answer(stored, unknown="Accepted"))
             if self.up["be"]:
                 self.retry_at = self.now + self.config.get("tx_retry_ms", 30000) / 1000
             return

@@ -7,6 +7,7 @@ from gateway.translate.charger16_backend201.common import failed
 from gateway.translate.charger16_backend201.status import flush
 from gateway.translate.engine import BACKEND, Ask, Engine, How, Outcome, Rules, Steps, Undelivered
 from gateway.translate.losses import Loss
+from gateway.translate.memory import remember
 from gateway.translate.port import ChargerCall, Payload, Refused
 from gateway.translate.values import moment_text
 
@@ -40,6 +41,7 @@ def _registered(t: Engine, answer: Payload) -> Payload:
         t.lose(Loss.STATUSINFO_DROPPED, "statusInfo", answer["statusInfo"]["reasonCode"])
     if memory.registration == "Accepted":
         memory.boot_reason = ""
+        memory.status201 = {}  # after a boot the backend wants to hear every connector again
         memory.pending_reset = None
         memory.held_reset = ""
         if memory.firmware is not None and memory.firmware.last in ("Installing", "Installed"):
@@ -106,7 +108,8 @@ def shielded(t: Engine, call: ChargerCall) -> Outcome:
     if call.action in _REVENUE:
         return Undelivered(Refused("GenericError", "the backend has not accepted this charger"))
     if call.action == "StatusNotification":
-        t.memory.cached[str(call.payload["connectorId"])] = call.payload
+        at = call.payload.get("timestamp") or moment_text(call.received_at)
+        remember(t.memory.cached, str(call.payload["connectorId"]), call.payload | {"timestamp": at})
         return {}
     if call.action == "Authorize":
         return {"idTagInfo": local_info(t, call.payload["idTag"])}

@@ -7,6 +7,7 @@ from gateway.translate.charger16_backend201.common import (
     NOT_THERE,
     because,
     capability,
+    connector_of,
     connectors_of,
     flat_of,
     not_supported,
@@ -77,9 +78,7 @@ def change_availability(t: Engine, call: BackendCall) -> Outcome | Steps:
     evse = call.payload.get("evse")
     if evse is None or evse["id"] == 0:
         return _availability(t, [0], call.payload["operationalStatus"])
-    places = connectors_of(t, evse["id"])
-    if "connectorId" in evse:
-        places = [place for place in places if place.connector == evse["connectorId"]]
+    places = [p for p in connectors_of(t, evse["id"]) if evse.get("connectorId") in (None, p.connector)]
     if not places:
         return rejected("UnknownEvse")
     return _availability(t, [place.flat for place in places], call.payload["operationalStatus"])
@@ -104,7 +103,7 @@ def _availability(t: Engine, flats: list[int], kind: str) -> Steps:
 @rules.backend_call("UnlockConnector", How.TRANSLATED, "UnlockConnector")
 def unlock_connector(t: Engine, call: BackendCall) -> Outcome | Steps:
     """1.6 would end a transaction to unlock; 2.0.1 refuses, and so does the gateway."""
-    place = t.memory.place_of(call.payload["evseId"], call.payload["connectorId"])
+    place = connector_of(t, call.payload["evseId"], call.payload["connectorId"])
     if place is None:
         return {"status": "UnknownConnector"}
     if t.memory.open_on(flat=place.flat):
@@ -147,7 +146,7 @@ def trigger_message(t: Engine, call: BackendCall) -> Outcome | Steps:
     evse = call.payload.get("evse", {})
     id_, flat = evse.get("id", 0), None
     if id_:
-        place = t.memory.place_of(id_, evse.get("connectorId"))
+        place = connector_of(t, id_, evse.get("connectorId"))
         if place is None:
             return rejected("UnknownEvse")
         flat = place.flat if "connectorId" in evse else flat_of(t, id_)

@@ -11,6 +11,8 @@ UNSUPPORTED: Final = "UnsupportedRequest"
 NO_ANSWER: Final = Refused("GenericError", "no answer from charging station")
 BACKEND_SILENT: Final = Refused("GenericError", "the backend did not answer")
 
+MOST_CONNECTORS: Final = 64
+
 NOT_THERE: Final = ("NotImplemented", "NotSupported")
 NOT_UNDERSTOOD: Final = (*NOT_THERE, "FormationViolation", "FormatViolation")
 
@@ -73,14 +75,24 @@ def place_at(t: Engine, flat: int) -> Place:
     if t.memory.place_of(flat) is None and not t.policies.one_evse:
         evse = flat
     place = Place(flat, evse, connector)
+    if len(t.memory.topology) >= MOST_CONNECTORS:
+        return place
     t.memory.topology.append(place)
     t.lose(Loss.TOPOLOGY_EXTENDED, "connectorId", str(flat), f"{evse}.{connector}")
     return place
 
 
 def connectors_of(t: Engine, evse: int) -> list[Place]:
-    """The connectors of an EVSE."""
+    """The connectors of an EVSE; while the charger has told of none, that of the same number."""
+    if not t.memory.topology and evse > 0:
+        return [Place(evse, evse, 1)]
     return [place for place in t.memory.topology if place.evse == evse]
+
+
+def connector_of(t: Engine, evse: int, connector: int | None = None) -> Place | None:
+    """One connector of an EVSE, the first if none is named; None when there is no such."""
+    places = connectors_of(t, evse)
+    return next((place for place in places if connector in (None, place.connector)), None)
 
 
 def flat_of(t: Engine, evse: int) -> int | None:

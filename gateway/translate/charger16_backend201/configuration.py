@@ -5,7 +5,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from gateway.translate.charger16_backend201.common import NO_ANSWER, configured
+from gateway.translate.charger16_backend201.common import NO_ANSWER, configured, connector_of
 from gateway.translate.charger16_backend201.device_model import (
     PROFILES_KEY,
     Item,
@@ -75,12 +75,12 @@ def _found(t: Engine, asked: Payload, path: str) -> Wanted:
         return wanted if not instance else wanted.settle("UnknownVariable")
     evse = component.get("evse", {}).get("id", 0)
     if variable["name"] == "PhaseRotation" and name in ("EVSE", "ChargingStation"):
-        place = t.memory.place_of(evse) if name == "EVSE" else None
+        place = connector_of(t, evse) if name == "EVSE" else None
         if name == "EVSE" and place is None:
             return wanted.settle("UnknownComponent")
         wanted.known, wanted.flat = KEY_NAMED["connectorphaserotation"], place.flat if place else 0
     elif (name, variable["name"]) == ("FiscalMetering", "PublicKey") and evse:
-        place = t.memory.place_of(evse)
+        place = connector_of(t, evse)
         wanted.key = f"MeterPublicKey{place.flat if place else evse}"
         return wanted
     else:

@@ -14,6 +14,7 @@ OWN: Final = "own "
 """How keys of events begin that no message of the charger waits for."""
 
 _UNKNOWN_SKEW_S: Final = 60.0
+_UNSENT_KEPT: Final = 500
 
 Delivery = Generator[Ask, Answer, Payload | Undelivered]
 
@@ -49,6 +50,8 @@ def deliver(t: Engine, key: str, made: list[Payload], action: str = "Transaction
     answer, or that the backend has not processed them all.
     """
     events = t.memory.unsent.setdefault(key, [Event(action, payload) for payload in made])
+    if len(t.memory.unsent) > _UNSENT_KEPT:  # of messages that will never be delivered
+        del t.memory.unsent[next(iter(t.memory.unsent))]
     answer: Answer = {}
     for waiting in events:
         if waiting.acknowledged:
@@ -75,14 +78,14 @@ def tell_own(t: Engine, tx: Transaction, payload: Payload) -> None:
     """Send an event that no message of the charger waits for."""
     key = f"{OWN}{tx.id201} {payload['seqNo']}"
     t.memory.unsent[key] = [Event("TransactionEvent", payload)]
-    t.spawn(_own(t, key), now=True)
+    t.spawn(_own(t, key), now=True, only_asked=True)
 
 
 def resend_own(t: Engine) -> None:
     """Send what got no answer, unless something older of the same transaction waits for delivery."""
     for key, events in list(t.memory.unsent.items()):
         if key.startswith(OWN) and not events[0].acknowledged and not _is_behind(t, events[0]):
-            t.spawn(_own(t, key), now=True)
+            t.spawn(_own(t, key), now=True, only_asked=True)
 
 
 def _own(t: Engine, key: str) -> Steps:

@@ -28,6 +28,7 @@ _OF_NO_TRANSACTION: Final = ("Sample.Clock", "Interruption.Begin", "Interruption
     Loss.LATE_METERVALUES,
     Loss.UNKNOWN_TX,
     Loss.DUPLICATE,
+    only_asked=True,
 )
 def meter_values(t: Engine, call: ChargerCall) -> Outcome | Steps:
     """Readings: one event per instant of the transaction they belong to."""
@@ -44,7 +45,7 @@ def meter_values(t: Engine, call: ChargerCall) -> Outcome | Steps:
         return {}
     evse = evse_of(t, asked["connectorId"])
     if (wh := last_register_wh(values)) is not None:
-        t.memory.last_register[str(asked["connectorId"])] = wh
+        remember(t.memory.last_register, str(asked["connectorId"]), wh)
     tx = None if t.trigger_taken("MeterValues", evse) else _transaction(t, asked)
     if tx is None:
         return _tell(t, key, [{"evseId": evse, "meterValue": values}], "MeterValues")

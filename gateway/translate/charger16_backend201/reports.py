@@ -2,7 +2,14 @@
 
 from typing import Any, Final
 
-from gateway.translate.charger16_backend201.common import because, configured, evse_of, rejected
+from gateway.translate.charger16_backend201.common import (
+    MOST_CONNECTORS,
+    because,
+    configured,
+    evse_of,
+    place_at,
+    rejected,
+)
 from gateway.translate.charger16_backend201.configuration import all_items, learn, read_keys
 from gateway.translate.charger16_backend201.device_model import Item, synthesised
 from gateway.translate.engine import BACKEND, CHARGER, Ask, Engine, How, Outcome, Rules, Steps
@@ -69,6 +76,7 @@ def _tell(t: Engine, wanted: Payload) -> Steps:
         if isinstance(answer, dict):
             entries = answer.get("configurationKey", [])
             learn(t, answer)
+            _discover(t)
             entries += yield from _cut_short(t, entries)
         else:
             t.lose(Loss.PEER_INCOMPLETE, "GetConfiguration")
@@ -83,6 +91,14 @@ def _tell(t: Engine, wanted: Payload) -> Steps:
             told["reportData"] = page
         yield Ask(BACKEND, "NotifyReport", told)
     return {}
+
+
+def _discover(t: Engine) -> None:
+    """A charger that has told of no connector yet has as many as it says."""
+    number = configured(t, "NumberOfConnectors") or ""
+    if not t.memory.topology and number.isdecimal() and int(number[:6]) <= MOST_CONNECTORS:
+        for flat in range(1, int(number) + 1):
+            place_at(t, flat)
 
 
 def _needs_keys(wanted: Payload) -> bool:
@@ -110,8 +126,8 @@ def _chosen(t: Engine, wanted: Payload, entries: list[Payload]) -> list[Item]:
         return [item for item in items if item.mutability != "ReadOnly"]
     if base is not None:
         return items
-    found = [item for item in items if _is_wanted(item, wanted)]
-    return [item for item in found if _fits_criteria(item, found, wanted.get("componentCriteria", []))]
+    criteria = wanted.get("componentCriteria", [])
+    return [item for item in items if _is_wanted(item, wanted) and _fits_criteria(item, items, criteria)]
 
 
 def _problems(t: Engine) -> list[Item]:

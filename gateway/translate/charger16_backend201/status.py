@@ -7,7 +7,7 @@ from gateway.translate.charger16_backend201.events import event, is_offline, tel
 from gateway.translate.charger16_backend201.reservations import left_reserved
 from gateway.translate.engine import Engine, How, Outcome, Rules, Steps
 from gateway.translate.losses import Loss
-from gateway.translate.memory import OpenError, Place
+from gateway.translate.memory import OpenError, Place, remember
 from gateway.translate.port import ChargerCall, Payload
 from gateway.translate.tables import (
     CHARGING_STATES,
@@ -22,6 +22,9 @@ from gateway.translate.values import moment_text, seconds
 rules = Rules()
 
 STATION: Final = Place(0, 0, 0)
+SETTLED_S: Final = 0.5
+"""This long after the last stored message all of them are taken to be delivered."""
+
 _SKEWS: Final = 20
 _LONGEST_TECH_INFO: Final = 500
 
@@ -47,15 +50,18 @@ def status_notification(t: Engine, call: ChargerCall) -> Outcome:
     flat = payload["connectorId"]
     before = t.memory.status16.get(str(flat), "")
     if payload["status"] == "Available" != before:
-        t.memory.sessions[str(flat)] = t.memory.sessions.get(str(flat), 0) + 1
-    t.memory.status16[str(flat)] = payload["status"]
+        remember(t.memory.sessions, str(flat), t.memory.sessions.get(str(flat), 0) + 1)
     place = place_at(t, flat) if flat > 0 else STATION
-    if call.stored:  # the connector's last state follows when everything stored has been delivered
-        t.memory.cached[str(flat)] = payload
-        t.wake(t.now)
-    else:
+    later = t.memory.cached.get(str(flat))
+    if not call.stored:
         t.memory.cached.pop(str(flat), None)
+        remember(t.memory.status16, str(flat), payload["status"])
         _tell_status(t, place, payload)
+    elif later is None or seconds(later["timestamp"]) <= seconds(payload["timestamp"]):
+        # the connector's last state follows when everything stored has been delivered
+        remember(t.memory.cached, str(flat), payload)
+        remember(t.memory.status16, str(flat), payload["status"])
+        t.wake(t.now + SETTLED_S)
     _tell_charging(t, call, payload)
     _tell_problem(t, place, payload)
     if before == "Reserved" != payload["status"]:
@@ -69,7 +75,7 @@ def flush(t: Engine) -> Steps:
     for flat, payload in waiting.items():
         call = ChargerCall("", "StatusNotification", payload, t.now)
         _tell_status(t, place_at(t, int(flat)) if flat != "0" else STATION, payload)
-        t.memory.status16[flat] = payload["status"]
+        remember(t.memory.status16, flat, payload["status"])
         _tell_charging(t, call, payload)
         _tell_problem(t, place_at(t, int(flat)) if flat != "0" else STATION, payload)
     return {}
@@ -83,7 +89,7 @@ def _tell_status(t: Engine, place: Place, payload: Payload) -> None:
     key = f"{place.evse}.{place.connector}"
     if t.policies.status_dedupe and t.memory.status201.get(key) == status:
         return
-    t.memory.status201[key] = status
+    remember(t.memory.status201, key, status)
     if place is STATION:
         notify(t, STATION, payload, "ChargingStation", "AvailabilityState", status)
         return
@@ -141,7 +147,9 @@ def _open_problem(t: Engine, place: Place, payload: Payload) -> None:
     said = [f"{TECH_INFO_PREFIX}{code}", payload.get("vendorId", ""), payload.get("info", "")]
     info = ";".join(part for part in said if part)[:_LONGEST_TECH_INFO]
     id_ = t.memory.counters.event
-    t.memory.open_errors[str(payload["connectorId"])] = OpenError(code, component, variable, id_, tech)
+    remember(
+        t.memory.open_errors, str(payload["connectorId"]), OpenError(code, component, variable, id_, tech)
+    )
     notify(t, place, payload, component, variable, "true", {"techCode": tech, "techInfo": info})
 
 

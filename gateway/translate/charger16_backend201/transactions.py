@@ -12,7 +12,7 @@ from gateway.translate.charger16_backend201.remote import claimed
 from gateway.translate.charger16_backend201.reservations import used
 from gateway.translate.engine import Engine, How, Outcome, Rules, Steps, Undelivered
 from gateway.translate.losses import Loss
-from gateway.translate.memory import Transaction
+from gateway.translate.memory import Transaction, remember
 from gateway.translate.port import ChargerCall, Payload, Severity
 from gateway.translate.samples import last_register_wh, register, register_wh, values_201
 from gateway.translate.tables import LATE_STOP, STOPS
@@ -102,7 +102,7 @@ def _begun(t: Engine, call: ChargerCall, key: str) -> Transaction:
     )
     memory.transactions.append(tx)
     memory.forget_old(t.now)
-    memory.last_register[str(place.flat)] = asked["meterStart"]
+    remember(memory.last_register, str(place.flat), asked["meterStart"])
     return tx
 
 
@@ -229,7 +229,7 @@ def _ended(t: Engine, call: ChargerCall, tx: Transaction, key: str) -> Payload:
     tx.state, tx.stop_key, tx.ended_at, tx.stop_reason = "ended", key, t.now, reason
     tx.last_register_wh = last_register_wh(made["meterValue"]) or asked["meterStop"]
     tx.charging_state = means.charging_state
-    t.memory.last_register[str(tx.flat)] = tx.last_register_wh
+    remember(t.memory.last_register, str(tx.flat), tx.last_register_wh)
     profiles = [p for p in t.memory.profiles if p.profile.get("transactionId") != tx.id201]
     t.memory.profiles = profiles
     return made

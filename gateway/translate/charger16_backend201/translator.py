@@ -44,6 +44,7 @@ class Charger16Backend201(Engine):
     def __init__(self, policies: Policies, snapshot: bytes = b"", station: str = "") -> None:
         super().__init__(policies, snapshot, station)
         self.last_stored: dict[int, str] = {}
+        self.last_delivery = 0.0
         revive(self)
         self._set_due()
 
@@ -55,6 +56,8 @@ class Charger16Backend201(Engine):
 
     def charger_was_answered(self, call: ChargerCall) -> None:
         """The charger has heard the id of a transaction, as far as a translator can know."""
+        if call.stored:
+            self.last_delivery = self.now
         if call.action == "StartTransaction":
             for tx in self.memory.transactions:
                 if tx.start_answer is not None:
@@ -87,8 +90,8 @@ class Charger16Backend201(Engine):
         reservations.expire(self)
         accepted = self.memory.registration not in ("Pending", "Rejected")
         if self.memory.cached and accepted and self.backend_is_there:
-            if self.delivering:
-                self.wake(self.now + 0.25)
+            if self.delivering or self.now < self.last_delivery + status.SETTLED_S:
+                self.wake(self.now + status.SETTLED_S)
             else:
                 self.spawn(status.flush(self), now=True)
         again = self.memory.boot_again_at

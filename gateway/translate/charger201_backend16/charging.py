@@ -5,7 +5,7 @@ from typing import Final
 
 from gateway.translate.charger201_backend16.addresses import evse_id
 from gateway.translate.charger201_backend16.commands import REJECTED, refusal, said
-from gateway.translate.charger201_backend16.remote import running16
+from gateway.translate.charger201_backend16.remote import MOST_PROFILES, running16
 from gateway.translate.charger201_backend16.statuses import STARTED
 from gateway.translate.engine import CHARGER, Ask, Engine, How, Rules, Steps, Wait
 from gateway.translate.losses import Loss
@@ -16,7 +16,6 @@ from gateway.translate.tables import PROFILE_PURPOSES
 
 RULES: Final = Rules()
 
-MOST_PROFILES: Final = 500
 _PURPOSES: Final = ("ChargingStationMaxProfile", "TxDefaultProfile", "TxProfile")
 
 

@@ -12,6 +12,8 @@ from gateway.translate.values import compact
 
 RULES: Final = Rules()
 
+MOST_ROOTS: Final = 20
+
 REJECTED: Final = {"status": "Rejected"}
 _NOT_THERE: Final = ("NotImplemented", "NotSupported")
 
@@ -24,7 +26,7 @@ def said(t: Engine, answer: Payload, *names: str) -> Payload:
 
 
 def refusal(t: Engine, call: BackendCall, answer: Answer, negative: Payload | None = None) -> Outcome:
-    """The answer to the backend when the charger gave none: the message's own word for no, where it has one."""
+    """The answer to the backend when the charger gave none: the message's own no, where it has one."""
     if isinstance(answer, Refused) and negative is not None and answer.code in _NOT_THERE:
         t.lose(Loss.NOT_SUPPORTED, call.action, answer.code)
         return dict(negative)
@@ -94,7 +96,9 @@ def install_certificate(t: Engine, call: BackendCall) -> Steps:
     if _is_ours(t, kind):
         if kind != "CentralSystemRootCertificate" or t.policies.leg_certificates == "reject":
             return REJECTED
-        t.memory.upstream_trust_pending.append(call.payload["certificate"])
+        t.memory.upstream_trust_pending = [*t.memory.upstream_trust_pending, call.payload["certificate"]][
+            -MOST_ROOTS:
+        ]
         return {"status": "Accepted"}
     payload = call.payload | {"certificateType": _KIND_201[kind]}
     answer = yield Ask(CHARGER, "InstallCertificate", payload)

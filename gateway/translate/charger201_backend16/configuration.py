@@ -4,7 +4,7 @@ from collections.abc import Generator
 from typing import Final
 
 from gateway.translate.charger201_backend16 import inventory, keys
-from gateway.translate.charger201_backend16.commands import refusal
+from gateway.translate.charger201_backend16.commands import REJECTED, refusal
 from gateway.translate.charger201_backend16.inventory import Model, items_per_message, name_of
 from gateway.translate.charger201_backend16.keys import Meaning, Place
 from gateway.translate.engine import CHARGER, Ask, Engine, How, Rules, Steps, Wait
@@ -91,14 +91,18 @@ def _entry(t: Engine, known: Model, one: Meaning, values: Values) -> Payload | N
         return {"key": one.name, "readonly": True, "value": keys.derived(t, entry)}
     if entry is not None and entry.is_limit:
         return _limit(known, one)
+    return _of_variables(t, known, one, values)
+
+
+def _of_variables(t: Engine, known: Model, one: Meaning, values: Values) -> Payload | None:
     names = [name_of(*place) for place in one.places]
-    if entry is not None and entry.type == "phases":
-        phases = {name: value for name in names if (value := values.get(name)) is not None}
-        return _shown(t, known, one, names[0], keys.read_phases(t, phases)) if phases else None
+    said = {name: value for name in names if (value := values.get(name)) is not None}
+    if one.entry is not None and one.entry.type == "phases":
+        return _shown(t, known, one, names[0], keys.read_phases(t, said)) if said else None
     if names[0] not in values:
         return None
-    known_values = [value for name in names if (value := values.get(name)) is not None]
-    return _shown(t, known, one, names[0], keys.read_value(entry, known_values) if known_values else None)
+    value = keys.read_value(one.entry, list(said.values())) if said else None
+    return _shown(t, known, one, names[0], value)
 
 
 def _shown(t: Engine, known: Model, one: Meaning, name: str, value: str | None) -> Payload:
@@ -199,17 +203,23 @@ def change_configuration(t: Engine, call: BackendCall) -> Steps:
         if isinstance(handled, dict):
             return handled
         value = handled
-    elif one.entry is not None and one.entry.access == "R":
-        return {"status": "Rejected"}
-    if any(t.memory.mutability.get(name_of(*place)) == "ReadOnly" for place in one.places[:1]):
-        return {"status": "Rejected"}
+    elif _is_refused_unasked(t, one):
+        return REJECTED
     writes = keys.written(t, one.entry, one.places, value)
     if not writes:
-        return {"status": "Rejected"}
+        return REJECTED
     answer = yield Ask(CHARGER, "SetVariables", {"setVariableData": [_data(*write) for write in writes]})
     if not isinstance(answer, dict):
         return refusal(t, call, answer, {"status": "NotSupported"})
     return {"status": _status(t, writes, answer["setVariableResult"])}
+
+
+def _is_refused_unasked(t: Engine, one: Meaning) -> bool:
+    """Whether a key cannot be written: by the table, or because the charger said so before."""
+    is_read_only = one.entry is not None and one.entry.access == "R"
+    return is_read_only or any(
+        t.memory.mutability.get(name_of(*place)) == "ReadOnly" for place in one.places[:1]
+    )
 
 
 def _data(place: Place, value: str) -> Payload:
@@ -217,11 +227,11 @@ def _data(place: Place, value: str) -> Payload:
 
 
 def _link_setting(t: Engine, one: Meaning, value: str) -> Payload | str:
-    """A setting of the link between gateway and backend: the answer to the backend, or what the charger gets."""
+    """A setting of the backend's link: the answer to the backend, or what the charger gets."""
     is_password = one.entry is not None and one.entry.access == "W"
     if not is_password or t.policies.leg_credentials == "reject":
         t.lose(Loss.LEG_SCOPED, one.name, severity=Severity.WARN)
-        return {"status": "Rejected"}
+        return REJECTED
     if t.policies.leg_credentials == "local":
         t.lose(Loss.LEG_SCOPED, one.name)
         t.memory.upstream_password_pending = value
@@ -229,12 +239,12 @@ def _link_setting(t: Engine, one: Meaning, value: str) -> Payload | str:
     try:
         password = bytes.fromhex(value).decode()
     except ValueError:
-        return {"status": "Rejected"}
-    return password if 16 <= len(password) <= 40 and password.isprintable() else {"status": "Rejected"}
+        return REJECTED
+    return password if 16 <= len(password) <= 40 and password.isprintable() else REJECTED
 
 
 def _status(t: Engine, writes: list[tuple[Place, str]], results: list[Payload]) -> str:
-    """The first variable decides; of the others the worst, but one that the charger does not have is no matter."""
+    """The first variable decides, then the worst; another that the charger does not have is no matter."""
     known = inventory.model(t)
     said = {name_of(result["component"], result["variable"]): result for result in results}
     statuses: list[str] = []

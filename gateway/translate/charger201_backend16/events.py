@@ -7,6 +7,8 @@ to the charger when the backend has processed what the event became; statuses fo
 from collections.abc import Generator
 from typing import Final
 
+from msgspec import structs
+
 from gateway.translate import tokens
 from gateway.translate.charger201_backend16 import statuses
 from gateway.translate.charger201_backend16.late import late, reopen, reopens
@@ -14,6 +16,7 @@ from gateway.translate.charger201_backend16.starts_stops import (
     answer_to_start,
     asked,
     closed,
+    refuse_late,
     started,
     stopped,
 )
@@ -23,6 +26,7 @@ from gateway.translate.charger201_backend16.transactions import (
     Event,
     begin,
     event_of,
+    is_another,
     learn,
     meets_start,
     remember_answer,
@@ -66,14 +70,26 @@ def transaction_event(t: Engine, call: ChargerCall) -> Steps:
         if isinstance(turn, Refused):
             return Undelivered(turn)
     tx = t.memory.transaction201(event.id201)
+    if tx is not None and is_another(tx, event):
+        _make_room(t, tx)
+        tx = None
     if tx is not None and was_answered(tx, event.seq):
         t.lose(Loss.DUPLICATE, "TransactionEvent", str(event.seq))
+        if call.stored:
+            refuse_late(t, tx)
         return tx.answers.get(str(event.seq), {})
     t.busy.add(name)
     outcome = yield from _taken(t, call, event, tx)
     t.busy.discard(name)
     t.signal(name, outcome.refused if isinstance(outcome, Undelivered) else {})
     return outcome
+
+
+def _make_room(t: Engine, tx: Transaction) -> None:
+    """A station that counts from the beginning again uses the id of an older transaction."""
+    if tx.id16 is not None and tx.is_open:
+        t.lose(Loss.TX_STATE_LOST, "transactionInfo.transactionId", tx.id201)
+    t.memory.transactions.remove(tx)
 
 
 def _taken(
@@ -104,7 +120,7 @@ def _taken(
 
 
 def _may_begin(t: Engine, tx: Transaction, event: Event) -> bool:
-    """Whether a transaction may begin with this event: a later one must hold all that 1.6 needs of a start."""
+    """Whether a transaction may begin with this event: one in the middle must hold all that a start needs."""
     if event.kind == STARTED:
         return True
     return event.kind != ENDED and not event.ends_authorisation and meets_start(t, tx)
@@ -142,6 +158,11 @@ def _before_start(t: Engine, call: ChargerCall, event: Event, tx: Transaction) -
     tx.authorized = known.info["status"] == "Accepted"
     if not tx.authorized:
         tx.id_token, tx.id_tag = None, None
+    return _told_of(t, known)
+
+
+def _told_of(t: Engine, known: Authorisation) -> Payload:
+    """What the charger hears of a token that the backend has spoken of."""
     return {"idTokenInfo": tokens.id_token_info(t, known.info)}
 
 
@@ -195,11 +216,18 @@ def _during(t: Engine, call: ChargerCall, event: Event, tx: Transaction) -> _Doi
         return accepted_if_asked(t, event)
     if event.token is None:
         return {}
+    return (yield from _token_shown(t, call, event, tx))
+
+
+def _token_shown(t: Engine, call: ChargerCall, event: Event, tx: Transaction) -> _Doing:
+    """A token while the transaction runs: the driver's own, the next driver's, or somebody's."""
+    assert event.token is not None
     tag = tokens.tag_of(t, event.token, "idToken", Severity.WARN)
     if tokens.same_tag(tag, tx.id_tag):
         if tx.state == "deauth":
             tx.state, tx.auth_end, tx.grace_until = "active", None, 0.0
-        return accepted_if_asked(t, event)
+        known = t.memory.authorisations.get(tag.casefold())
+        return accepted_if_asked(t, event) if known is None else _told_of(t, known)
     if tx.state == "deauth" and event.trigger == "Authorized":
         return (yield from _next_driver(t, call, event, tx))
     answer = yield from _authorised(t, tag)
@@ -215,7 +243,7 @@ def _next_driver(t: Engine, call: ChargerCall, event: Event, tx: Transaction) ->
         return answer
     reopen(tx)
     learn(t, tx, event)
-    return (yield from _done(t, call, event, tx))
+    return (yield from _done(t, call, structs.replace(event, values=[]), tx))
 
 
 def _deauthorise(t: Engine, event: Event, tx: Transaction) -> None:

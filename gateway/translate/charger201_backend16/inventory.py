@@ -1,4 +1,4 @@
-"""The charger's device model as the gateway knows it: read by GetBaseReport, kept, and named for a 1.6 backend."""
+"""The charger's device model as the gateway knows it, and its variables' names for a 1.6 backend."""
 
 import re
 from collections.abc import Generator
@@ -29,7 +29,7 @@ _OPTIONAL: Final = {
 
 
 def name_of(component: Payload, variable: Payload) -> str:
-    """`Component[/evse[.connector]][:instance].Variable[:instance]`, what would be misread percent-encoded."""
+    """`Component[/evse[.connector]][:instance].Variable[:instance]`; what could be misread is encoded."""
     name = _quoted(component["name"])
     if "evse" in component:
         name += f"/{component['evse']['id']}"
@@ -79,6 +79,11 @@ def is_first_coming(t: Engine) -> bool:
     return not t.memory.topology and bool(known.request_id) and t.now - known.asked_at < REPORT_WITHIN_S
 
 
+def until_read(t: Engine) -> Wait:
+    """For a handler to wait until the report that is coming has come, or has not."""
+    return Wait(f"report {t.memory.inventory.request_id}", t.now + REPORT_WITHIN_S)
+
+
 def read(t: Engine) -> Generator[Ask | Wait, Answer, None]:
     """Ask for everything, and wait until it has come."""
     number = t.memory.counters.request
@@ -87,7 +92,7 @@ def read(t: Engine) -> Generator[Ask | Wait, Answer, None]:
     answer = yield Ask(CHARGER, "GetBaseReport", {"requestId": number, "reportBase": "FullInventory"})
     is_coming = isinstance(answer, dict) and answer["status"] == "Accepted"
     if is_coming and t.memory.inventory.request_id == number:
-        yield Wait(f"report {number}", t.now + REPORT_WITHIN_S)
+        yield until_read(t)
     t.memory.inventory.request_id = 0
 
 

@@ -1,4 +1,4 @@
-"""What a configuration key of 1.6 is to a 2.0.1 charger: its variables, and its value in either version's words."""
+"""What a configuration key of 1.6 is to a 2.0.1 charger: its variables, and its value in both versions."""
 
 import re
 from typing import Any, Final
@@ -166,7 +166,7 @@ def _value_201(t: Engine, entry: Key | None, value: str) -> str | None:
 
 
 def _measurands(t: Engine, value: str) -> str | None:
-    """A list of measurands without phases, which 2.0.1 does not choose, and without those it does not have."""
+    """A list of measurands without phases, which 2.0.1 does not choose, and without those it lacks."""
     kept: list[str] = []
     for name in without_blanks(value).split(","):
         base, _, phase = name.rpartition(".")

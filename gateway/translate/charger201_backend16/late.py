@@ -27,7 +27,7 @@ def reopen(tx: Transaction) -> None:
 
 
 def late(t: Engine, event: Event, tx: Transaction) -> Generator[Ask | Wait, Answer, Payload | Refused]:
-    """What becomes of an event that comes after StopTransaction, or after a transaction that came to nothing."""
+    """What becomes of an event after StopTransaction, or after a transaction that came to nothing."""
     values = event.values
     if not tx.stopped_early:
         t.lose(Loss.OUT_OF_ORDER, "seqNo", str(event.seq))

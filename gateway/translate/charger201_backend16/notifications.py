@@ -1,9 +1,10 @@
-"""What a 2.0.1 charger reports of itself: events, firmware and log states, and much that ends at the gateway."""
+"""What a 2.0.1 charger reports of itself: events, firmware and log states, much that ends here."""
 
 from typing import Any, Final
 
-from gateway.translate.charger201_backend16 import statuses
+from gateway.translate.charger201_backend16 import inventory, statuses
 from gateway.translate.charger201_backend16.addresses import flat_of
+from gateway.translate.charger201_backend16.remote import MOST_PROFILES
 from gateway.translate.charger201_backend16.upkeep import ANY_REQUEST, named
 from gateway.translate.engine import BACKEND, Ask, Engine, How, Rules, Steps, Undelivered
 from gateway.translate.losses import Loss
@@ -22,7 +23,6 @@ from gateway.translate.values import compact
 
 RULES: Final = Rules()
 
-MOST_PROFILES: Final = 500
 _STATUSES: Final = ("Available", "Occupied", "Reserved", "Unavailable", "Faulted")
 _NOT_THERE: Final = ("NotImplemented", "NotSupported")
 _UNHEARD: Final = Refused("GenericError", "the backend did not answer")
@@ -33,11 +33,24 @@ _UNHEARD: Final = Refused("GenericError", "the backend did not answer")
 
 @RULES.charger_call("NotifyEvent", How.TRANSLATED, "StatusNotification", Loss.NOT_SUPPORTED)
 def notify_event(t: Engine, call: ChargerCall) -> Payload:
-    for index, data in enumerate(call.payload["eventData"]):
+    if inventory.is_first_coming(t):
+        t.spawn(_after_inventory(t, call.payload))
+    else:
+        _take(t, call.payload)
+    return {}
+
+
+def _after_inventory(t: Engine, payload: Payload) -> Steps:
+    yield inventory.until_read(t)
+    _take(t, payload)
+    return {}
+
+
+def _take(t: Engine, payload: Payload) -> None:
+    for index, data in enumerate(payload["eventData"]):
         if not _told(t, data):
             name = f"{data['component']['name']}.{data['variable']['name']}"
             t.lose(Loss.NOT_SUPPORTED, f"eventData[{index}]", name)
-    return {}
 
 
 def is_for_backend(data: Payload) -> bool:

@@ -1,4 +1,4 @@
-"""While the backend has not accepted the charger: what the charger hears instead, and what is kept for later."""
+"""While the backend has not accepted the charger: what it hears instead, and what is kept for later."""
 
 from typing import Final
 

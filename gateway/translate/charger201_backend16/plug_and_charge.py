@@ -1,4 +1,7 @@
-"""Plug & Charge: native in 2.0.1, JSON text inside DataTransfer in 1.6 (OCA, "Using ISO 15118 Plug & Charge with 1.6")."""
+"""Plug & Charge: native in 2.0.1, JSON text inside DataTransfer in 1.6.
+
+The Open Charge Alliance's note "Using ISO 15118 Plug & Charge with OCPP 1.6".
+"""
 
 from collections.abc import Generator
 from typing import Final
@@ -84,7 +87,7 @@ def get_15118_ev_certificate(t: Engine, call: ChargerCall) -> Steps:
     "SignCertificate", How.TRANSLATED, "SignCertificate, DataTransfer", Loss.NOT_SUPPORTED, Loss.LEG_SCOPED
 )
 def sign_certificate(t: Engine, call: ChargerCall) -> Steps:
-    """A vehicle's certificate goes by the tunnel, the charger's own by SignCertificate if the backend owns it."""
+    """A vehicle's certificate goes by the tunnel, the charger's own natively if the backend owns it."""
     refused = {"status": "Rejected", "statusInfo": _UNSUPPORTED}
     if call.payload.get("certificateType") == "V2GCertificate":
         answer = yield from tunnel(t, call.action, call.payload)

@@ -17,6 +17,7 @@ from gateway.translate.values import seconds
 RULES: Final = Rules()
 
 MOST_PENDING: Final = 50
+MOST_PROFILES: Final = 500
 UNLOCK_WITHIN_S: Final = 30.0
 
 
@@ -52,7 +53,7 @@ def remote_start(t: Engine, call: BackendCall) -> Steps:
 
 
 def _only_evse(t: Engine) -> int | None:
-    """The EVSE that must be meant when none is named: the only one, or the only one with a waiting vehicle."""
+    """The EVSE that must be meant when none is named: the only one, or the only one with a vehicle."""
     evses = {place.evse for place in t.memory.topology}
     if len(evses) > 1:
         evses = {place.evse for place in t.memory.topology if _waits(t, place.flat)}
@@ -99,7 +100,8 @@ def _remember(t: Engine, request: Payload, id_tag: str, id201: str) -> None:
     t.memory.remote_starts = [*pending, start]
     if "chargingProfile" in request and "evseId" in request:
         profile = request["chargingProfile"]
-        t.memory.profiles.append(Profile(profile["id"], request["evseId"], profile))
+        kept = [one for one in t.memory.profiles if one.id != profile["id"]]
+        t.memory.profiles = [*kept, Profile(profile["id"], request["evseId"], profile)][-MOST_PROFILES:]
 
 
 @RULES.backend_call("RemoteStopTransaction", How.TRANSLATED, "RequestStopTransaction", Loss.UNKNOWN_TX)

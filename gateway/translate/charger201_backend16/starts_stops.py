@@ -45,11 +45,18 @@ def started(t: Engine, tx: Transaction, is_stored: bool) -> Asking:
     t.memory.reservations = [one for one in t.memory.reservations if one.id != tx.reservation_id]
     if tx.id_tag is not None:
         remember(t.memory.authorisations, tx.id_tag.casefold(), Authorisation(answer["idTagInfo"], t.now))
-    if is_stored and not tx.authorized and t.policies.late_reject == "stop":
-        t.lose(Loss.LATE_REJECT, "idTagInfo.status", status)
-        tx.late_reject = tx.stop_wanted = True
-        t.wake(t.now)
+    if is_stored:
+        refuse_late(t, tx)
     return answer
+
+
+def refuse_late(t: Engine, tx: Transaction) -> None:
+    """The charger was told yes before the backend was asked: what the backend refused is to be stopped."""
+    if tx.authorized or tx.late_reject or tx.state != "active" or t.policies.late_reject != "stop":
+        return
+    t.lose(Loss.LATE_REJECT, "idTagInfo.status", tx.id201)
+    tx.late_reject = tx.stop_wanted = True
+    t.wake(t.now)
 
 
 def stopped(t: Engine, tx: Transaction, event: Event | None) -> Asking:

@@ -58,7 +58,7 @@ def _boot_16(t: Engine, station: Payload) -> Payload:
 
 
 def introduced(t: Engine, firmware: str) -> Steps:
-    """After the backend has accepted the charger: say what is known of the charger itself and its connectors."""
+    """After the backend has accepted the charger: tell it of the charger itself and its connectors."""
     if inventory.is_wanted(t, firmware):
         yield from inventory.read(t)
     t.memory.inventory.firmware = firmware

@@ -4,7 +4,7 @@ from typing import Final
 
 from gateway.translate.charger201_backend16 import inventory
 from gateway.translate.charger201_backend16.addresses import flat_of
-from gateway.translate.engine import BACKEND, Ask, Engine, How, Rules, Steps, Wait
+from gateway.translate.engine import BACKEND, Ask, Engine, How, Rules, Steps
 from gateway.translate.losses import Loss
 from gateway.translate.memory import Connector, Transaction
 from gateway.translate.port import ChargerCall, NoAnswer, Payload
@@ -32,7 +32,7 @@ def status_notification(t: Engine, call: ChargerCall) -> Payload:
 
 def _after_inventory(t: Engine, payload: Payload) -> Steps:
     """Connectors get their numbers in the inventory's order, not in that of their first words."""
-    yield Wait(f"report {t.memory.inventory.request_id}", t.now + inventory.REPORT_WITHIN_S)
+    yield inventory.until_read(t)
     _take(t, payload)
     return {}
 

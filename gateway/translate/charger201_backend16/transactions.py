@@ -78,6 +78,13 @@ def event_of(payload: Payload) -> Event:
     )
 
 
+def is_another(tx: Transaction, event: Event) -> bool:
+    """Whether an event begins another transaction than the one that is known by its id."""
+    if event.kind != STARTED or not tx.begun_at:
+        return False
+    return seconds(tx.begun_at) != seconds(event.at)
+
+
 def tell_unsaid(t: Engine, payload: Payload) -> None:
     """Report what an event says that 1.6 has no place for."""
     for name in _UNSAID:
@@ -118,7 +125,8 @@ def begin(t: Engine, event: Event) -> Transaction:
     if len(t.memory.transactions) >= MOST_TRANSACTIONS:
         dropped = t.memory.transactions.pop(0)
         t.lose(Loss.TX_STATE_LOST, "transactionInfo.transactionId", dropped.id201)
-    tx = Transaction(event.id201, state="pre", authorized=False)
+    begun_at = event.at if event.kind == STARTED else ""
+    tx = Transaction(event.id201, state="pre", authorized=False, begun_at=begun_at)
     t.memory.transactions.append(tx)
     return tx
 
@@ -217,7 +225,7 @@ def start_payload(t: Engine, tx: Transaction, event: Event) -> Payload:
 
 
 def meter_stop(t: Engine, tx: Transaction, event: Event | None) -> int:
-    """meterStop: the register at the end, else the highest of the last event, else the last of the transaction."""
+    """meterStop: the register at the end, else the highest of the event, else the last one known."""
     said = event.registers if event is not None else []
     final = [register for register in said if register.context == "Transaction.End"]
     if final or said:

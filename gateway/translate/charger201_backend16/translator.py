@@ -53,6 +53,7 @@ class Charger201Backend16(Engine):
 
     def __init__(self, policies: Policies, snapshot: bytes = b"", station: str = "") -> None:
         super().__init__(policies, snapshot, station)
+        self.backend_is_there = False
         if snapshot:
             self.due = 0.0
             for tx in self.memory.transactions:

@@ -130,6 +130,7 @@ class Peers:
         self.losses: list[Lost] = []
         self.asked_backend: ToBackend | None = None
         self.asked_charger: ToCharger | None = None
+        self.take(self.translator.backend_opened(self.now))
 
     def take(self, orders: list[Order]) -> None:
         if self.translator.changed:

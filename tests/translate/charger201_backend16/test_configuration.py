@@ -135,7 +135,7 @@ def test_a_password_that_goes_on_is_text():
 
 
 def reads(peers, keys, values):
-    """Keys are read from a charger with these variables; what the backend hears, and how many questions it took."""
+    """Read keys of a charger with these variables: what is shown, unknown, and how often it was asked."""
     call = peers.backend("GetConfiguration", {"key": keys} if keys else {})
     questions = 0
     while peers.for_charger:
@@ -204,6 +204,15 @@ def test_reading_some_keys():
     }
     assert unknown == ["Foo", "BlinkRepeat", "ResetRetries"]
     assert questions == 1
+
+
+@pytest.mark.parametrize(("second", "shown"), [("true", "true"), ("false", "false"), (None, "true")])
+def test_a_key_for_two_switches_is_on_when_both_are(second, shown):
+    values = {"ISO15118Ctrlr.V2GCertificateInstallationEnabled": "true"}
+    if second is not None:
+        values["ISO15118Ctrlr.ContractCertificateInstallationEnabled"] = second
+    key = "ISO15118CertificateManagementEnabled"
+    assert reads(Peers(), [key], values)[0] == {key: (shown, False)}
 
 
 def test_many_keys_are_asked_for_in_parts():

@@ -86,7 +86,7 @@ class Backend:
 
 
 def played(kill):
-    """What the backend hears of the sessions, and the charger, when `kill(n)` says whether to die before step n."""
+    """What both hear of the sessions when `kill(n)` says whether to die before step n."""
     peers, backend, steps, answers = Peers(), Backend(), 0, []
 
     def die():
@@ -175,6 +175,17 @@ def test_what_comes_again_while_the_start_is_repeated_waits_for_it():
     peers.starts(511)
     assert peers.heard(again) == {"idTokenInfo": {"status": "Accepted"}}
     assert peers.is_quiet()
+
+
+def test_a_start_refused_while_it_is_repeated_is_stopped_when_the_charger_was_told_yes():
+    peers = Peers()
+    peers.event("Started", 0, "Authorized", 5, "Charging", evse=EVSES[0], idToken=CARD)
+    peers.restart()
+    peers.take(peers.translator.backend_opened(peers.now))
+    peers.starts(511, "Blocked")
+    peers.event("Started", 0, "Authorized", 5, "Charging", evse=EVSES[0], idToken=CARD, stored=True)
+    peers.wait(1)
+    assert peers.charger_gets()[0] == "RequestStopTransaction"
 
 
 def test_a_grace_survives():

@@ -1,4 +1,4 @@
-"""Boot, first contact, heartbeat, authorisation, readings outside of transactions, and what ends at the gateway."""
+"""Boot, heartbeat, authorisation, readings outside of transactions, and what ends at the gateway."""
 
 import pytest
 

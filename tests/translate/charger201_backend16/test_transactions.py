@@ -304,6 +304,14 @@ def test_the_same_card_again_goes_on_with_the_transaction():
     assert peers.is_quiet()
 
 
+def test_a_refused_card_stays_refused_when_it_is_shown_again():
+    peers = Peers()
+    peers.event("Started", 0, "Authorized", 5, "EVConnected", evse=EVSE, idToken=CARD)
+    peers.starts(502, "Blocked")
+    again = peers.event("Updated", 1, "Authorized", 9, "EVConnected", idToken=CARD)
+    assert peers.heard(again) == {"idTokenInfo": {"status": "Blocked"}}
+
+
 def test_another_card_after_the_driver_left_is_another_transaction():
     peers = Peers(active())
     _left(peers)
@@ -313,9 +321,9 @@ def test_another_card_after_the_driver_left_is_another_transaction():
     peers.passes("MeterValues")
     assert peers.passes("StopTransaction")["transactionId"] == 501
     start = peers.starts(502)
-    assert (start["idTag"], start["timestamp"]) == (OTHER_CARD["idToken"], at(70))
-    peers.passes("MeterValues")
+    assert (start["idTag"], start["timestamp"], start["meterStart"]) == (OTHER_CARD["idToken"], at(70), 4000)
     assert peers.heard(call) == YES
+    peers.shows("Charging")
 
 
 def test_a_card_after_the_stop_is_another_transaction():
@@ -389,6 +397,18 @@ def test_a_repeated_event_hears_the_answer_it_had():
     assert peers.heard(again) == peers.heard(first) == YES
     assert peers.is_quiet()
     assert peers.lost("DUPLICATE") == ["TransactionEvent"]
+
+
+def test_a_station_that_counts_from_one_again_begins_another_transaction():
+    peers = Peers()
+    for seconds in (5, 900):
+        peers.event("Started", 0, "Authorized", seconds, "EVConnected", "1", evse=EVSE, idToken=CARD)
+        assert peers.starts(500 + seconds)["timestamp"] == at(seconds)
+        peers.shows("Preparing")
+        peers.event("Ended", 1, "StopAuthorized", seconds + 60, "EVConnected", "1", reason="Local")
+        assert peers.passes("StopTransaction")["transactionId"] == 500 + seconds
+        peers.shows("Finishing")
+    assert peers.lost("DUPLICATE") == []
 
 
 def test_an_event_after_the_end_still_brings_its_readings():

@@ -91,7 +91,7 @@ class Talk:
                 low = -9 if node.minimum is None else int(node.minimum)
                 high = 99 if node.maximum is None else int(node.maximum)
                 known = [n for n in [*_IDS.get(name, []), *_TX16.get(name, [])] if low <= n <= high]
-                return random.choice([*known, random.randint(low, high)] if not known else known)
+                return random.choice(known or [random.randint(low, high)])
             case "number":
                 whole = random.randint(int(node.minimum or 0), int(node.maximum or 10**6))
                 return whole if random.random() < 0.3 else whole + random.randint(0, 9) / 10

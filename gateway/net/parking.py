@@ -1,0 +1,99 @@
+"""Drivers without a charger: for what it has left to deliver, or what somebody wants sent in its name."""
+
+import asyncio
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from gateway.net.driver import Driver
+from gateway.net.gate import facts_in
+from gateway.net.handshake import Offer, registry_key
+from gateway.observe import log
+from gateway.session import effects as ef
+from gateway.session import events as ev
+from gateway.store.protocol import StoreError
+
+if TYPE_CHECKING:
+    from gateway.net.fleet import Fleet
+
+LOOK_AGAIN_S = 0.02
+GOING_AWAY = 1001
+
+
+class Parking:
+    """Brings chargers' links into being while `fleet` has no connection of theirs."""
+
+    def __init__(self, fleet: "Fleet") -> None:
+        self._fleet = fleet
+        self._numbers = 0
+        self._retries: dict[int, asyncio.Future[dict[str, Any]]] = {}
+
+    async def fill(self) -> None:
+        """After a start: drivers for chargers that left something to deliver and need no password for it."""
+        archive = self._fleet.archive
+        assert archive is not None
+        for key in list(archive.waiting):
+            if key in self._fleet.drivers or key in self._fleet.gate.arriving:
+                continue
+            self._fleet.gate.arriving.add(key)
+            try:
+                await self._park(key, is_wanted=False)
+            except StoreError as error:
+                log.event("error", "outbox-unreadable", charger=key, reason=str(error))
+            finally:
+                self._fleet.gate.arriving.discard(key)
+
+    async def _on_behalf_of(self, key: str) -> Driver | None:
+        """A driver whose backend link is open, if need be in the name of a charger that is not there."""
+        fleet = self._fleet
+        if key not in fleet.drivers and fleet.archive is not None and key not in self._fleet.gate.arriving:
+            self._fleet.gate.arriving.add(key)
+            try:
+                await self._park(key, is_wanted=True)
+            except StoreError as error:
+                log.event("error", "store-unreadable", charger=key, reason=str(error))
+            finally:
+                self._fleet.gate.arriving.discard(key)
+        driver = fleet.drivers.get(key)
+        until = monotonic() + fleet.config.backend.connect_timeout_s
+        while driver is not None and driver.is_wanted and monotonic() < until:
+            if driver.session.backend.is_open:
+                break
+            await asyncio.sleep(LOOK_AGAIN_S)
+        return driver
+
+    async def _park(self, key: str, is_wanted: bool) -> None:
+        fleet = self._fleet
+        assert fleet.archive is not None
+        known = await fleet.archive.known(key)
+        facts = facts_in(known)
+        if facts is None or (facts.credential and fleet.config.backend.password is None):
+            return
+        offer = Offer(facts.charger_id, ((facts.version, facts.token),), "")
+        driver = fleet.gate.driver(offer, known)
+        spoken = fleet.gate.spoken(offer)
+        fleet.gate.agree(driver, facts.version, spoken[0][1])
+        driver.is_wanted = is_wanted
+        fleet.drivers[key] = driver
+        fleet.relink(driver)
+
+    async def retry(self, charger_id: str, raw: bytes) -> dict[str, Any]:
+        """Send a kept message of a charger to its backend; `delivered` and, for people, `outcome`."""
+        driver = await self._on_behalf_of(registry_key(charger_id))
+        if driver is None:
+            return {"delivered": False, "outcome": "the charger is not connected; retry when it is"}
+        self._numbers += 1
+        waiting: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+        self._retries[self._numbers] = waiting
+        driver.tell(ev.RetryWanted(self._numbers, raw))
+        try:
+            return await waiting
+        finally:
+            driver.is_wanted = False
+            if driver.is_parked and driver.backend is not None and not self._fleet.relinker.needs(driver):
+                driver.backend.close(GOING_AWAY, "charger left")
+
+    def retried(self, retried: ef.Retried) -> None:
+        """A session says what came of a retry."""
+        waiting = self._retries.pop(retried.number, None)
+        if waiting is not None and not waiting.done():
+            waiting.set_result({"delivered": retried.delivered, "outcome": retried.outcome})
