@@ -26,6 +26,7 @@ from gateway.net.fleet import Fleet
 from gateway.net.gate import Gate
 from gateway.net.link import Link
 from gateway.net.pacer import Pacer
+from gateway.net.parking import Parking
 from gateway.net.relinker import Relinker
 from gateway.observe import log
 from gateway.observe.keeper import Keeper
@@ -35,6 +36,7 @@ from gateway.session import effects as ef
 from gateway.session import events as ev
 from gateway.store import sqlite_rows
 from gateway.store.sqlite import SqliteStore
+from gateway.store.sqlite_disk import Disk
 
 VARIABLE = "OCPP_GATEWAY_FAILPOINT"
 PAUSE_S = 1.5
@@ -59,15 +61,15 @@ STEPS = {
     "probe": Step(Backend, "_probing", "an absent backend is asked until it answers"),
     "backend-changes": Step(Fleet, "_backend_changed", "the backend went or came"),
     "redial": Step(Relinker, "_dial", "a lost link is opened again"),
-    "park-all": Step(Gate, "park_all", "after a start, absent chargers' queues are taken up"),
-    "park": Step(Gate, "_park", "one absent charger's queue is taken up"),
+    "park-all": Step(Parking, "fill", "after a start, absent chargers' queues are taken up"),
+    "park": Step(Parking, "_park", "one absent charger's queue is taken up"),
     "open-archive": Step(Archive, "_count", "what waits for a charger is counted at the start"),
     "charger-frame": Step(Driver, "charger_frame", "a message of a charger is processed"),
     "backend-frame": Step(Driver, "backend_frame", "a message of the backend is processed"),
     "store-write": Step(SqliteStore, "write", "records are handed to the store"),
-    "transaction": Step(SqliteStore, "_transaction", "a transaction is begun and committed"),
+    "transaction": Step(Disk, "_transaction", "a transaction is begun and committed"),
     "apply": Step(sqlite_rows, "apply", "records are written in an open transaction"),
-    "tidy": Step(SqliteStore, "_tidy", "the store looks after its files"),
+    "tidy": Step(Disk, "tidy", "the store looks after its files"),
     "settle": Step(SqliteStore, "_settle", "callers hear that a commit is done"),
     "stored": Step(Archive, "_stored", "a session hears that its message is on disk"),
     "dropped": Step(Archive, "_dropped", "a session hears that its message is off the disk"),

@@ -40,8 +40,6 @@ answer_deadline_s = 1.0
 hold_s = 0.2
 answer_after_s = 0.3
 unknown_tags = "accept-all"
-[log]
-level = "debug"
 [limits]
 messages_per_s = 10000
 message_burst = 10000
@@ -152,9 +150,8 @@ async def story(random: Random, ledger: Ledger, chargers: list[Charger], node: N
     """Two outages, one of them silent at first; reboots, an absent charger, a restart; then all is well."""
     working = asyncio.gather(*(charger.work(5) for charger in chargers))
     await asyncio.sleep(random.uniform(0.1, 0.25))
-    if random.random() < 0.5:
-        ledger.is_mute = True
-        await asyncio.sleep(0.5)
+    ledger.is_mute = True
+    await asyncio.sleep(random.choice((0.05, 0.5)))
     await ledger.go()
     await asyncio.sleep(random.uniform(0.1, 0.3))
     random.choice(chargers).reboot()
@@ -179,7 +176,20 @@ async def story(random: Random, ledger: Ledger, chargers: list[Charger], node: N
     for charger in chargers:
         charger.end(open_ones[charger.id])
     await until(lambda: is_settled(chargers, ledger), "the last stops are delivered")
+    await come_and_go(ledger, chargers[0])
     return found
+
+
+async def come_and_go(ledger: Ledger, charger: Charger) -> None:
+    """In calm times a charger leaves, and its link with it; it is back, and its link is cut and made anew."""
+    charger.is_here.clear()
+    charger.drop()
+    await until(lambda: charger.id not in ledger.links, "close of a link that nobody needs")
+    charger.is_here.set()
+    await until(lambda: charger.id in ledger.links, "link of a charger that is back")
+    old = ledger.links[charger.id]
+    old.transport.abort()
+    await until(lambda: ledger.links.get(charger.id) not in (None, old), "a new link")
 
 
 async def remote_stops(ledger: Ledger, chargers: list[Charger], open_ones: dict[str, str]) -> list[str]:
