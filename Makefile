@@ -76,6 +76,11 @@ fuzz: $(VENV)/.test ## feed the readers a million damaged frames, or FUZZ=N time
 	  $(BIN)/python -m tests.dialect.fuzz --inputs 100000; \
 	done
 
+TORTURE ?=
+.PHONY: torture
+torture: $(VENV)/.test ## kill the gateway at every failpoint, hundreds of times; TORTURE='--points NAME --seeds 5'
+	@$(BIN)/python -m tests.torture $(TORTURE)
+
 .PHONY: clean
 clean: ## remove what was made here, except data
 	@rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

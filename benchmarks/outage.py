@@ -172,15 +172,22 @@ async def fill(data: Path, stored: int) -> None:
     await store.close()
 
 
-async def clean_path(folder: Path, chosen: argparse.Namespace) -> dict[str, Any] | None:
-    """The relay benchmark's figures for this version and for `chosen.before`, in turns; None without git."""
+def check_out(version: str, folder: Path) -> Path | None:
+    """The files of an older version; None where git does not have it."""
     older = folder / "before"
-    made = subprocess.run(
-        ["git", "worktree", "add", "--detach", str(older), chosen.before], capture_output=True, check=False
-    )
+    made = git("worktree", "add", "--detach", str(older), version)
     if made.returncode != 0:
         print(f"the clean path is not compared: {made.stderr.decode().strip()}")
         return None
+    return older
+
+
+def git(*arguments: str) -> "subprocess.CompletedProcess[bytes]":
+    return subprocess.run(["git", *arguments], capture_output=True, check=False)
+
+
+async def clean_path(older: Path, folder: Path, chosen: argparse.Namespace) -> dict[str, Any]:
+    """The relay benchmark's figures for this version and for the older one, in turns."""
     taken: dict[str, list[tuple[Figures, Figures]]] = {"now": [], "before": []}
     up: list[tuple[str, Relay, Crowd]] = []
     try:
@@ -200,7 +207,6 @@ async def clean_path(folder: Path, chosen: argparse.Namespace) -> dict[str, Any]
     finally:
         for _, relay, _ in up:
             await relay.stop()
-        subprocess.run(["git", "worktree", "remove", "--force", str(older)], check=True)
     return {
         name: dict(zip(("paced", "saturated"), map(middle, zip(*turns, strict=True)), strict=True))
         for name, turns in taken.items()
@@ -227,7 +233,9 @@ async def measure(folder: Path, chosen: argparse.Namespace) -> dict[str, Any]:
     found: dict[str, Any] = await acknowledging(folder, chosen)
     found["drain_default_per_s"] = await draining(folder, chosen)
     found["restart_s"] = await restart(folder, chosen.stored)
-    found["clean"] = await clean_path(folder, chosen)
+    older = check_out(chosen.before, folder)
+    found["clean"] = await clean_path(older, folder, chosen) if older else None
+    git("worktree", "remove", "--force", str(older))
     return found
 
 
@@ -235,8 +243,8 @@ def report(found: dict[str, Any], chosen: argparse.Namespace) -> list[str]:
     """The figures, a line each."""
     paced, full = found["paced"], found["saturated"]
     lines = [
-        f"backend away, {paced['round_trips_per_s']:.0f} messages/s: answered in {paced['p50_ms']:.2f} ms (p50), "
-        f"{paced['p99_ms']:.2f} ms (p99), {paced['cpu_us_per_round_trip']:.0f} µs of CPU each",
+        f"backend away, {paced['round_trips_per_s']:.0f} messages/s: answered in {paced['p50_ms']:.2f} ms "
+        f"(p50), {paced['p99_ms']:.2f} ms (p99), {paced['cpu_us_per_round_trip']:.0f} µs of CPU each",
         f"backend away, saturated: {full['round_trips_per_s']:.0f} messages/s on disk, "
         f"{full['cpu_us_per_round_trip']:.0f} µs of CPU each",
         f"drain: {found['drain_default_per_s']:.0f} messages/s at the default pace, "
