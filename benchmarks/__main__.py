@@ -2,7 +2,7 @@
 
 import argparse
 
-from benchmarks import dirty, outage, relay, store, translate
+from benchmarks import dirty, relay, store, translate
 
 BENCHMARKS = {
     "relay": relay.main,
