@@ -2,13 +2,14 @@
 
 import argparse
 
-from benchmarks import dirty, relay, store, translate
+from benchmarks import dirty, relay, rules, store, translate
 
 BENCHMARKS = {
     "relay": relay.main,
     "dirty": dirty.main,
     "store": store.main,
     "translate": translate.main,
+    "rules": rules.main,
 }
 
 parser = argparse.ArgumentParser(

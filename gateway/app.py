@@ -14,10 +14,12 @@ from typing import Any, TypeVar
 import msgspec
 import uvloop
 
-from gateway import __version__
+from gateway import __version__, plugins
 from gateway.admin import server as admin
 from gateway.config import Address, Config, ConfigError, diff, reloaded, unsafe
+from gateway.dialect.library import Library
 from gateway.net.archive import Archive
+from gateway.net.brands import FleetBrands, summary
 from gateway.net.charger_server import ChargerServer
 from gateway.net.fleet import Fleet
 from gateway.net.report import FleetReport
@@ -72,6 +74,7 @@ class _Node:
         self._reread = reread
         self._tally = Tally()
         self._closing = contextlib.AsyncExitStack()
+        self._reloading = asyncio.Lock()
 
     async def run(self) -> None:
         """Start, serve until told to stop, and stop in order: chargers first, the store last."""
@@ -92,11 +95,20 @@ class _Node:
         if self._demo:
             await self._start_sandbox_backend()
         config = self._config
+        library = self._library(config)
         store = await self._open_store()
         archive = await self._open_archive(store)
         self._fleet = Fleet(config, self._tally, Keeper(self._recorder), time.time, archive)
+        self._fleet.gate.library = library
         plane = await _listening(
-            admin.start(config.admin, FleetReport(self._fleet), self._tally, store, self._retry),
+            admin.start(
+                config.admin,
+                FleetReport(self._fleet),
+                self._tally,
+                store,
+                self._retry,
+                FleetBrands(self._fleet, self._reread_library),
+            ),
             "admin.address",
             config.admin.address,
         )
@@ -114,6 +126,23 @@ class _Node:
                 sandbox_chargers.run_chargers(f"ws://{_with_port(config.listen.address, port)}"),
                 "demo chargers",
             )
+
+    def _library(self, config: Config) -> Library:
+        try:
+            return plugins.library(config)
+        except plugins.PluginError as error:
+            raise StartError("\n  ".join(["rule packs and adapters:", *error.errors])) from None
+
+    async def _reread_library(self) -> Library:
+        """Every pack and adapter as it is on disk now. Errors: PluginError."""
+        async with self._reloading:
+            try:
+                library = await asyncio.to_thread(plugins.library, self._config)
+            except plugins.PluginError as error:
+                log.event("error", "rules-not-reloaded", reason="; ".join(error.errors))
+                raise
+            log.event("info", "rules-reloaded", brands=_loaded(library))
+            return library
 
     async def _open_store(self) -> SqliteStore:
         try:
@@ -168,29 +197,36 @@ class _Node:
         print("\n".join(lines), flush=True)
 
     def _reload(self) -> None:
-        """SIGHUP: take what can be changed without dropping a socket, say what cannot."""
-        if self._reread is None:
+        """SIGHUP: read configuration, rule packs and adapters anew."""
+        spawn(self._reload_everything(), "reload")
+
+    async def _reload_everything(self) -> None:
+        """Take what can be changed without dropping a socket, say what cannot; with a mistake, nothing."""
+        async with self._reloading:
+            try:
+                new = self._config if self._reread is None else self._reread()
+                changed, restart = diff(self._config, new)
+                new = reloaded(self._config, new)
+                library = await asyncio.to_thread(plugins.library, new)
+            except (ConfigError, plugins.PluginError) as error:
+                log.event("error", "not-reloaded", reason="; ".join(error.errors))
+                return
             log.event(
-                "warning", "not-reloaded", reason="the gateway was started without a configuration file"
+                "warning" if restart else "info",
+                "reloaded",
+                changed=", ".join(changed) or "nothing",
+                needs_restart=", ".join(restart) or "nothing",
+                brands=_loaded(library),
             )
-            return
-        try:
-            new = self._reread()
-        except ConfigError as error:
-            log.event("error", "not-reloaded", reason="; ".join(str(error).splitlines()))
-            return
-        changed, restart = diff(self._config, new)
-        new = reloaded(self._config, new)
-        log.event(
-            "warning" if restart else "info",
-            "reloaded",
-            changed=", ".join(changed) or "nothing",
-            needs_restart=", ".join(restart) or "nothing",
-        )
-        self._config = new
-        self._fleet.apply(new)
-        self._recorder.bounds = _bounds(new)
-        log.configure(new.log.format, new.log.level)
+            self._config = new
+            self._fleet.gate.library = library
+            self._fleet.apply(new)
+            self._recorder.bounds = _bounds(new)
+            log.configure(new.log.format, new.log.level)
+
+
+def _loaded(library: Library) -> str:
+    return ", ".join(f"{count} {what}" for what, count in summary(library).items())
 
 
 def _damaged(name: str, fields: dict[str, object]) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Iterator
 from http.client import HTTPException
 from typing import Any
 from urllib.error import HTTPError, URLError
@@ -42,9 +43,30 @@ class AdminClient:
         headers = {"Content-Type": "application/json"}
         return self._ask(Request(f"{self.url}/api/v1{quote(path)}", data, headers))
 
-    def _ask(self, request: Request) -> dict[str, Any]:
+    def lines(self, path: str, **query: object) -> Iterator[dict[str, Any]]:
+        """The JSON objects that the API sends one by one at a path, as they come."""
+        asked = {name: value for name, value in query.items() if value not in (None, "")}
+        request = Request(f"{self.url}/api/v1{quote(path)}?{urlencode(asked)}")
+        self._show_token(request)
+        try:
+            with self._opener.open(request, timeout=TIMEOUT_S) as answer:
+                for line in answer:
+                    if line.strip():
+                        yield json.loads(line)
+        except HTTPError as error:
+            with error:
+                raise Declined(_reason(error)) from None
+        except (URLError, OSError, HTTPException) as error:
+            raise Unreachable(f"{self.url}: {getattr(error, 'reason', error)}") from None
+        except ValueError:
+            raise Declined(f"{self.url}: this is not a gateway's admin address") from None
+
+    def _show_token(self, request: Request) -> None:
         if self._token:
             request.add_unredirected_header("Authorization", f"Bearer {self._token}")
+
+    def _ask(self, request: Request) -> dict[str, Any]:
+        self._show_token(request)
         try:
             with self._opener.open(request, timeout=TIMEOUT_S) as answer:
                 content = json.load(answer)

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from aiohttp import web
 
 from gateway.admin.answers import Refused, as_json, known_only, limit
+from gateway.admin.brands import BrandsApi, BrandsView
 from gateway.admin.guard import Guard, middlewares
 from gateway.admin.records import RecordsApi, Retry
 from gateway.admin.view import FleetView
@@ -65,13 +66,14 @@ async def start(
     tally: Tally,
     archive: Store | None = None,
     retry: Retry | None = None,
+    brands: BrandsView | None = None,
 ) -> AdminServer:
     """Listen as `settings` say. Errors: OSError when the address is taken or not ours.
 
     `archive` holds flags and quarantine (None: nothing is stored, those paths answer 404); `retry` sends a
-    quarantined message through the gateway again.
+    quarantined message through the gateway again; `brands` answers for rule packs and adapters.
     """
-    app = application(settings, fleet, tally, archive, retry)
+    app = application(settings, fleet, tally, archive, retry, brands)
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=2)
     await runner.setup()
     site = web.TCPSite(runner, settings.address.host, settings.address.port)
@@ -84,7 +86,12 @@ async def start(
 
 
 def application(
-    settings: AdminSettings, fleet: FleetView, tally: Tally, archive: Store | None, retry: Retry | None
+    settings: AdminSettings,
+    fleet: FleetView,
+    tally: Tally,
+    archive: Store | None,
+    retry: Retry | None,
+    brands: BrandsView | None = None,
 ) -> web.Application:
     """Every path there is, behind the guard."""
     guard = Guard(settings.token.reveal() if settings.token else None)
@@ -102,6 +109,8 @@ def application(
     )
     if archive is not None:
         app.add_routes(RecordsApi(archive, retry).routes())
+    if brands is not None:
+        app.add_routes(BrandsApi(brands).routes())
     return app
 
 

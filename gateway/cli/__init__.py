@@ -23,6 +23,10 @@ COMMANDS = {
     "outbox": "see what waits for a backend that is away",
     "outages": "see when the backend was away, and what was stored meanwhile",
     "quarantine": "look at messages that were kept instead of forwarded",
+    "capture": "record one charger's frames from the running gateway",
+    "suggest": "read a capture and propose a rule pack",
+    "rules": "look at rule packs and adapters, test them, have them reloaded",
+    "adapter": "begin a rule pack and an adapter for a brand",
 }
 
 EXAMPLES = """\

@@ -4,6 +4,7 @@ from argparse import Namespace, _SubParsersAction
 from collections.abc import Iterator
 from typing import Any
 
+from gateway.cli import Mistake
 from gateway.cli.options import configuration
 from gateway.config import Config, unsafe
 
@@ -20,15 +21,28 @@ def add(subparsers: "_SubParsersAction[Any]") -> None:
 
 def run(arguments: Namespace) -> int:
     config = configuration(arguments)
+    brands = _brands(config)
     print(f"{arguments.file}: OK")
     for line in _summary(config):
         print("  " + line)
+    print("  brands    " + brands)
     warnings = unsafe(config)
     if warnings:
         print("unsafe:")
         for warning in warnings:
             print("  " + warning)
     return 0
+
+
+def _brands(config: Config) -> str:
+    """How many packs and adapters there are. Errors: Mistake with everything that is wrong with them."""
+    from gateway import plugins
+
+    try:
+        found = plugins.library(config)
+    except plugins.PluginError as error:
+        raise Mistake(str(error)) from None
+    return f"{len(found.packs)} rule packs, {len(found.adapters)} adapters"
 
 
 def _summary(config: Config) -> Iterator[str]:

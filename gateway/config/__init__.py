@@ -4,14 +4,13 @@
 """
 
 from gateway.config.checks import diff, reloaded, unsafe
+from gateway.config.dialect import BrandUse, ChargerDialect, Dialect
 from gateway.config.reading import DEMO_BACKEND, OPTIONS, ConfigError, from_arguments, load
 from gateway.config.settings import (
     Admin,
     Backend,
-    ChargerDialect,
     Config,
     Data,
-    Dialect,
     Flags,
     Limits,
     Listen,
@@ -28,6 +27,7 @@ __all__ = [
     "Address",
     "Admin",
     "Backend",
+    "BrandUse",
     "ChargerDialect",
     "Config",
     "ConfigError",

@@ -7,7 +7,8 @@ from urllib.parse import urlsplit
 from msgspec import structs
 
 from gateway.config.keys import keys
-from gateway.config.settings import Admin, Backend, Config, Listen, Table
+from gateway.config.settings import Admin, Backend, Config, Listen
+from gateway.config.table import Table
 from gateway.config.values import is_loopback
 
 T = TypeVar("T", bound=Table)

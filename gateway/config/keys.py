@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 import msgspec
 from msgspec import NODEFAULT, Meta, Struct, inspect
 
-from gateway.config.settings import Config, Table
+from gateway.config.settings import Config
+from gateway.config.table import Table
 from gateway.config.values import Address, Secret
 
 

@@ -11,7 +11,8 @@ from msgspec import NODEFAULT
 
 from gateway.config.checks import contradictions
 from gateway.config.keys import Key, keys, toml
-from gateway.config.settings import Config, Table
+from gateway.config.settings import Config
+from gateway.config.table import Table
 from gateway.config.values import Address, Secret
 
 OPTIONS = {

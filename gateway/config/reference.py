@@ -6,7 +6,8 @@ from msgspec import NODEFAULT
 
 from gateway.config.keys import Key, keys, toml
 from gateway.config.reading import OPTIONS
-from gateway.config.settings import Config, Table
+from gateway.config.settings import Config
+from gateway.config.table import Table
 
 HEAD = """\
 # Configuration

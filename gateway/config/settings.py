@@ -4,33 +4,15 @@ The classes are the tables of the TOML file. Bounds are msgspec's; a description
 that the reference page prints. Names carry their unit: `_s` seconds, `_bytes`, `_per_s` times per second.
 """
 
-from collections.abc import Callable
-from fnmatch import fnmatchcase
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from msgspec import Meta, Struct, field
+from msgspec import Meta, field
 
 from gateway.config import values
+from gateway.config.dialect import Dialect
+from gateway.config.table import Bytes, Count, FilePath, Globs, Rate, Seconds, Table, about, matches
 from gateway.config.values import Address, Secret
-from gateway.dialect.reader import Mode
 from gateway.ocpp.message import Version
-
-
-def about(description: str, *, reload: bool = False, parse: Callable[[Any], Any] | None = None) -> Meta:
-    """What a setting means; whether SIGHUP changes it; what makes the value that is used of the file's."""
-    return Meta(description=description, extra={"reload": reload, "parse": parse})
-
-
-Seconds = Annotated[float, Meta(gt=0, le=86_400)]
-Count = Annotated[int, Meta(ge=1)]
-Bytes = Annotated[int, Meta(ge=1024)]
-Rate = Annotated[float, Meta(gt=0, le=1_000_000)]
-FilePath = Annotated[str, Meta(min_length=1)]
-Globs = Annotated[tuple[Annotated[str, Meta(min_length=1)], ...], Meta(min_length=1)]
-
-
-class Table(Struct, frozen=True, kw_only=True):
-    """One table of the file."""
 
 
 class Listen(Table, frozen=True, kw_only=True):
@@ -254,13 +236,16 @@ class Translation(Table, frozen=True, kw_only=True):
         ),
     ] = "shield"
     credentials: Annotated[
-        Literal["local", "forward", "reject"],
-        about("A backend's change of the link's password: ends here, goes on to the charger, is refused."),
-    ] = "local"
+        Literal["forward", "reject"],
+        about(
+            "A backend's change of a password: refused, since the gateway's link may have another one than "
+            "the charger's; or passed on to the charger."
+        ),
+    ] = "reject"
     certificates: Annotated[
-        Literal["local", "forward", "reject"],
-        about("A backend's certificates for the link: end here, go on to the charger, are refused."),
-    ] = "local"
+        Literal["forward", "reject"],
+        about("A backend's root certificates for the link to it: refused, or passed on to the charger."),
+    ] = "reject"
     stop_grace_s: Annotated[
         Seconds, about("2.x behind 1.6: wait between the end of authorisation and StopTransaction.")
     ] = 30
@@ -322,6 +307,14 @@ class Limits(Table, frozen=True, kw_only=True):
             reload=True,
         ),
     ] = 100
+    adapter_cpu_s: Annotated[
+        Seconds,
+        about(
+            "Processor time an adapter has for one message; after three overruns it is given up for that "
+            "charger.",
+            reload=True,
+        ),
+    ] = 0.1
     pings_per_s: Annotated[Rate, about("WebSocket pings from one peer.", reload=True)] = 10
     handshake_s: Annotated[
         Seconds, about("Time for a charger's TLS and WebSocket handshake.", reload=True)
@@ -337,57 +330,6 @@ class Limits(Table, frozen=True, kw_only=True):
         Bytes, about("Unsent bytes to one peer after which its connection is closed.", reload=True)
     ] = 1_048_576
     chargers: Annotated[Count, about("Chargers connected at once.", reload=True)] = 20_000
-
-
-class ChargerDialect(Table, frozen=True, kw_only=True):
-    """An exception from `[dialect]` for some chargers."""
-
-    ids: Annotated[
-        Globs,
-        about("Ids it is for, as in `listen.charger_ids`; the first entry that fits wins.", reload=True),
-    ] = ("*",)
-    vendors: Annotated[
-        Globs,
-        about("Vendors it is for, as their BootNotification names them, written like ids.", reload=True),
-    ] = ("*",)
-    mode: Annotated[Mode | None, about("As `dialect.mode`; absent: the same.", reload=True)] = None
-    timezone: Annotated[
-        str | None, about("As `dialect.timezone`; absent: the same.", reload=True, parse=values.time_zone)
-    ] = None
-
-
-class Dialect(Table, frozen=True, kw_only=True):
-    """What is done about messages that are not quite OCPP."""
-
-    mode: Annotated[
-        Mode,
-        about(
-            "`repair` what has one reading and flag it; `observe`: flag only, bytes go on unchanged; "
-            "`strict`: wrong messages are kept in quarantine.",
-            reload=True,
-        ),
-    ] = Mode.REPAIR
-    timezone: Annotated[
-        str,
-        about(
-            "IANA zone of timestamps without an offset; empty: they are flagged and left.",
-            reload=True,
-            parse=values.time_zone,
-        ),
-    ] = ""
-    charger: Annotated[
-        tuple[ChargerDialect, ...], about("Exceptions, one `[[dialect.charger]]` each.", reload=True)
-    ] = ()
-
-    def of(self, charger_id: str, vendor: str = "") -> tuple[Mode, str]:
-        """The mode and the time zone for one charger; its vendor is "" while that is not known."""
-        for entry in self.charger:
-            if matches(charger_id, entry.ids) and matches(vendor, entry.vendors):
-                return (
-                    self.mode if entry.mode is None else entry.mode,
-                    self.timezone if entry.timezone is None else entry.timezone,
-                )
-        return self.mode, self.timezone
 
 
 class Flags(Table, frozen=True, kw_only=True):
@@ -429,8 +371,3 @@ class Config(Table, frozen=True, kw_only=True):
     flags: Flags = field(default_factory=Flags)
     quarantine: Quarantine = field(default_factory=Quarantine)
     log: Log = field(default_factory=Log)
-
-
-def matches(charger_id: str, globs: tuple[str, ...]) -> bool:
-    """Whether an id fits one of the patterns, whatever its case."""
-    return any(fnmatchcase(charger_id.lower(), glob.lower()) for glob in globs)

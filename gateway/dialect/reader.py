@@ -12,15 +12,19 @@ import msgspec
 from msgspec import Struct
 
 from gateway.dialect import quiet, replies
+from gateway.dialect.adapting import Memories
+from gateway.dialect.brand import Brand, Key
 from gateway.dialect.clean import Check, check_for, intact, whole
 from gateway.dialect.envelope import Context
 from gateway.dialect.hidden import hidden, names_16_schema
 from gateway.dialect.history import History
+from gateway.dialect.interpreter import Fitted, Interpreter, Ruled
 from gateway.dialect.judge import Judge, Look
 from gateway.dialect.lenient import NotJsonError, parse
 from gateway.dialect.meaning import look_for
 from gateway.dialect.notes import Notes
 from gateway.dialect.reading import Mode, Outcome, Reading
+from gateway.dialect.rules.rule import Kind
 from gateway.dialect.slow import Work, untouched
 from gateway.dialect.times import Clock
 from gateway.ocpp import errors, frame
@@ -35,6 +39,7 @@ __all__ = ["Mode", "Outcome", "Reader", "Reading"]
 
 
 _NO_FLAGS: list[Flag] = []
+_NOTHING: frozenset[Key] = frozenset()
 
 _CALL, _CALLRESULT, _SEND = MessageType.CALL, MessageType.CALLRESULT, MessageType.SEND
 _CHARGER: Final = Sender.CHARGER
@@ -90,17 +95,25 @@ class Reader:
     """Reads one charger's frames, from both of its sides.
 
     `timezone` is the zone of timestamps that name none, where the time of receipt does not tell it;
-    `history` is what is known of the charger from earlier connections.
+    `history` and `memories` are what is known of the charger from earlier connections. `to_charger` are the
+    kinds and actions of messages to the charger that `fit` has something to do for. `hushed` leaves judging
+    a message for later.
     """
 
     __slots__ = (
         "_answers",
+        "_brand",
         "_from_backend",
         "_from_charger",
+        "_interpreter",
         "_judge",
+        "_listening",
         "history",
+        "hushed",
+        "memories",
         "mode",
         "timezone",
+        "to_charger",
         "version",
     )
 
@@ -110,17 +123,47 @@ class Reader:
         mode: Mode = Mode.REPAIR,
         timezone: tzinfo | None = None,
         history: History | None = None,
+        memories: Memories | None = None,
     ) -> None:
         self.mode = mode
         self.timezone = timezone
         self.history = history or History()
+        self.memories = memories or Memories()
+        self.hushed = False
+        self._brand: Brand | None = None
         self.speak(version)
+
+    def follow(self, mode: Mode, timezone: tzinfo | None, brand: Brand | None) -> None:
+        """From now on messages are read like this, in the dialect of this brand if there is one."""
+        self.mode = mode
+        self.timezone = timezone
+        if brand is not self._brand:
+            self.memories.overruns.clear()
+        self._brand = brand
+        self._find_interpreter()
+
+    @property
+    def brand(self) -> Brand | None:
+        """What applies to the station beside the general repairs."""
+        return self._brand
+
+    def hears(self, action: str) -> bool:
+        """Whether the brand has something to say about this CALL of the charger."""
+        return self._listening is not None and action.encode() in self._listening.index.calls
+
+    def _find_interpreter(self) -> None:
+        brand = self._brand if self.mode is not Mode.STRICT else None
+        self._interpreter = Interpreter(brand, self.version, self.memories) if brand is not None else None
+        found = self._interpreter
+        self._listening = found if found is not None and found.listens else None
+        self.to_charger = found.index.to_charger if found is not None else _NOTHING
 
     def speak(self, version: Version) -> None:
         """From now on frames are of this version."""
         self.version = version
         self._judge = Judge(self.history, version)
         self._from_charger, self._from_backend, self._answers = _tables[version]
+        self._find_interpreter()
 
     def read(
         self,
@@ -129,16 +172,21 @@ class Reader:
         action_of: Callable[[str], str | None],
         now: float,
         awaited: Callable[[], Sequence[str]] = tuple,
+        ruled: Ruled | None = None,
     ) -> Message | Reading:
         """Read one frame.
 
         `action_of(id)` is the action of the CALL with that id that awaits its answer from `sender`, or
         None; `now` is the gateway's clock in seconds since 1970 (0: not known); `awaited()` are the ids of
         all CALLs that await their answer from `sender`. An answer whose CALL is not known comes back with
-        action "", for the session to judge.
+        action "", for the session to judge. `ruled` is given when a dialect's own reading asks for the
+        general one.
         """
         kinds = self._from_charger if sender is _CHARGER else self._from_backend
         parts = data.split(b'"', 4)
+        own = self._listening if ruled is None and sender is _CHARGER else None
+        if own is not None and own.concerns(parts):
+            return own.read(self, data, action_of, now, awaited)
         kind = kinds.get(parts[3]) if len(parts) == 5 else None
         if kind is not None:
             read = self._in_one_go(kind, data, sender, now)
@@ -149,12 +197,23 @@ class Reader:
             read = self._quickly(message, sender, action_of, now)
             if read is not None:
                 return read
+        if own is not None:
+            return own.read(self, data, action_of, now, awaited)
         if self.mode is Mode.STRICT:
             return self._refused(data, message, sender)
         context = Context(self.version, sender, action_of, awaited)
         clock = Clock(now, self.timezone)
-        reading = Work(data, context, clock, lambda m, payload: self.judged(m, payload, sender, now)).run()
+        rules = ruled.rules if ruled is not None else None
+        reading = Work(
+            data, context, clock, lambda m, payload: self.judged(m, payload, sender, now), rules
+        ).run()
         return reading if self.mode is Mode.REPAIR else untouched(reading, data)
+
+    def fit(self, data: bytes, kind: Kind, action: str) -> Fitted:
+        """A message to the charger that is among `to_charger`, in the form that its brand takes."""
+        assert self._interpreter is not None
+        fitted = self._interpreter.fit(data, kind, action)
+        return Fitted(data, fitted.flags) if self.mode is Mode.OBSERVE else fitted
 
     def _in_one_go(self, kind: _Kind, data: bytes, sender: Sender, now: float) -> Message | Reading | None:
         """A CALL of a kind met before, if it is clean; its payload is left in the frame."""
@@ -166,7 +225,7 @@ class Reader:
         if type_ != 2 or not 0 < len(id_) <= MAX_ID_LENGTH or not whole(kind.check, data, decoded):
             return None
         message = Message(_CALL, id_, kind.action, b"", data)
-        if kind.is_meter_values and quiet.meter_values(self.history, payload, now):
+        if kind.is_meter_values and not self.hushed and quiet.meter_values(self.history, payload, now):
             return message
         return self._meant(kind, message, payload, sender, now)
 
@@ -211,6 +270,8 @@ class Reader:
 
     def judged(self, message: Message, payload: Any, sender: Sender, now: float) -> list[Flag]:
         """What the message means, as flags; `payload` is the decoded one."""
+        if self.hushed:
+            return []
         look = look_for(self.version, message.action, message.type)
         if look is None and not self.history.awaits_boot:
             return _NO_FLAGS

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from gateway.dialect import replies
+from gateway.dialect.brand import Index
 from gateway.dialect.clean import Check, check_for, clean
 from gateway.dialect.envelope import Context, Envelope, opened
 from gateway.dialect.fields import Fields
@@ -11,6 +12,7 @@ from gateway.dialect.hidden import names_16_schema
 from gateway.dialect.lenient import NotJsonError, parse
 from gateway.dialect.notes import Notes
 from gateway.dialect.reading import Outcome, Reading
+from gateway.dialect.rules.rule import KIND_OF
 from gateway.dialect.text import decoded
 from gateway.dialect.times import Clock
 from gateway.ocpp import frame
@@ -25,10 +27,15 @@ MAX_ROUNDS = 3
 
 
 class Work:
-    """The slow path for one WebSocket message."""
+    """The slow path for one WebSocket message; `rules` are the brand's, if any are still to be applied."""
 
     def __init__(
-        self, data: bytes, context: Context, clock: Clock, judged: Callable[[Message, Any], list[Flag]]
+        self,
+        data: bytes,
+        context: Context,
+        clock: Clock,
+        judged: Callable[[Message, Any], list[Flag]],
+        rules: Index | None = None,
     ) -> None:
         self.version = context.version
         self.sender = context.sender
@@ -36,6 +43,7 @@ class Work:
         self.judged = judged
         self.data = data
         self.context = context
+        self.rules = rules
         self.notes = Notes()
 
     def run(self) -> Reading:
@@ -113,6 +121,7 @@ class Work:
         """A frame whose payload has a schema."""
         is_request = envelope.type in _CALLS
         before = len(self.notes.flags)
+        envelope.payload = payload = self.ruled(envelope, payload)
         fixed = self.settled(envelope, is_request, payload)
         if fixed is None:
             if (other := self.other_version(envelope, payload)) is not None:
@@ -120,6 +129,15 @@ class Work:
                 self.notes.add(FlagCode.VERSION_MISMATCH, after=f'"{other}"')
             return self.kept(envelope)
         return self.passed(envelope, fixed, not before and fixed == payload)
+
+    def ruled(self, envelope: Envelope, payload: dict[str, object]) -> dict[str, object]:
+        """The payload as the brand's rules leave it."""
+        kind = KIND_OF.get((envelope.type, self.sender))
+        if self.rules is None or kind is None:
+            return payload
+        payload, flags = self.rules.ruled(kind, envelope.action, payload)
+        self.notes.flags += flags
+        return payload
 
     def settled(
         self, envelope: Envelope, is_request: bool, payload: dict[str, object]

@@ -65,7 +65,8 @@ class Driver:
     the charger's IP address; `version` is what the charger speaks, `backend_version` what the backend does;
     `connected_at` is in seconds since 1970. `is_arriving`: a charger's handshake is under way. `is_wanted`:
     somebody wants a link in the name of a charger that is not there. `redial_at` is when another link to the
-    backend may be tried, `redial_s` how long the wait before that was.
+    backend may be tried, `redial_s` how long the wait before that was. `tap` is told every frame as it came
+    while somebody records them.
     """
 
     __slots__ = (
@@ -84,6 +85,7 @@ class Driver:
         "redial_at",
         "redial_s",
         "session",
+        "tap",
         "version",
         "world",
     )
@@ -102,6 +104,7 @@ class Driver:
         self.backend: Link | None = None
         self.version = self.backend_version = session.version
         self.connected_at = 0.0
+        self.tap: Callable[[Sender, bytes, float], None] | None = None
 
     @property
     def is_parked(self) -> bool:
@@ -120,6 +123,8 @@ class Driver:
 
     def charger_frame(self, epoch: int, data: bytes, binary: bool) -> None:
         """Give the session a message of the charger."""
+        if self.tap is not None:
+            self.tap(Sender.CHARGER, data, monotonic())
         try:
             effects = self.session.charger_frame(epoch, data, binary, monotonic())
         except Exception as error:
@@ -133,6 +138,8 @@ class Driver:
 
     def backend_frame(self, epoch: int, data: bytes, binary: bool) -> None:
         """Give the session a message of the backend."""
+        if self.tap is not None:
+            self.tap(Sender.BACKEND, data, monotonic())
         try:
             effects = self.session.backend_frame(epoch, data, binary, monotonic())
         except Exception as error:

@@ -320,6 +320,7 @@ _LEVELS = {
     "backend-silent": "warning",
     "backend-slow-reader": "warning",
     "call-timed-out": "info",
+    "dialect-drift": "warning",
     "charger-flooding": "warning",
     "charger-paused": "info",
     "charger-silent": "info",

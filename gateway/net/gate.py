@@ -10,13 +10,16 @@ from zoneinfo import ZoneInfo
 import msgspec
 from msgspec import Struct, structs
 
-from gateway.dialect.history import History
+from gateway.dialect.brand import Brand
+from gateway.dialect.library import Library
 from gateway.dialect.reader import Mode, Reader
 from gateway.dialect.station import Station
 from gateway.net.backend import BackendAway, BackendRefused
+from gateway.net.capture import Captures
 from gateway.net.driver import Driver
 from gateway.net.duplicates import digest
 from gateway.net.handshake import Offer, Refusal
+from gateway.net.left import Left, dialect_of, left_by, left_in
 from gateway.net.limits import policies
 from gateway.observe import log
 from gateway.ocpp.message import Sender, Version
@@ -46,13 +49,6 @@ class LinkFacts(Struct):
     token: str
 
 
-class _Left(Struct):
-    """What is known of a charger that is not connected: chargers do not boot again when they reconnect."""
-
-    history: History
-    station: Station
-
-
 class Admission(Struct):
     """A charger that may come in: its driver, its token for the agreed version.
 
@@ -65,11 +61,13 @@ class Admission(Struct):
 
 
 class Gate:
-    """Lets chargers of `fleet` in."""
+    """Lets chargers of `fleet` in. `library` is what is known of brands, `captures` who is recorded."""
 
     def __init__(self, fleet: "Fleet") -> None:
         self._fleet = fleet
-        self._left: dict[str, _Left] = {}
+        self.library = Library()
+        self.captures = Captures()
+        self._left: dict[str, Left] = {}
         self.arriving: set[str] = set()
         self._links: dict[str, LinkFacts] = {}
         self._memories: dict[str, bytes] = {}
@@ -232,7 +230,7 @@ class Gate:
 
     def driver(self, offer: Offer, known: Known) -> Driver:
         fleet, key = self._fleet, offer.registry_key
-        left = self._left.pop(key, None) or _Left(History(), _station_in(known))
+        left = self._left.pop(key, None) or left_in(known)
         facts = facts_in(known)
         if facts is not None:
             self._links[key] = facts
@@ -242,22 +240,24 @@ class Gate:
             offer.charger_id,
             fleet.session_settings,
             fleet.tally,
-            Reader(offer.versions[0][0], history=left.history),
+            Reader(offer.versions[0][0], history=left.history, memories=left.memories),
             fleet.clock() - monotonic(),
             shared,
             known,
         )
+        session.drift = left.drift
         session.dialect_of = partial(self._dialect_of, offer.charger_id)
         session.recall(left.station)
-        return Driver(offer, session, fleet)
+        driver = Driver(offer, session, fleet)
+        self.captures.attach(key, driver)
+        return driver
 
-    def _dialect_of(self, charger_id: str, station: Station) -> tuple[Mode, ZoneInfo | None]:
-        mode, zone = self._fleet.config.dialect.of(charger_id, station.vendor)
-        return mode, ZoneInfo(zone) if zone else None
+    def _dialect_of(self, charger_id: str, station: Station) -> tuple[Mode, ZoneInfo | None, Brand | None]:
+        return dialect_of(self._fleet.config.dialect, self.library, charger_id, station)
 
     def remember(self, driver: Driver) -> None:
         """Keep what is known of a charger that left; those that left longest ago make room."""
-        self._left[driver.key] = _Left(driver.session.reader.history, driver.session.station)
+        self._left[driver.key] = left_by(driver.session)
         self._links.pop(driver.key, None)
         self._memories.pop(driver.key, None)
         if len(self._left) > self._fleet.config.limits.chargers:
@@ -283,11 +283,6 @@ def _distance(version: Version, there: Version) -> int:
 def facts_in(known: Known) -> LinkFacts | None:
     data = known.parts.get("link")
     return msgspec.json.decode(data, type=LinkFacts) if data else None
-
-
-def _station_in(known: Known) -> Station:
-    data = known.parts.get("station")
-    return msgspec.json.decode(data, type=Station) if data else Station()
 
 
 _LIKELY = {

@@ -4,6 +4,9 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
+from msgspec import structs
+
+from gateway.dialect.brand import Brand
 from gateway.net.driver import Driver
 from gateway.net.fleet import Fleet
 from gateway.net.handshake import MAX_ID_LENGTH, registry_key
@@ -103,6 +106,9 @@ def _detail(driver: Driver) -> dict[str, Any]:
     return {
         "serial": session.station.serial,
         "mode": session.reader.mode.value,
+        "dialect": session.reader.brand.names if session.reader.brand is not None else [],
+        "facts": _facts(session.reader.brand),
+        "drift": None if session.drift.alert is None else structs.asdict(session.drift.alert),
         "messages_from_charger": session.charger.received,
         "messages_from_backend": session.backend.received,
         "calls_to_backend": [call.action for call in session.to_backend],
@@ -111,6 +117,12 @@ def _detail(driver: Driver) -> dict[str, Any]:
         "transactions": [_transaction(one) for one in buffer.book.transactions] if buffer is not None else [],
         "paused": [hold.name for hold in session.charger.held],
     }
+
+
+def _facts(brand: Brand | None) -> list[dict[str, Any]]:
+    """What is known of the brand's chargers; what says nothing is left out."""
+    found = [structs.asdict(facts) for facts in brand.facts] if brand is not None else []
+    return [{name: value for name, value in facts.items() if value} for facts in found]
 
 
 def _transaction(known: Transaction) -> dict[str, Any]:

@@ -209,6 +209,26 @@ class FlagCode(StrEnum):
     PATH_TAIL = "path-tail"
     PATH_PROTOCOL_WORD = "path-protocol-word"
     IDENTITY_APPENDED = "identity-appended"
+    RULE_APPLIED = "rule-applied"
+    ADAPTER_APPLIED = "adapter-applied"
+    DIALECT_OBSERVED = "dialect-observed"
+    DIALECT_AMBIGUOUS = "dialect-ambiguous"
+    UNIT_CORRECTED = "unit-corrected"
+    VALUE_CORRECTED = "value-corrected"
+    STATUS_MAPPED = "status-mapped"
+    FIELD_DROPPED = "field-dropped"
+    ID_TAG_CORRECTED = "id-tag-corrected"
+    TIME_CORRECTED = "time-corrected"
+    TRANSACTION_RESTORED = "transaction-restored"
+    CONFIG_KEY_TRANSLATED = "config-key-translated"
+    CONFIG_VALUE_CORRECTED = "config-value-corrected"
+    COMMAND_ADAPTED = "command-adapted"
+    MESSAGE_SYNTHESISED = "message-synthesised"
+    MESSAGE_WITHHELD = "message-withheld"
+    COMMAND_ANSWERED = "command-answered"
+    SIGNED_VALUE_KEPT = "signed-value-kept"
+    ADAPTER_FAILED = "adapter-failed"
+    RULE_FAILED = "rule-failed"
 
 
 class Flag(Struct, frozen=True, gc=False):
@@ -216,7 +236,7 @@ class Flag(Struct, frozen=True, gc=False):
 
     `path` is the place in the payload (`meterValue[0].sampledValue[1].value`; "" for the frame itself);
     `before` and `after` are JSON text or "" where there is nothing to show; `author` names who raised it:
-    `gateway`, `adapter:NAME` or `rules:PACK/RULE`.
+    `gateway`, `adapters/NAME` or `rules/PACK:RULE`.
     """
 
     code: FlagCode
@@ -650,6 +670,62 @@ FLAGS: Final[dict[FlagCode, FlagFacts]] = {
     FlagCode.PATH_TAIL: FlagFacts(_INFO, _DELIVERED, "Something follows the charger's id in the path."),
     FlagCode.PATH_PROTOCOL_WORD: FlagFacts(_INFO, _DELIVERED, "A part of the path is a protocol's name."),
     FlagCode.IDENTITY_APPENDED: FlagFacts(_INFO, _DELIVERED, "The charger appended another name to its id."),
+    FlagCode.RULE_APPLIED: FlagFacts(_INFO, _DELIVERED, "A rule of a pack changed the message."),
+    FlagCode.ADAPTER_APPLIED: FlagFacts(_INFO, _DELIVERED, "An adapter changed the message."),
+    FlagCode.DIALECT_OBSERVED: FlagFacts(
+        _INFO, _DELIVERED, "A rule or adapter in observe mode would have changed this; it went on as it was."
+    ),
+    FlagCode.DIALECT_AMBIGUOUS: FlagFacts(
+        _WARNING, _DELIVERED, "An adapter saw more than one possible repair and made none."
+    ),
+    FlagCode.UNIT_CORRECTED: FlagFacts(_WARNING, _DELIVERED, "A unit the brand gets wrong was corrected."),
+    FlagCode.VALUE_CORRECTED: FlagFacts(_WARNING, _DELIVERED, "A value the brand gets wrong was corrected."),
+    FlagCode.STATUS_MAPPED: FlagFacts(
+        _WARNING, _DELIVERED, "A status of the brand's own became the standard's."
+    ),
+    FlagCode.FIELD_DROPPED: FlagFacts(
+        _INFO, _DELIVERED, "A field that means nothing in this brand's messages was left out."
+    ),
+    FlagCode.ID_TAG_CORRECTED: FlagFacts(
+        _WARNING, _DELIVERED, "What the brand adds to a driver's identifier was taken off."
+    ),
+    FlagCode.TIME_CORRECTED: FlagFacts(
+        _WARNING, _DELIVERED, "A time the brand writes its own way was corrected."
+    ),
+    FlagCode.TRANSACTION_RESTORED: FlagFacts(
+        _WARNING, _DELIVERED, "A transaction id that the charger lost was put back; only one was possible."
+    ),
+    FlagCode.CONFIG_KEY_TRANSLATED: FlagFacts(
+        _INFO, _DELIVERED, "A configuration key was changed between the standard's name and the brand's own."
+    ),
+    FlagCode.CONFIG_VALUE_CORRECTED: FlagFacts(
+        _INFO,
+        _DELIVERED,
+        "A configuration value was changed between the standard's form and the brand's own.",
+    ),
+    FlagCode.COMMAND_ADAPTED: FlagFacts(
+        _INFO, _DELIVERED, "A message to the charger was put into the form that the brand takes."
+    ),
+    FlagCode.MESSAGE_SYNTHESISED: FlagFacts(
+        _INFO, _DELIVERED, "A message that the brand leaves out was added; its answer ends in the gateway."
+    ),
+    FlagCode.MESSAGE_WITHHELD: FlagFacts(
+        _INFO, _IGNORED, "An adapter held a message back; the gateway answered it, it may go on later."
+    ),
+    FlagCode.COMMAND_ANSWERED: FlagFacts(
+        _WARNING, _IGNORED, "A command that would harm this brand did not go to it; the gateway answered."
+    ),
+    FlagCode.SIGNED_VALUE_KEPT: FlagFacts(
+        _WARNING, _DELIVERED, "A rule or adapter would have changed a signed meter value; it was stopped."
+    ),
+    FlagCode.ADAPTER_FAILED: FlagFacts(
+        _ERROR,
+        _DELIVERED,
+        "An adapter failed, took too long or returned nonsense; the message went on without it.",
+    ),
+    FlagCode.RULE_FAILED: FlagFacts(
+        _ERROR, _DELIVERED, "A rule could not be applied; the message went on without it."
+    ),
 }
 
 

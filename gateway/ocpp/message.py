@@ -50,6 +50,7 @@ class Message(Struct, gc=False):
     errorDetails; b"" where nobody needed it taken out of the frame. `frame` is the whole message, ready to
     be sent: the very bytes that came in unless a repair was made. `id_literal` is the JSON text of the id
     when the peer did not write it as a string (a number, say), so that the answer can repeat it; else None.
+    `is_made` says that the gateway made it up in the charger's name: its answer is not for the charger.
     """
 
     type: MessageType
@@ -60,3 +61,4 @@ class Message(Struct, gc=False):
     error_code: str = ""
     error_description: str = ""
     id_literal: bytes | None = None
+    is_made: bool = False

@@ -21,14 +21,13 @@ from gateway.session import answers, late, payloads
 from gateway.session import events as ev
 from gateway.session.answers import STORED, Local, Situation
 from gateway.session.book import Book
-from gateway.session.calls import Call
+from gateway.session.calls import Call, Own
 from gateway.session.delivery import FIRST_RETRY_S, Delivery
 from gateway.session.effects import (
     Effect,
     Noted,
     Remember,
     Retried,
-    SendToCharger,
     StoreEntry,
 )
 from gateway.session.knowledge import Boot, BufferSettings, Known, Owed, Shared
@@ -170,10 +169,10 @@ class Buffer:
     def _hear(self, call: Call, answer: Payload) -> list[Effect]:
         """The charger hears an answer, if it is still on the connection it asked on."""
         charger = self.session.charger
-        if not charger.is_current(call.epoch):
+        if call.own is Own.MADE or not charger.is_current(call.epoch):
             return []
         data = frame.result(call.answer_id or call.id, msgspec.json.encode(answer))
-        return [SendToCharger(data)]
+        return self.session.heard(data, call.action)
 
     def _repeated(self, call: Call, payload: Payload) -> list[Effect] | None:
         """A message that was answered already, or is about to be, hears the same again."""
@@ -277,7 +276,7 @@ class Buffer:
         """The CALL that was out when the link went."""
         if out.retry:
             return [Retried(out.retry, False, "the connection closed before an answer came")]
-        if out.own is not None:
+        if out.own is not None and out.own is not Own.MADE:
             return []
         payload = payloads.of_call(out.as_came or out.frame)
         if payload is not None and out.action in STORED:
@@ -305,7 +304,7 @@ class Buffer:
         line, calls.line = calls.line, None
         effects: list[Effect] = []
         for call in line or ():
-            taken = None if call.retry or call.own else self.take(call, now)
+            taken = None if call.retry or call.own not in (None, Own.MADE) else self.take(call, now)
             if taken is None:
                 calls.wait(call)
             else:

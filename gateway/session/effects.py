@@ -183,6 +183,7 @@ EVENTS = {
     "charger-slow-reader": "A charger did not read for 30 s; its socket was closed.",
     "command-refused": "A charger refused a command of the gateway, such as to stop after a late refusal.",
     "delivery-refused": "The backend refused a stored message; it is tried again, later.",
+    "dialect-drift": "A charger's new firmware brought new kinds of deviation; told once per update.",
     "entry-conflict": "A message came again with other content; both are delivered.",
     "entry-delivered": "A stored message was processed by the backend.",
     "entry-quarantined": "A stored message was refused for good and is kept in quarantine.",

@@ -18,10 +18,14 @@ from datetime import tzinfo
 from typing import Any
 
 import msgspec
-from msgspec import Struct, structs
+from msgspec import Raw, Struct, structs
 
+from gateway.dialect.adapting import Memories
+from gateway.dialect.brand import Brand
 from gateway.dialect.empty import is_clean_when_empty
+from gateway.dialect.interpreter import Fitted
 from gateway.dialect.reader import Mode, Outcome, Reader, Reading
+from gateway.dialect.rules.rule import Kind
 from gateway.dialect.station import Station, station_of
 from gateway.ocpp import actions, errors, frame
 from gateway.ocpp.flags import FLAGS, Flag, FlagCode
@@ -50,6 +54,7 @@ from gateway.session.leg import Hold, Leg
 from gateway.session.lessons import BOOKED, NAMING, OBSERVED
 from gateway.session.tally import Tally
 from gateway.translate.port import Translator
+from gateway.watch.drift import Alert, Drift, restored
 
 CHARGER, BACKEND = Sender
 CALL, CALLRESULT, CALLERROR, CALLRESULTERROR, SEND = MessageType
@@ -62,7 +67,7 @@ POLICY_VIOLATION = 1008
 TRY_AGAIN_LATER = 1013
 
 
-DialectOf = Callable[[Station], tuple[Mode, tzinfo | None]]
+DialectOf = Callable[[Station], tuple[Mode, tzinfo | None, Brand | None]]
 
 
 class SessionSettings(Struct, frozen=True):
@@ -96,6 +101,7 @@ class ChargerSession:
     """
 
     __slots__ = (
+        "_alerts",
         "_asked_of_charger",
         "_awaited",
         "_counted_as",
@@ -111,6 +117,7 @@ class ChargerSession:
         "charger",
         "charger_id",
         "dialect_of",
+        "drift",
         "due",
         "last_action",
         "reader",
@@ -141,6 +148,8 @@ class ChargerSession:
         self.wall_offset_s = wall_offset_s
         self.station = Station()
         self.dialect_of: DialectOf | None = None
+        self.drift = Drift()
+        self._alerts: list[Effect] | None = None
         self._counted_as = ("", "")
         self.charger = Leg(CHARGER)
         self.backend = Leg(BACKEND)
@@ -164,9 +173,10 @@ class ChargerSession:
     def recall(self, station: Station) -> None:
         """This is the station: by its BootNotification, or as it is known from an earlier connection."""
         self.station = station
+        self.drift.firmware(station.firmware, self.charger.received)
         self._counted_as = self.tally.station(station.vendor, station.firmware)
         if self.dialect_of is not None:
-            self.reader.mode, self.reader.timezone = self.dialect_of(station)
+            self.reader.follow(*self.dialect_of(station))
 
     @property
     def is_over(self) -> bool:
@@ -176,13 +186,16 @@ class ChargerSession:
     def handle(self, event: ev.Event, now: float) -> list[Effect]:
         """Take one event at `now` (seconds of a clock that never goes back); what is to be done, in order."""
         bridge = self.bridge
-        if bridge is None:
-            return _HANDLERS[type(event)](self, event, now)
-        if isinstance(event, ev.ChargerFrame):
+        if bridge is not None and isinstance(event, ev.ChargerFrame):
             return self.charger_frame(event.epoch, event.data, event.binary, now)
-        if isinstance(event, ev.BackendFrame):
+        if bridge is not None and isinstance(event, ev.BackendFrame):
             return self.backend_frame(event.epoch, event.data, event.binary, now)
-        return bridge.handled(event, _HANDLERS[type(event)](self, event, now), now)
+        effects = _HANDLERS[type(event)](self, event, now)
+        if bridge is not None:
+            effects = bridge.handled(event, effects, now)
+        if self._alerts or self.drift.is_dirty or self.reader.memories.is_dirty:
+            effects = self._with_news(effects)
+        return effects
 
     def translate(self, translator: Translator) -> None:
         """From now on the backend speaks another version, which `translator` knows."""
@@ -197,6 +210,7 @@ class ChargerSession:
         forgotten: list[Effect] = []
         if self.charger.is_open:
             forgotten = self._forget() if buffer is None else self._charger_left(GOING_AWAY, now)
+        self.drift.ended(self.charger.received)
         self.charger.open(event.epoch, now)
         self.version = event.version
         self.reader.speak(event.version)
@@ -353,6 +367,8 @@ class ChargerSession:
         self._earliest_next = earliest = (earliest if earliest > now else now) + self.settings.message_cost_s
         if earliest - now > self.settings.burst_s:
             effects += self._slow_down(now)
+        if self._alerts or self.drift.is_dirty or self.reader.memories.is_dirty:
+            effects = self._with_news(effects)
         return effects
 
     def backend_frame(self, epoch: int, data: bytes, binary: bool, now: float) -> list[Effect]:
@@ -417,7 +433,9 @@ class ChargerSession:
             if buffer is not None and (taken := self._taken_from_backend(message, call, buffer)) is not None:
                 return taken
         else:
-            if action == "BootNotification":
+            if message.is_made:
+                call.own = Own.MADE
+            elif action == "BootNotification":
                 return self._boot(message, call, now)
             if buffer is not None and (buffer.attentive or action in BOOKED):
                 stored = buffer.take(call, now)
@@ -428,13 +446,43 @@ class ChargerSession:
             return self._wait(call, onward, now)
         return self._send(call, onward, now)
 
+    def _reread_boot(self, message: Message, call: Call, now: float) -> list[Effect]:
+        """The charger's dialect is known only now: it may have something to say about this very message."""
+        if not self.reader.hears(message.action):
+            return []
+        got = self.reader.read(message.frame, CHARGER, _nothing_awaited, now + self.wall_offset_s)
+        if isinstance(got, Message) or [found.type for found in got.messages] != [CALL]:
+            return []
+        call.frame = got.messages[0].frame
+        return [self.flagged(CHARGER, "call", message.action, message.frame, got.flags, Verdict.DELIVERED)]
+
+    def _fitted(self, data: bytes, kind: Kind, action: str) -> tuple[Fitted, list[Effect]]:
+        """A message to the charger in the form its brand takes, and what there is to tell about that."""
+        fitted = self.reader.fit(data, kind, action)
+        told: list[Effect] = []
+        if fitted.flags:
+            word = "call" if kind.is_request else "result"
+            verdict = Verdict.DELIVERED if fitted.answer is None else Verdict.IGNORED
+            told = [self.flagged(kind.sender, word, action, data, fitted.flags, verdict)]
+        return fitted, self._with_news(told) if self.reader.memories.is_dirty else told
+
+    def heard(self, data: bytes, action: str) -> list[Effect]:
+        """The charger hears a CALLRESULT to a CALL of this action, in the form its brand takes."""
+        if (Kind.BACKEND_RESULT, action) not in self.reader.to_charger:
+            return [SendToCharger(data)]
+        fitted, told = self._fitted(data, Kind.BACKEND_RESULT, action)
+        return [*told, SendToCharger(fitted.data)]
+
     def _boot(self, message: Message, call: Call, now: float) -> list[Effect]:
         """The charger introduces itself."""
         station = station_of(message)
         effects: list[Effect] = []
         if station != self.station:
             effects = [Remember("station", msgspec.json.encode(station))] if self.buffer is not None else []
+        before = self.reader.brand
         self.recall(station)
+        if self.reader.brand is not before:
+            effects += self._reread_boot(message, call, now)
         if self.buffer is not None and self.buffer.attentive:
             taken = self.buffer.take(call, now)
             if taken is not None:
@@ -516,9 +564,19 @@ class ChargerSession:
             limit = now + (settings.answer_deadline_s if call.billing else settings.call_timeout_s)
         if limit < self.due:
             self.due = limit
-        if calls.late and call.id in calls.late and calls.rename(call):
-            return [Noted("id-renamed", call.label), calls.send(call.frame)]
-        return [calls.send(call.frame)]
+        renamed = calls.late and call.id in calls.late and calls.rename(call)
+        effects: list[Effect] = [Noted("id-renamed", call.label)] if renamed else []
+        if calls is self.to_charger and (Kind.BACKEND_CALL, call.action) in self.reader.to_charger:
+            fitted, told = self._fitted(call.frame, Kind.BACKEND_CALL, call.action)
+            effects += told
+            if fitted.answer is not None:
+                if call.own is not None:
+                    calls.out = None
+                    return [*effects, *self._next(calls, now)]
+                answer = _result(fitted.answer, call)
+                return [*effects, *self._hand_back(call, CALLRESULT, answer, calls, now)]
+            call.frame = fitted.data
+        return [*effects, calls.send(call.frame)]
 
     def _wait(self, call: Call, calls: Calls, now: float) -> list[Effect]:
         """A CALL has to wait: in the line, or, where a charger's line is full, with the charger."""
@@ -590,7 +648,8 @@ class ChargerSession:
             if call.own is Own.COMMAND and b'"Accepted"' not in message.frame:
                 return [Noted("command-refused", call.label), *self._next(calls, now)]
             return self._next(calls, now)
-        assert self.buffer is not None
+        if self.buffer is None:
+            return self._next(calls, now)
         self.tally.latency[self.settings.backend_name, call.label].add(now - call.sent_at)
         effects = self.buffer.delivery.answered(call, message, now)
         self._set_due(now)
@@ -611,13 +670,24 @@ class ChargerSession:
             if call.billing and type_ is CALLRESULT:
                 call.answer = data
                 self._last_billing = call
+            learned: list[Effect] = []
             if self.buffer is not None and type_ is CALLRESULT:
                 data, learned = self._observed(call, data, self.buffer, now)
-                effects = [SendToCharger(data), *learned]
+            if type_ is CALLRESULT and self.reader.to_charger:
+                effects = self._heard_of(call, data)
+                effects += learned
             else:
-                effects = [SendToCharger(data)]
+                effects = [SendToCharger(data), *learned] if learned else [SendToCharger(data)]
         if calls.line or (calls is self.to_backend and self.buffer is not None and self.buffer.attentive):
             effects += self._next(calls, now)
+        return effects
+
+    def _heard_of(self, call: Call, data: bytes) -> list[Effect]:
+        """As `heard`; a repetition of the CALL will hear the same."""
+        effects = self.heard(data, call.action)
+        sent = effects[-1]
+        if call.billing and isinstance(sent, SendToCharger):
+            call.answer = sent.data
         return effects
 
     def _observed(self, call: Call, data: bytes, buffer: Buffer, now: float) -> tuple[bytes, list[Effect]]:
@@ -750,6 +820,8 @@ class ChargerSession:
             label = message.action if actions.known_action(self.version, message.action) else "unknown"
             effects += self._relay(message, onward, back, now, label, doubt)
         sender = back.leg.end
+        if messages and messages[0].is_made and reading.original is not None and reading.reply is not None:
+            effects += self._own_answer(reading.reply, reading.original.action, back)
         if messages:
             kind, action, verdict = KIND[messages[0].type], messages[0].action, Verdict.DELIVERED
         else:
@@ -760,10 +832,15 @@ class ChargerSession:
             if is_kept and reading.reply is not None and reading.reply.startswith(b"[3"):
                 return [self.keep_then_answer(kind, action, data, reading.flags, reading.reply)]
             if reading.reply is not None:
-                effects.append(back.send(reading.reply))
+                effects += self._own_answer(reading.reply, action, back)
         if reading.flags:
             effects.append(self.flagged(sender, kind, action, data, reading.flags, verdict))
         return effects
+
+    def _own_answer(self, reply: bytes, action: str, back: Calls) -> list[Effect]:
+        """An answer that only the gateway gives."""
+        is_result = reply.startswith(b"[3") and back is self.to_charger
+        return self.heard(reply, action) if is_result else [back.send(reply)]
 
     def _worth_a_try(self, reading: Reading) -> Message | None:
         """A message that could not be repaired but may go on as it came: the other end may understand it.
@@ -783,7 +860,26 @@ class ChargerSession:
         for flag in told:
             severity = FLAGS[flag.code].severity.value
             self.tally.flags[flag.code.value, severity, *self._counted_as] += 1
-        return Flagged(sender, f"{sender.value}_{kind}" if kind else "", action, raw, told, verdict)
+        name = f"{sender.value}_{kind}" if kind else ""
+        if sender is CHARGER:
+            alert = self.drift.flagged(told, name, action, self.charger.received)
+            if alert is not None:
+                self._alerts = [Noted("dialect-drift", str(alert))] if self._is_first_alert(alert) else None
+        return Flagged(sender, name, action, raw, told, verdict)
+
+    def _is_first_alert(self, alert: Alert) -> bool:
+        """Whether no other charger of this brand and firmware was the first to show it."""
+        return self.tally.drifts.is_new((self.station.vendor, self.station.model, alert.new, *alert.kinds))
+
+    def _with_news(self, effects: list[Effect]) -> list[Effect]:
+        """The effects, with what there is to tell and to keep of the charger's dialect."""
+        if self._alerts:
+            effects = [*effects, *self._alerts]
+            self._alerts = None
+        if not (self.reader.memories.is_dirty or self.drift.is_dirty):
+            return effects
+        part = {"memories": Raw(self.reader.memories.stored() or b"{}"), "drift": Raw(self.drift.stored())}
+        return [*effects, Remember("dialect", msgspec.json.encode(part))]
 
     # Flow
 
@@ -983,6 +1079,18 @@ class ChargerSession:
         if self._flooding_since:
             times.append(self._earliest_next)
         self.due = min(times)
+
+
+def stored_dialect(part: bytes) -> tuple[Memories, Drift]:
+    """What was kept of a charger's dialect (b"": nothing): adapters' memories, the profile of its flags."""
+    found = msgspec.json.decode(part, type=dict[str, Raw]) if part else {}
+    return Memories(bytes(found.get("memories", b""))), restored(bytes(found.get("drift", b"")))
+
+
+def _result(answer: bytes, call: Call) -> bytes:
+    """A CALLRESULT under the id that the sender of the CALL knows."""
+    message = frame.split(answer)
+    return answer if message is None or call.answer_id is None else frame.renamed(message, call.answer_id)
 
 
 def _nothing_awaited(_: str) -> None:

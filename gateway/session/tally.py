@@ -12,6 +12,7 @@ LATENCY_BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0
 
 
 MAX_STATIONS = 200
+MAX_DRIFTS = 500
 OTHER = ("other", "other")
 
 
@@ -29,6 +30,22 @@ class Histogram:
         self.total_s += seconds
 
 
+class Drifts:
+    """Which changes of dialect after an update were told already on this node, the latest `MAX_DRIFTS`."""
+
+    def __init__(self) -> None:
+        self._told: dict[tuple[str, ...], None] = {}
+
+    def is_new(self, change: tuple[str, ...]) -> bool:
+        """Whether this change was not told before; from now on it was."""
+        if change in self._told:
+            return False
+        self._told[change] = None
+        if len(self._told) > MAX_DRIFTS:
+            del self._told[next(iter(self._told))]
+        return True
+
+
 class Tally:
     """What has happened on this node since it started.
 
@@ -43,13 +60,24 @@ class Tally:
     - `refused`: reason → handshakes refused
     """
 
-    __slots__ = ("_stations", "answered", "events", "flags", "latency", "losses", "messages", "refused")
+    __slots__ = (
+        "_stations",
+        "answered",
+        "drifts",
+        "events",
+        "flags",
+        "latency",
+        "losses",
+        "messages",
+        "refused",
+    )
 
     def __init__(self) -> None:
         self.messages: defaultdict[tuple[str, str, str], int] = defaultdict(int)
         self.latency: defaultdict[tuple[str, str], Histogram] = defaultdict(Histogram)
         self.flags: defaultdict[tuple[str, str, str, str], int] = defaultdict(int)
         self._stations: dict[tuple[str, str], tuple[str, str]] = {}
+        self.drifts = Drifts()
         self.events: defaultdict[str, int] = defaultdict(int)
         self.answered: defaultdict[tuple[str, str], int] = defaultdict(int)
         self.losses: defaultdict[tuple[str, str], int] = defaultdict(int)

@@ -224,4 +224,10 @@ def test_every_flag_has_its_name_in_the_corpus_or_is_known_to_have_none():
         "report-expired",
         "transaction-id-foreign",
     }
-    assert {code.value for code in named} - ours == CODES.keys()
+    brands = set(
+        """rule-applied adapter-applied dialect-observed dialect-ambiguous unit-corrected value-corrected
+        status-mapped field-dropped id-tag-corrected time-corrected transaction-restored
+        config-key-translated config-value-corrected command-adapted message-synthesised message-withheld
+        command-answered signed-value-kept adapter-failed rule-failed""".split()  # noqa: SIM905
+    )
+    assert {code.value for code in named} - ours - brands == CODES.keys()

@@ -259,7 +259,11 @@ def test_a_fleet_of_liars_about_its_brand_takes_a_bounded_amount_of_memory():
 
 def test_a_station_is_read_as_its_vendor_wants_from_its_boot_notification_on():
     s = Script()
-    s.session.dialect_of = lambda station: (Mode.OBSERVE if station.vendor == "Acme" else Mode.REPAIR, None)
+    s.session.dialect_of = lambda station: (
+        Mode.OBSERVE if station.vendor == "Acme" else Mode.REPAIR,
+        None,
+        None,
+    )
     boot = {"chargePointVendor": "Acme", "chargePointModel": "Street"}
     s.charger_sends(call("m1", "BootNotification", boot))
     assert s.session.reader.mode is Mode.OBSERVE

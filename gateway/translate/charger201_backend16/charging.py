@@ -110,7 +110,7 @@ def clear_charging_profile(t: Engine, call: BackendCall) -> Steps:
         answer = yield Ask(CHARGER, "ClearChargingProfile", request)
         if not isinstance(answer, dict):
             failed = answer
-        elif answer["status"] == "Accepted":
+        elif said(t, answer)["status"] == "Accepted":
             status = "Accepted"
             t.memory.profiles = [one for one in t.memory.profiles if not _matches(one, request)]
     if failed is not None and status == "Unknown":

@@ -62,8 +62,9 @@ def reset(t: Engine, call: BackendCall) -> Steps:
     answer = yield Ask(CHARGER, "Reset", {"type": how})
     if not isinstance(answer, dict):
         return refusal(t, call, answer, REJECTED)
+    made = said(t, answer)
     if answer["status"] == "Rejected":
-        return said(t, answer)
+        return made
     t.memory.pending_reset = PendingReset(kind, t.now)
     if answer["status"] == "Scheduled":
         t.lose(Loss.ENUM_NARROWED, "status", "Scheduled", "Accepted")

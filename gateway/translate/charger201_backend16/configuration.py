@@ -73,6 +73,7 @@ def _fetched(t: Engine, places: list[Place]) -> Generator[Ask | Wait, Answer, Va
             return answer
         for result in answer["getVariableResult"]:
             name = name_of(result["component"], result["variable"])
+            _tell_reason(t, name, result)
             if result["attributeStatus"] == "Accepted":
                 values[name] = result.get("attributeValue", "")
             elif result["attributeStatus"] == "Rejected":
@@ -262,12 +263,18 @@ def _status(t: Engine, writes: list[tuple[Place, str]], results: list[Payload]) 
     return min(statuses, key=_WORST_FIRST.index)
 
 
+def _tell_reason(t: Engine, name: str, result: Payload) -> str:
+    """The reason behind what became of one variable, which 1.6 cannot be told."""
+    reason: str = result.get("attributeStatusInfo", {}).get("reasonCode", "")
+    if reason:
+        t.lose(Loss.STATUSINFO_DROPPED, f"{name}.attributeStatusInfo", reason)
+    return reason
+
+
 def _learn(t: Engine, known: Variable | None, place: Place, value: str, result: Payload) -> None:
     name = name_of(*place)
-    info = result.get("attributeStatusInfo", {})
-    if info:
-        t.lose(Loss.STATUSINFO_DROPPED, f"{name}.attributeStatusInfo", info["reasonCode"])
-    if result["attributeStatus"] == "Rejected" and info.get("reasonCode") == "ReadOnly":
+    reason = _tell_reason(t, name, result)
+    if result["attributeStatus"] == "Rejected" and reason == "ReadOnly":
         t.memory.mutability[name] = "ReadOnly"
         while len(t.memory.mutability) > MOST_NOTED:
             del t.memory.mutability[next(iter(t.memory.mutability))]

@@ -44,6 +44,7 @@ from gateway.translate.values import compact
 
 RULES: Final = Rules()
 
+LONGEST_KEPT: Final = 4000
 FRESH_S: Final = 300.0
 """How long the backend's word on a token spares asking again before a transaction starts."""
 
@@ -106,7 +107,8 @@ def _taken(
         learn(t, tx, event)
     if known is None and not _may_begin(t, tx, event):
         t.memory.transactions.remove(tx)
-        t.lose(Loss.TX_STATE_LOST, "transactionInfo.transactionId", event.id201)
+        content = {name: value for name, value in call.payload.items() if name != "idToken"}
+        t.lose(Loss.TX_STATE_LOST, "transactionInfo.transactionId", compact(content)[:LONGEST_KEPT])
         return accepted_if_asked(t, event)
     answer = yield from (_done(t, call, event, tx) if was_open else late(t, event, tx))
     if isinstance(answer, Refused):

@@ -9,6 +9,7 @@ from gateway.translate.losses import Loss
 from gateway.translate.memory import Transaction
 from gateway.translate.port import Answer, Payload, Refused
 from gateway.translate.samples import values_16
+from gateway.translate.values import compact
 
 
 def reopens(tx: Transaction, event: Event) -> bool:
@@ -39,6 +40,8 @@ def late(t: Engine, event: Event, tx: Transaction) -> Generator[Ask | Wait, Answ
     most = max((register.wh for register in event.registers), default=None)
     if tx.stop_wh is not None and most is not None and most > tx.stop_wh:
         t.lose(Loss.ENERGY_AFTER_STOP, "meterStop", str(most), str(tx.stop_wh))
+    if len(values) < len(event.values) or (values and tx.id16 is None):
+        t.lose(Loss.FIELD_DROPPED, "meterValue", compact(event.values)[:500])
     if tx.id16 is not None and (left := values_16(t, values, "meterValue")):
         answer = yield from asked(t, "MeterValues", {"connectorId": tx.flat, "meterValue": left})
         if isinstance(answer, Refused):

@@ -194,7 +194,8 @@ def _heard(answer: Any) -> Payload | Undelivered:
 def _ends_here(action: str, answer: Payload) -> None:
     @RULES.charger_call(action, How.ANSWERED, "", Loss.NOT_SUPPORTED, stateless=True)
     def absorbed(t: Engine, call: ChargerCall) -> Payload:
-        t.lose(Loss.NOT_SUPPORTED, action, compact(call.payload)[:200])
+        is_personal = action == "NotifyCustomerInformation"
+        t.lose(Loss.NOT_SUPPORTED, action, "" if is_personal else compact(call.payload)[:200])
         return dict(answer)
 
 

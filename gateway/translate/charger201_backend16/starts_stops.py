@@ -185,17 +185,21 @@ def stop_refused(t: Engine, tx: Transaction) -> Steps:
 
 def times_passed(t: Engine) -> None:
     """Look at every open transaction for what has become due."""
+    if not statuses.listens(t):
+        return
     for tx in t.memory.open_on():
-        if turn_of(tx.id201) in t.busy:
+        is_in_grace = tx.state == "deauth" and tx.grace_until > 0.0
+        if is_in_grace and tx.grace_until > t.now:
+            t.wake(tx.grace_until)
+        elif not tx.stop_wanted and not is_in_grace:
             continue
-        if tx.stop_wanted and not t.delivering:
+        elif t.delivering or turn_of(tx.id201) in t.busy:
+            t.wake(t.now + statuses.SOON_S)
+        elif tx.stop_wanted:
             tx.stop_wanted = False
             t.spawn(stop_refused(t, tx))
-        if tx.state == "deauth" and tx.grace_until and statuses.listens(t) and not t.delivering:
-            if tx.grace_until <= t.now:
-                t.spawn(end_grace(t, tx))
-            else:
-                t.wake(tx.grace_until)
+        else:
+            t.spawn(end_grace(t, tx))
 
 
 def backend_returned(t: Engine) -> None:

@@ -37,6 +37,7 @@ def boot_notification(t: Engine, call: ChargerCall) -> Steps:
     t.memory.registration = answer["status"]
     if answer["status"] == "Accepted":
         statuses.forget_told(t)
+        t.wake(t.now)
         t.spawn(introduced(t, station.get("firmwareVersion", "")))
     return answer
 

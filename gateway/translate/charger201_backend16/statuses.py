@@ -13,6 +13,9 @@ from gateway.translate.values import moment_text
 
 RULES: Final = Rules()
 
+SOON_S: Final = 1.0
+"""When to look again at what has to wait for a message that is out."""
+
 STARTED: Final = ("wait_id", "active", "deauth")
 """The states of a transaction that 1.6 knows of."""
 
@@ -109,10 +112,14 @@ def listens(t: Engine) -> bool:
 
 def tell_owed(t: Engine) -> None:
     """Tell what could not be told before, when the backend listens and no older message waits."""
-    if t.delivering or not listens(t):
+    if not listens(t):
         return
     for key, one in t.memory.connectors.items():
-        if (one.owed or one.unconfirmed) and f"status {key}" not in t.busy:
+        if not (one.owed or one.unconfirmed) or f"status {key}" in t.busy:
+            continue
+        if t.delivering:
+            t.wake(t.now + SOON_S)
+        else:
             t.spawn(_telling(t, int(key)))
 
 

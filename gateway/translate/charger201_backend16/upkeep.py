@@ -11,7 +11,7 @@ from gateway.translate.losses import Loss
 from gateway.translate.memory import Job, LocalList
 from gateway.translate.port import BackendCall, Payload
 from gateway.translate.tables import EXTENDED_TRIGGERS
-from gateway.translate.values import compact, moment_text
+from gateway.translate.values import moment_text
 
 RULES: Final = Rules()
 
@@ -90,9 +90,7 @@ def get_diagnostics(t: Engine, call: BackendCall) -> Steps:
     answer = yield Ask(CHARGER, "GetLog", request | named(payload, "retries", "retryInterval"))
     if not isinstance(answer, dict):
         return refusal(t, call, answer, {})
-    if "statusInfo" in answer:
-        t.lose(Loss.STATUSINFO_DROPPED, "statusInfo", compact(answer["statusInfo"])[:200])
-    if answer["status"] == "Rejected":
+    if said(t, answer)["status"] == "Rejected":
         return {}
     t.memory.log = Job(number, "diagnostics")
     return {"fileName": answer["filename"]} if "filename" in answer else {}
@@ -120,7 +118,7 @@ def update_firmware(t: Engine, call: BackendCall) -> Steps:
     firmware = {"location": payload["location"], "retrieveDateTime": payload["retrieveDate"]}
     request = {"requestId": number, "firmware": firmware} | named(payload, "retries", "retryInterval")
     answer = yield Ask(CHARGER, "UpdateFirmware", request)
-    if not isinstance(answer, dict) or answer["status"] not in ("Accepted", "AcceptedCanceled"):
+    if not isinstance(answer, dict) or said(t, answer)["status"] not in ("Accepted", "AcceptedCanceled"):
         return _download_failed(t)
     t.memory.firmware = Job(number, "unsigned")
     return {}
@@ -196,7 +194,7 @@ def _statuses(t: Engine, call: BackendCall, flat: int | None) -> Steps:
         if not isinstance(answer, dict) or answer["status"] != "Accepted":
             statuses.connector(t, one).asked_until = 0.0
         if isinstance(answer, dict):
-            heard.append(answer["status"])
+            heard.append(said(t, answer)["status"])
         elif flat:
             return refusal(t, call, answer, {"status": "NotImplemented"})
     if not flat:

@@ -97,6 +97,28 @@ def test_a_charger_that_does_not_know_it_says_no_in_the_messages_own_words(actio
     assert peers.lost("NOT_SUPPORTED") == [action]
 
 
+@pytest.mark.parametrize(
+    ("action", "payload", "status"),
+    [
+        ("ClearCache", {}, "Rejected"),
+        ("Reset", {"type": "Soft"}, "Accepted"),
+        ("ClearChargingProfile", {"id": 1}, "Unknown"),
+        ("UnlockConnector", {"connectorId": 1}, "UnlockFailed"),
+        ("UpdateFirmware", {"location": "ftp://x", "retrieveDate": at(0)}, "Rejected"),
+        ("GetDiagnostics", {"location": "ftp://x"}, "Rejected"),
+        ("RemoteStartTransaction", {"idTag": "A", "connectorId": 1}, "Rejected"),
+        ("TriggerMessage", {"requestedMessage": "StatusNotification", "connectorId": 1}, "Rejected"),
+        ("DataTransfer", {"vendorId": "acme"}, "Rejected"),
+    ],
+)
+def test_the_reason_behind_an_answer_is_told_as_lost(action, payload, status):
+    peers = Peers()
+    peers.backend(action, payload)
+    peers.charger_gets()
+    peers.charger_says({"status": status, "statusInfo": {"reasonCode": "Because"}})
+    assert peers.lost("STATUSINFO_DROPPED") == ["statusInfo"]
+
+
 def test_other_errors_go_on_in_the_other_spelling_and_silence_is_one():
     peers = Peers()
     for answer, code in (

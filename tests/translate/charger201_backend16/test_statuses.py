@@ -4,7 +4,7 @@ import pytest
 
 from gateway.translate.memory import OpenError, Place
 from gateway.translate.port import NoAnswer, Refused
-from tests.translate.charger201_backend16.peers import CARD, NOW, Peers, active, at
+from tests.translate.charger201_backend16.peers import CARD, NOW, Peers, active, at, register
 
 EVSE = {"id": 1, "connectorId": 1}
 
@@ -218,6 +218,16 @@ def test_statuses_follow_the_messages_that_were_kept():
     peers.starts()
     peers.wait(1)
     peers.shows("Charging")
+
+
+def test_a_status_is_not_forgotten_while_readings_that_were_kept_are_out():
+    peers = Peers(active())
+    status(peers, "Faulted", 10, stored=True)
+    peers.event("Updated", 4, "MeterValuePeriodic", 11, stored=True, meterValue=[register(4000, 11)])
+    peers.wait(5)
+    peers.passes("MeterValues")
+    peers.wait(2)
+    peers.shows("Faulted", 1, "OtherError")
 
 
 def test_a_status_without_an_answer_is_told_again():

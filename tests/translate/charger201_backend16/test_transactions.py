@@ -282,6 +282,16 @@ def test_after_the_grace_it_is_stopped_with_what_is_known():
     assert peers.is_quiet()
 
 
+def test_a_grace_that_ends_while_readings_are_out_is_not_forgotten():
+    peers = Peers(active())
+    _left(peers)
+    peers.event("Updated", 5, "MeterValuePeriodic", 70, meterValue=[register(4000, 70)])
+    peers.wait(40)
+    peers.passes("MeterValues")
+    peers.wait(2)
+    assert peers.passes("StopTransaction")["meterStop"] == 4000
+
+
 def test_a_stop_that_fails_is_tried_again_and_not_for_ever():
     peers = Peers(active())
     _left(peers)
@@ -425,7 +435,9 @@ def test_an_event_of_an_unknown_transaction_is_acknowledged_and_told_of(kind):
     call = peers.event(kind, 9, "StopAuthorized", 60, "EVConnected", idToken=CARD, evse=EVSE)
     assert peers.heard(call) == YES
     assert peers.is_quiet()
-    assert peers.lost("TX_STATE_LOST") == ["transactionInfo.transactionId"]
+    (lost,) = [loss for loss in peers.losses if loss.code == "TX_STATE_LOST"]
+    assert lost.severity == "billing"
+    assert '"seqNo":9' in lost.value and CARD["idToken"] not in lost.value
     assert peers.memory.transactions == []
 
 

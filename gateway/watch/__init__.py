@@ -1,0 +1,1 @@
+"""Watching what chargers do over time, and saying when it changes."""

@@ -1,0 +1,111 @@
+"""The commands for authors of rules, without a gateway."""
+
+import json
+
+import pytest
+
+from gateway.cli import main
+
+FRAME = '[2,"1","StatusNotification",{"connectorId":1,"errorCode":"NoError","status":"Occupied"}]'
+
+
+def scaffold(folder, brand="Acme Street"):
+    assert main(["adapter", "new", brand, "--directory", str(folder)]) == 0
+    return folder / "rules" / "acme-street.toml"
+
+
+def test_a_scaffold_loads_with_its_adapter_and_is_not_overwritten(tmp_path, capsys):
+    file = scaffold(tmp_path)
+    config = tmp_path / "gateway.toml"
+    config.write_text(
+        f'[backend]\nurl = "ws://127.0.0.1:1"\n[dialect]\nshipped = false\n'
+        f'rules_directories = ["{tmp_path}/rules"]\n'
+        f'adapter_directories = ["{tmp_path}/adapters"]\n'
+    )
+    assert main(["rules", "test", str(file)]) == 0
+    assert main(["rules", "test", "--config", str(config)]) == 0
+    assert main(["rules", "list", "--config", str(config)]) == 0
+    assert main(["rules", "show", "acme-street", "--config", str(config)]) == 0
+    assert main(["check", str(config)]) == 0
+    told = capsys.readouterr().out
+    for part in (
+        "ok     acme-street: Occupied becomes Preparing",
+        "2 of 2 tests hold, 1 packs",
+        "adapter acme-street (repair)",
+        "pack acme-street (repair): What Acme Street chargers get wrong.",
+        "handles  charger_call StopTransaction",
+        "1 rule packs, 1 adapters",
+    ):
+        assert part in told, part
+    assert main(["adapter", "new", "ACME street", "--directory", str(tmp_path)]) == 2
+    assert "there already" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("brand", ["", "123", "."])
+def test_a_brand_needs_a_name(brand, tmp_path, capsys):
+    assert main(["adapter", "new", brand, "--directory", str(tmp_path)]) == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_brand_is_never_a_path(tmp_path):
+    assert main(["adapter", "new", "../x/..", "--directory", str(tmp_path / "here")]) == 0
+    made = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.*"))
+    assert made == ["here/adapters/x.py", "here/rules/x.toml", "here/tests/test_x.py"]
+
+
+def test_tests_that_fail_and_files_that_do_not_load_are_told(tmp_path, capsys):
+    file = scaffold(tmp_path)
+    file.write_text(file.read_text().replace('Occupied = "Preparing"', 'Occupied = "Charging"'))
+    assert main(["rules", "test", str(file), str(tmp_path / "none.toml")]) == 2
+    told = capsys.readouterr()
+    assert "FAILED acme-street: Occupied becomes Preparing" in told.out
+    assert "1 of 2 tests hold" in told.out
+    assert f"{file}: test 'Occupied becomes Preparing': it makes [2," in told.err
+    assert "none.toml: cannot be read" in told.err
+
+
+def test_what_a_pack_would_change_is_shown(tmp_path, capsys):
+    file = scaffold(tmp_path)
+    capture = tmp_path / "capture.jsonl"
+    capture.write_text(
+        json.dumps({"raw": FRAME, "id": "7"}) + "\n" + json.dumps({"raw": FRAME.replace("Occ", "X")})
+    )
+    capsys.readouterr()
+    assert main(["rules", "try", str(file), "--capture", str(capture)]) == 0
+    told = capsys.readouterr().out
+    assert "frame 7  charger StatusNotification" in told
+    assert 'status-mapped  status  "Occupied" → "Preparing"  rules/acme-street:status-occupied' in told
+    assert "1 of 2 frames would change or be flagged by acme-street" in told
+    assert main(["rules", "try", str(file), "--capture", str(capture), "--json"]) == 0
+    (row,) = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert (row["before"], row["after"]) == (FRAME, FRAME.replace("Occupied", "Preparing"))
+    for missing in (str(tmp_path / "none"), str(tmp_path / "empty")):
+        (tmp_path / "empty").write_text("")
+        assert main(["rules", "try", str(file), "--capture", missing]) == 2
+
+
+def test_shipped_packs_are_listed_shown_and_tested(capsys):
+    assert main(["rules", "test"]) == 0
+    assert main(["rules", "list"]) == 0
+    assert main(["rules", "show", "keba"]) == 0
+    assert main(["rules", "show", "kebab"]) == 2
+    told = capsys.readouterr()
+    assert "rule tag-with-serial:" in told.out and "fact offline_authorisation:" in told.out
+    assert "there is no pack or adapter 'kebab'; there are abb, " in told.err
+
+
+def test_a_wrong_configuration_is_told(tmp_path, capsys):
+    assert main(["rules", "list", "--config", str(tmp_path / "none.toml")]) == 2
+    assert "cannot be read" in capsys.readouterr().err
+
+
+def test_a_proposal_is_printed_or_written_once(tmp_path, capsys):
+    capture = tmp_path / "capture.jsonl"
+    capture.write_text(json.dumps({"raw": FRAME}) + "\n")
+    assert main(["suggest", str(capture)]) == 0
+    assert "[[rule]]" in capsys.readouterr().out
+    file = tmp_path / "p.toml"
+    assert main(["suggest", str(capture), "--output", str(file)]) == 0
+    assert main(["suggest", str(capture), "--output", str(file)]) == 2
+    assert "is there already" in capsys.readouterr().err
+    assert main(["suggest", str(capture), "--output", str(tmp_path / "no" / "p.toml")]) == 2
