@@ -1,6 +1,5 @@
 """Who is let in and who may charge while the backend is away; and what a full disk does to it all."""
 
-import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
@@ -84,11 +83,11 @@ def test_who_may_charge_in_an_outage_is_a_policy(tmp_path: Path, policy: str, ac
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 16 MiB, where this process may mount one."""
+    """A file system of 128 MiB, more than the store holds back, where this process may mount one."""
     disk = tmp_path / "disk"
     disk.mkdir()
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(disk)], capture_output=True, check=False
+        ["mount", "-t", "tmpfs", "-o", "size=128m", "tmpfs", str(disk)], capture_output=True, check=False
     )
     if mounted.returncode != 0:
         pytest.skip("only a superuser can mount a small disk")
@@ -105,7 +104,7 @@ def fill(disk: Path) -> Path:
         for size in (1_048_576, 4_096, 1):
             with suppress(OSError):
                 while True:
-                    out.write(os.urandom(size))
+                    out.write(bytes(size))
     return ballast
 
 
