@@ -218,7 +218,7 @@ class SqliteStore:
                     any(isinstance(record, Trimmed) for write in writes for record in write.records),
                 )
             elif self._disk.failed is not None and time.monotonic() >= self._probed_at + PROBE_S:
-                self._probed_at = time.monotonic()  # questions may come all the time: they must not put it off
+                self._probed_at = time.monotonic()  # questions that never end must not put it off
                 self._disk.probe()
             if read:
                 self._answer(read)
