@@ -76,6 +76,12 @@ fuzz: $(VENV)/.test ## feed the readers a million damaged frames, or FUZZ=N time
 	  $(BIN)/python -m tests.dialect.fuzz --inputs 100000; \
 	done
 
+SEEDS ?= 20000
+SEED ?= 0
+.PHONY: simulate
+simulate: $(VENV)/.test ## live through SEEDS outages by chance, beginning with SEED
+	@$(BIN)/python -m tests.simulation $(SEED) --seeds $(SEEDS)
+
 TORTURE ?=
 .PHONY: torture
 torture: $(VENV)/.test ## kill the gateway at every failpoint, hundreds of times; TORTURE='--points NAME --seeds 5'

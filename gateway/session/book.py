@@ -14,6 +14,7 @@ from gateway.session.payloads import Payload
 
 FIRST_ID = 2**30
 MAX_TRANSACTIONS = 64
+MAX_UNTOLD = 1024
 MAX_RECENT = 16
 LONG_AGO_S = 946_684_800.0  # 2000-01-01: an older timestamp is that of a clock that was never set
 
@@ -24,7 +25,8 @@ class Transaction(Struct, omit_defaults=True):
     `key` is the natural key of its start; `answer` is what the charger heard to that, {} while that is not
     known. `refused`: its start is in quarantine, and so goes all that belongs to it. `suspect`: the backend's
     id is no proper one (0, or that of another open transaction), so that no command may name it.
-    `stop_wanted`: the backend refused the driver, so the charger is to be told to stop. `register_wh` is the
+    `stop_wanted`: the backend refused the driver, so the charger is to be told to stop. `is_told`: the
+    backend knows that it has ended. `register_wh` is the
     last energy reading that was stored. Times are seconds since 1970, 0.0 for not yet.
     """
 
@@ -40,11 +42,17 @@ class Transaction(Struct, omit_defaults=True):
     refused: bool = False
     suspect: bool = False
     stop_wanted: bool = False
+    is_told: bool = False
     register_wh: float | None = None
 
     @property
     def is_open(self) -> bool:
         return not self.ended_at
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nobody will ask for it any more, but for repetitions."""
+        return bool(self.ended_at) and (self.is_told or self.charger_id == self.backend_id)
 
 
 class Heard(Struct, array_like=True):
@@ -84,11 +92,15 @@ class Book:
     def parts(self) -> tuple[tuple[str, bytes], ...]:
         """Both parts as they are kept, by name."""
         self._is_changed = False
-        return ("book", msgspec.json.encode(self._pages)), ("recent", msgspec.json.encode(self._counters))
+        return ("book", msgspec.json.encode(self._pages)), self.recent_part()
+
+    def recent_part(self) -> tuple[str, bytes]:
+        """The part with what was answered lately."""
+        return "recent", msgspec.json.encode(self._counters)
 
     def changed_parts(self) -> tuple[tuple[str, bytes], ...]:
         """What has to be written with the next entry: the counters always, the pages when they changed."""
-        return self.parts() if self._is_changed else (("recent", msgspec.json.encode(self._counters)),)
+        return self.parts() if self._is_changed else (self.recent_part(),)
 
     def number(self) -> int:
         """The number of the next entry."""
@@ -149,8 +161,9 @@ class Book:
         """A transaction begins."""
         self.transactions.append(transaction)
         if len(self.transactions) > MAX_TRANSACTIONS:
-            ended = (n for n, old in enumerate(self.transactions) if not old.is_open)
-            del self.transactions[next(ended, 0)]
+            done = next((n for n, old in enumerate(self.transactions) if old.is_done), None)
+            if done is not None or len(self.transactions) > MAX_UNTOLD:
+                del self.transactions[done or 0]
         self.look()
 
     def forget(self, key: str) -> None:

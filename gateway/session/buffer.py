@@ -15,14 +15,13 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gateway.ocpp import frame
-from gateway.ocpp.actions import carries_revenue
-from gateway.ocpp.message import MessageType, Sender
+from gateway.ocpp.message import Message, MessageType, Sender
 from gateway.session import answers, late, payloads
 from gateway.session import events as ev
 from gateway.session.answers import STORED, Local, Situation
 from gateway.session.book import Book
 from gateway.session.calls import Call, Own
-from gateway.session.delivery import FIRST_RETRY_S, Delivery
+from gateway.session.delivery import Delivery
 from gateway.session.effects import (
     Effect,
     Noted,
@@ -44,9 +43,13 @@ CALLRESULT = MessageType.CALLRESULT
 NEVER = float("inf")
 
 FULL_SHARE = 0.8
-MAX_STATUSES = 64
 RECHECKED = 8
 TRY_AGAIN_LATER = 1013
+
+
+def stores_nothing_else(action: str, payload: Payload) -> bool:
+    """Without a translator, `STORED` is all that is kept for the backend."""
+    return False
 
 
 class Buffer:
@@ -65,7 +68,7 @@ class Buffer:
         self.owed = msgspec.json.decode(parts["owed"], type=Owed) if "owed" in parts else Owed()
         self.outbox = Outbox(known.messages, known.size, known.oldest)
         self.unacked: dict[int, Unacked] = {}
-        self.also_stores: Callable[[str, Payload], bool] = lambda action, payload: False
+        self.also_stores: Callable[[str, Payload], bool] = stores_nothing_else
         self.is_away = False
         self.is_silent = False
         self.is_registered = True
@@ -108,37 +111,50 @@ class Buffer:
 
     def take(self, call: Call, now: float) -> list[Effect] | None:
         """What becomes of a CALL of the charger; None: it is relayed, or waits for the link, as usual."""
-        payload = payloads.of_call(call.frame)
         call.epoch = self.session.charger.epoch
+        if self.is_usable and call.action not in STORED and not self.outbox.is_busy:
+            return None
+        payload = payloads.of_call(call.frame)
         if payload is None:
             return None if self.is_usable else self.session.refuse(call)
-        if self._recheck:
-            self._recheck -= 1
         if self.session.to_backend.out is None:
             self.is_silent = False  # nothing is left unanswered: let the backend show what it can
+        keeps = self.keeps(call.action, payload)
+        self._recheck -= keeps and self._recheck > 0
         self.look()
-        if self.keeps(call.action, payload):
-            repeated = self._repeated(call, payload)
-            if repeated is not None:
-                return repeated
-            if self.outbox.is_busy or self.book.is_refused(payloads.transaction_of(call.action, payload)):
-                return self.store(call, payload, now)
+        before: list[Effect] = []
+        if keeps:
+            before = self.patience.store_out(now) if self.is_silent or self.outbox.is_busy else []
+            kept = self._kept(call, payload, now)
+            if kept is not None:
+                return [*before, *kept]
         if self.is_usable or self._is_live_boot(call):
             return None
         local = self.local(call.action, payload, now)
         if not self._answers_now(local, now):
             return None
-        return self._answer(call, payload, now)
+        kept = self.store(call, payload, now) if keeps else self._answer(call, payload, now)
+        return [*before, *kept]
+
+    def _kept(self, call: Call, payload: Payload, now: float) -> list[Effect] | None:
+        """What becomes of a CALL that was answered before, or has to wait behind others."""
+        repeated = self._repeated(call, payload) if call.action in STORED else None
+        if repeated is not None:
+            return repeated
+        id_ = payloads.transaction_of(call.action, payload)
+        return self.store(call, payload, now) if self.outbox.is_busy or self.book.is_refused(id_) else None
 
     def keeps(self, action: str, payload: Payload) -> bool:
         """Whether a CALL must reach the backend later."""
         return action in STORED or self.also_stores(action, payload)
 
     def _is_live_boot(self, call: Call) -> bool:
-        """A charger that boots while the backend is there speaks for itself."""
+        """A charger that boots while the backend is there speaks for itself, as long as it is there."""
         if call.action != "BootNotification" or not self.session.backend.is_open or self.is_silent:
             return False
-        self.owed.boot = ""
+        if self.owed.boot:
+            self.owed.boot = call.frame.decode()
+            self.delivery.boot_again_at = NEVER
         return True
 
     def _answers_now(self, local: Local | None, now: float) -> bool:
@@ -148,20 +164,17 @@ class Buffer:
         return now >= self.away_since + self.settings.hold_s
 
     def _answer(self, call: Call, payload: Payload, now: float) -> list[Effect]:
-        if self.keeps(call.action, payload):
-            return self.store(call, payload, now)
+        """The charger hears an answer of ours, and at most the last of its kind is owed to the backend."""
         local = self.local(call.action, payload, now)
         if local is None:
             return self.session.refuse(call)
         effects: list[Effect] = [Noted("answered-locally", call.label)]
         if call.action == "BootNotification":
             self.owed.boot = call.frame.decode()
+            self.is_registered = False
+            self.delivery.boot_again_at = now
         elif call.action == "StatusNotification":
-            statuses, key = self.owed.statuses, answers.status_key(payload)
-            statuses.pop(key, None)
-            statuses[key] = call.frame.decode()
-            if len(statuses) > MAX_STATUSES:
-                del statuses[next(iter(statuses))]
+            self.owed.add_status(answers.status_key(payload), call.frame.decode())
         else:
             return [*effects, *self._hear(call, local.payload)]
         return [*effects, self.remember_owed(), *self._hear(call, local.payload)]
@@ -176,6 +189,9 @@ class Buffer:
 
     def _repeated(self, call: Call, payload: Payload) -> list[Effect] | None:
         """A message that was answered already, or is about to be, hears the same again."""
+        last = self.session.last_billing
+        if last is not None and (again := last.answer_to(call, True)):
+            return [Noted("answer-repeated", call.label), *self.session.heard(again, call.action)]
         key, content = payloads.natural_key(call.action, payload), payloads.digest(payload)
         for unacked in self.unacked.values():
             if unacked.key == key and unacked.content == content:
@@ -205,24 +221,35 @@ class Buffer:
         )
         return answers.answer(action, payload, situation)
 
-    def store(self, call: Call, payload: Payload, now: float, was_sent: bool = False) -> list[Effect]:
-        """Write the CALL down; the charger hears our answer when it is on disk."""
+    def store(
+        self, call: Call, payload: Payload, now: float, was_sent: bool = False, reply: Message | None = None
+    ) -> list[Effect]:
+        """Write the CALL down; the charger hears our answer when it is on disk.
+
+        With a `reply`, the backend has it already: the charger hears that, with the id that we give.
+        """
         session = self.session
-        call.epoch = session.charger.epoch
+        if call.own is None:
+            call.epoch = session.charger.epoch
         if not self.has_room(now + session.wall_offset_s):
             return session.close_charger("outbox-full", TRY_AGAIN_LATER, "no room for messages", now)
         key, content = payloads.natural_key(call.action, payload), payloads.digest(payload)
         id_ = self.book.new_id() if call.action == "StartTransaction" else 0
         local = self.local(call.action, payload, now, id_)
         assert local is not None
+        answer = local.payload
+        if reply is not None:
+            answer = (payloads.of_result(reply.frame) or {}) | {"transactionId": id_}
         came_at = call.came_at + session.wall_offset_s
         data = call.as_came or call.frame
-        energy_wh = self.lessons.enter(call.action, payload, key, local.payload, came_at)
+        energy_wh = self.lessons.enter(call.action, payload, key, answer, came_at)
         if call.action == "TransactionEvent" and not was_sent:
             data = payloads.marked_offline(data, payload)
-        self.book.hears(key, content, local.payload)
+        if call.action in STORED:
+            self.book.hears(key, content, answer)
+        self._recheck = RECHECKED
         entry = Entry(self.book.number(), came_at, session.version.value, call.action, data)
-        self.unacked[entry.number] = Unacked(call, key, content, local.payload, entry)
+        self.unacked[entry.number] = Unacked(call, key, content, answer, entry, reply)
         self.outbox.unstored += 1
         self.look()
         parts = self.book.changed_parts()
@@ -237,8 +264,7 @@ class Buffer:
         if not event.durable:
             self.book.unheard(unacked.key)
             self.book.forget(unacked.key)  # and write the rest of its page with the next entry
-            if self.delivery.settling == event.number:
-                self.delivery.settling = 0
+            self.delivery.unstored(event.number)
             self.look()
             return self.session.close_charger("outbox-failed", TRY_AGAIN_LATER, "nothing can be stored", now)
         self.outbox.add(unacked.entry)
@@ -267,9 +293,7 @@ class Buffer:
         self.away_since = now
         self.is_silent = False
         self.look()
-        effects: list[Effect] = []
-        if out is not None:
-            effects += self._lost(out, now)
+        effects = self._lost(out, now) if out is not None else []
         return [*effects, *self.absorb(now)]
 
     def _lost(self, out: Call, now: float) -> list[Effect]:
@@ -317,22 +341,14 @@ class Buffer:
         self.look()
         return late.stops(self, now)
 
-    # Refusals
-
-    def absorbs(self, call: Call) -> bool:
-        """Whether a CALLERROR to this CALL stays here: revenue is tried again instead of refused."""
-        return call.own is None and not call.retry and call.doubt is None and carries_revenue(call.action)
-
-    def absorb_error(self, call: Call, now: float) -> list[Effect]:
-        """The backend refused revenue data: store it, answer for the backend, try again later."""
-        payload = payloads.of_call(call.as_came or call.frame)
-        assert payload is not None
-        effects = self.store(call, payload, now, was_sent=True)
-        for unacked in self.unacked.values():
-            if unacked.call is call:
-                unacked.entry.refused = 1
-                unacked.entry.retry_at = now + FIRST_RETRY_S
-        return [Noted("delivery-refused", call.label), *effects]
+    def charger_left(self, last: Call | None, now: float) -> list[Effect]:
+        """It may come again with what it was answered last; a boot that it told itself is ours to tell."""
+        if self.owed.boot:
+            self.delivery.boot_again_at = min(self.delivery.boot_again_at, now)
+        if last is None:
+            return []
+        self.lessons.note_heard(last)
+        return [Remember(*self.book.recent_part())]
 
     def remember_owed(self) -> Remember:
         self.look()

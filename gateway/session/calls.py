@@ -82,6 +82,24 @@ class Call(Struct, gc=False):
     patience_s: float = 0.0
     is_doubted: bool = False
 
+    def answer_to(self, again: "Call", by_payload: bool) -> bytes:
+        """The answer to this CALL when `again` is a repetition of it, else b"".
+
+        It is one when every byte is the same; with `by_payload` also when only the id is another one.
+        """
+        came = self.as_came or self.frame
+        if again.frame == came:
+            return self.answer
+        action = b'"%b"' % self.action.encode()
+        if (
+            not by_payload
+            or again.action != self.action
+            or again.frame.partition(action)[2] != came.partition(action)[2]
+        ):
+            return b""
+        answer = frame.split(self.answer)
+        return b"" if answer is None else frame.renamed(answer, again.answer_id or again.id)
+
 
 class Doubt(Struct, gc=False):
     """A CALL goes on as it came; `confirmation` is what its sender may hear if the peer refuses it."""

@@ -19,6 +19,7 @@ from gateway.session.effects import (
     Effect,
     FetchEntries,
     Noted,
+    Remember,
     WantTurn,
 )
 from gateway.session.lessons import BOOKED
@@ -31,9 +32,8 @@ if TYPE_CHECKING:
 CALLRESULT = MessageType.CALLRESULT
 CHARGER = Sender.CHARGER
 NEVER = float("inf")
-MAX_REFUSALS = 5
 MAX_UNANSWERED = 10
-FIRST_RETRY_S = 10.0
+LONGEST_RETRY_S = 900.0
 DROP_AGAIN_S = 1.0
 BOOT_AGAIN_S = 60.0
 REPORT_AGE_S = 3600.0
@@ -43,22 +43,37 @@ class Delivery:
     """Brings what `buffer` owes to the backend.
 
     `settling` is the number of the entry whose end is being written down, 0 for none; until then nothing
-    else is sent. `boot_again_at` is when the backend is to be told of the boot it missed.
+    else is sent. `boot_again_at` is when the backend is to be told of the boot it missed, `fetch_again_at`
+    when entries that could not be read are asked for again, `drop_again_at` when one that could not be
+    taken off the disk is.
     """
 
     def __init__(self, buffer: "Buffer") -> None:
         self.buffer = buffer
         self.settling = 0
         self.boot_again_at = NEVER
-        self.drop_again: tuple[float, DropEntry] | None = None
+        self.fetch_again_at = 0.0
+        self.drop_again_at = NEVER
         self._burying: dict[int, Entry] = {}
         self._turns = 0
         self._has_asked = False
+
+    @property
+    def _retry_s(self) -> float:
+        return self.buffer.settings.retry_s
 
     def link_opened(self, now: float) -> None:
         """A new link: what is owed may go."""
         self.boot_again_at = now if self.buffer.owed.boot else NEVER
         self._turns, self._has_asked = 0, False
+
+    def unstored(self, number: int) -> None:
+        """An entry could not be written; the backend may have it all the same, and say so."""
+        out = self.buffer.session.to_backend.out
+        if out is not None and out.own is Own.ENTRY and out.entry == number:
+            out.own = Own.ABANDONED
+        if self.settling == number:
+            self.settling = 0
 
     def boots_first(self, now: float) -> bool:
         """Whether the backend has to be told of a boot before it hears anything else."""
@@ -73,6 +88,10 @@ class Delivery:
             return self._send("BootNotification", self.buffer.owed.boot.encode(), Own.BOOT, now)
         if not self.buffer.is_registered:
             return []
+        if session.bridge is not None and self.buffer.outbox.is_busy:
+            return self._send_head(
+                now
+            )  # statuses come last: a translator makes events of transactions of them
         for key, text in self.buffer.owed.statuses.items():
             return self._send("StatusNotification", text.encode(), Own.STATUS, now, about=key)
         return self._send_head(now)
@@ -80,8 +99,9 @@ class Delivery:
     def _send_head(self, now: float) -> list[Effect]:
         outbox = self.buffer.outbox
         after = outbox.fetch_after
-        if after is not None:
+        if after is not None and now >= self.fetch_again_at:
             outbox.is_fetching = True
+            self.fetch_again_at = 0.0
             return [FetchEntries(after, WINDOW)]
         if not outbox.window or now < outbox.window[0].retry_at:
             return []
@@ -129,7 +149,7 @@ class Delivery:
     def fetched(self, event: ev.EntriesFetched, now: float) -> list[Effect]:
         if event.entries is None:
             self.buffer.outbox.is_fetching = False
-            self.boot_again_at = min(self.boot_again_at, now + DROP_AGAIN_S)
+            self.fetch_again_at = now + DROP_AGAIN_S
             return []
         self.buffer.outbox.fetched(list(event.entries))
         self.buffer.look()
@@ -147,8 +167,7 @@ class Delivery:
                     del self.buffer.owed.statuses[call.about]
                     effects = [self.buffer.remember_owed()]
             case Own.ABANDONED if message.type is CALLRESULT and call.action in STORED:
-                call.answer = message.frame
-                self.buffer.lessons.note_heard(call)
+                effects = self._answered_to_nobody(call, message, now)
             case Own.ENTRY if call.entry in self.buffer.unacked:
                 self.buffer.unacked[call.entry].reply = message
                 self.settling = call.entry
@@ -157,6 +176,14 @@ class Delivery:
         self.buffer.look()
         effects += self.buffer.session.go_on(now)
         return effects if self.buffer.owes else [*effects, *self.buffer.session.end_if_idle(now)]
+
+    def _answered_to_nobody(self, call: Call, message: Message, now: float) -> list[Effect]:
+        """The charger has left, but it will ask again, and is to hear the same."""
+        call.answer, effects = self.buffer.lessons.observe(call, message.frame, now)
+        if not call.answer:
+            return effects
+        self.buffer.lessons.note_heard(call)
+        return [*effects, Remember(*self.buffer.book.recent_part())]
 
     def _booted(self, message: Message, now: float) -> list[Effect]:
         payload = payloads.of_result(message.frame) if message.type is CALLRESULT else None
@@ -177,9 +204,9 @@ class Delivery:
         is_final = message.error_code in ("NotImplemented", "NotSupported") and not carries_revenue(
             entry.action
         )
-        if is_final or entry.refused >= MAX_REFUSALS:
+        if is_final or entry.refused >= self.buffer.settings.max_refusals:
             return self._bury(entry, Flag(FlagCode.REFUSED_BY_BACKEND, after=message.error_code), now)
-        entry.retry_at = now + FIRST_RETRY_S * 2 ** (entry.refused - 1)
+        entry.retry_at = now + min(self._retry_s * 2 ** (entry.refused - 1), LONGEST_RETRY_S)
         return [Noted("delivery-refused", call.label)]
 
     def delivered(self, call: Call, entry: Entry, message: Message, now: float) -> list[Effect]:
@@ -194,6 +221,8 @@ class Delivery:
         transaction = self.buffer.lessons.learn_id(entry, request, result)
         effects = late.refused(self.buffer, entry, transaction, request, info, now)
         self.settling = entry.number
+        if entry.action == "StopTransaction":
+            self.buffer.lessons.told(request)
         parts = self.buffer.book.parts() if entry.action in BOOKED or effects else ()
         latency_s = max(now - call.sent_at, 1e-6)
         return [DropEntry(entry.number, parts, latency_s), *effects]
@@ -206,6 +235,8 @@ class Delivery:
             if transaction is not None:
                 transaction.refused = True
                 self.buffer.book.look()
+        elif entry.action == "StopTransaction":
+            self.buffer.lessons.told(payload)
         number, told = self.buffer.session.flagged_with_number(entry.action, entry.frame, [flag])
         self._burying[number] = entry
         self.settling = entry.number
@@ -218,7 +249,7 @@ class Delivery:
             return None
         if durable:
             return [DropEntry(entry.number, self.buffer.book.parts())]
-        entry.retry_at = now + FIRST_RETRY_S
+        entry.retry_at = now + self._retry_s
         self.settling = 0
         return []
 
@@ -227,7 +258,7 @@ class Delivery:
         if event.number != self.settling:
             return []
         if not event.durable:
-            self.drop_again = (now + DROP_AGAIN_S, DropEntry(event.number, self.buffer.book.parts()))
+            self.drop_again_at = now + DROP_AGAIN_S
             return []
         self.settling = 0
         self.buffer.outbox.remove(event.number)
@@ -240,6 +271,27 @@ class Delivery:
             *self.buffer.session.go_on(now),
             *self.buffer.session.end_if_idle(now),
         ]
+
+    def absorbs(self, call: Call) -> bool:
+        """Whether a CALLERROR to this CALL stays here: revenue is tried again instead of refused."""
+        mine = call.own is None and not call.retry and call.doubt is None
+        return mine and self.buffer.settings.absorbs_refusals and carries_revenue(call.action)
+
+    def absorb_error(self, call: Call, now: float) -> list[Effect]:
+        """The backend refused revenue data: store it, answer for the backend, try again later."""
+        payload = payloads.of_call(call.as_came or call.frame)
+        assert payload is not None
+        effects = self.buffer.store(call, payload, now, was_sent=True)
+        for unacked in self.buffer.unacked.values():
+            if unacked.call is call:
+                unacked.entry.refused = 1
+                unacked.entry.retry_at = now + self._retry_s
+        return [Noted("delivery-refused", call.label), *effects]
+
+    def drop_again(self) -> DropEntry:
+        """What is done with could not be taken off the disk: once more, with what is known now."""
+        self.drop_again_at = NEVER
+        return DropEntry(self.settling, self.buffer.book.parts())
 
     def gives_up_at(self, out: Call) -> float:
         """When a CALL of ours that is out has had its time: first the backend is doubted, then the link."""

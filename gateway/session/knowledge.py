@@ -7,16 +7,23 @@ from msgspec import Struct
 from gateway.session.answers import UnknownTags
 from gateway.session.tags import Tags
 
+MAX_STATUSES = 64
+
 
 class BufferSettings(Struct, frozen=True):
     """How an outage is bridged: the `[outage]` table of the configuration. Times in seconds.
 
     `hold_s`: how long an answer that a driver would mind waits for the backend to come back.
     `answer_after_s`: how long one that nobody would mind waits for a backend that is there and silent.
+    `absorbs_refusals`: a CALLERROR of the backend to revenue data stays here, and the data is tried again
+    after `retry_s`, then twice that and so on, until it has been refused `max_refusals` times.
     """
 
     hold_s: float = 3.0
     answer_after_s: float = 4.0
+    absorbs_refusals: bool = True
+    retry_s: float = 10.0
+    max_refusals: int = 5
     unknown_tags: UnknownTags = UnknownTags.ACCEPT_KNOWN
     tags_keep_s: float = 86_400.0
     stops_late_refusals: bool = True
@@ -47,6 +54,13 @@ class Owed(Struct):
 
     boot: str = ""
     statuses: dict[str, str] = {}
+
+    def add_status(self, key: str, text: str) -> None:
+        """The last StatusNotification of a connector; the oldest of too many goes."""
+        self.statuses.pop(key, None)
+        self.statuses[key] = text
+        if len(self.statuses) > MAX_STATUSES:
+            del self.statuses[next(iter(self.statuses))]
 
 
 class Known(Struct):

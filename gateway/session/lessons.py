@@ -76,36 +76,48 @@ class Lessons:
             self.buffer.shared.tags.learn(payloads.tag_of(request), info, wall)
         match call.action:
             case "BootNotification":
-                if result.get("status") == "Accepted":
-                    self.buffer.is_registered = True
-                    self.buffer.look()
-                return data, self.booted(result, now)
+                return data, [*self.booted(result, now), *self._accepted(result)]
             case "Heartbeat":
                 self._learn_clock(result, now)
             case "StartTransaction":
-                return self._observe_start(request, result, data, wall), []
+                return self._observe_start(call, request, result, data, now)
             case "StopTransaction":
                 transaction = self.buffer.book.by_charger_id(request.get("transactionId"))
                 transaction = transaction or self.buffer.book.by_backend_id(request.get("transactionId"))
                 if transaction is not None:
                     transaction.ended_at = wall
+                    transaction.is_told = True
         return data, []
 
-    def _observe_start(self, request: Payload, result: Payload, data: bytes, wall: float) -> bytes:
-        """Note a transaction that the backend itself began; its id may be one that we have given away."""
+    def _accepted(self, result: Payload) -> list[Effect]:
+        """The backend has heard the boot of a charger that told it itself."""
+        if result.get("status") != "Accepted":
+            return []
+        self.buffer.is_registered = True
+        was_owed, self.buffer.owed.boot = self.buffer.owed.boot, ""
+        self.buffer.look()
+        return [self.buffer.remember_owed()] if was_owed else []
+
+    def _observe_start(
+        self, call: Call, request: Payload, result: Payload, data: bytes, now: float
+    ) -> tuple[bytes, list[Effect]]:
+        """Note a transaction that the backend itself began.
+
+        Its id may be one that we have given away for another; then the charger gets one of ours, and no
+        answer before that is on disk.
+        """
         id_ = result.get("transactionId")
         if not isinstance(id_, int):
-            return data
+            return data, []
+        wall = now + self.buffer.session.wall_offset_s
         taken = self.buffer.book.by_charger_id(id_)
-        charger_id = id_
-        if taken is not None and taken.is_open and taken.backend_id != id_:
-            charger_id = self.buffer.book.new_id()
-            result["transactionId"] = charger_id
-            data = payloads.with_member(data, ("transactionId",), charger_id)
+        reply = frame.split(data)
+        if taken is not None and taken.backend_id != id_ and reply is not None:
+            return b"", self.buffer.store(call, request, now, was_sent=True, reply=reply)
         reading = payloads.energy_wh("StartTransaction", request)
         self.buffer.book.open(
             Transaction(
-                charger_id=charger_id,
+                charger_id=id_,
                 key=payloads.natural_key("StartTransaction", request),
                 backend_id=id_,
                 connector=request.get("connectorId", 0),
@@ -116,7 +128,7 @@ class Lessons:
                 register_wh=reading,
             )
         )
-        return data
+        return data, []
 
     def booted(self, result: Payload, now: float) -> list[Effect]:
         self._learn_clock(result, now)
@@ -149,6 +161,12 @@ class Lessons:
         transaction.backend_id = id_
         self.buffer.book.look()
         return transaction
+
+    def told(self, request: Payload) -> None:
+        """Nothing more of this StopTransaction's transaction is to be told to the backend."""
+        transaction = self.buffer.book.by_charger_id(request.get("transactionId"))
+        if transaction is not None:
+            transaction.is_told = True
 
     def for_charger(self, message: Message) -> Message | bytes:
         """A CALL of the backend as the charger understands it, or our refusal of it."""

@@ -29,21 +29,27 @@ class Patience:
         if not session.backend.is_open and session.to_backend.waiting and not self.buffer.is_away:
             times.append(self.buffer.away_since + self.buffer.settings.hold_s)
         if session.backend.is_open and not self.buffer.delivery.settling and session.to_backend.out is None:
-            times.append(self.buffer.delivery.boot_again_at)
+            if self.buffer.owed.boot:
+                times.append(self.buffer.delivery.boot_again_at)
+            if self.buffer.delivery.fetch_again_at:
+                times.append(self.buffer.delivery.fetch_again_at)
             if self.buffer.outbox.window and self.buffer.outbox.window[0].retry_at:
                 times.append(self.buffer.outbox.window[0].retry_at)
-        if self.buffer.delivery.drop_again is not None:
-            times.append(self.buffer.delivery.drop_again[0])
-        return min([*times, self._patience_ends()])
+        return min([*times, self.buffer.delivery.drop_again_at, self._patience_ends()])
 
     def _patience_ends(self) -> float:
         """When billing data that the backend leaves unanswered is answered by us."""
         ends = NEVER
         for call in self.buffer.session.to_backend:
             if call.own is None and not call.retry and call.action in STORED:
-                since = call.sent_at if call is self.buffer.session.to_backend.out else call.came_at
-                ends = min(ends, since + self._patience(call))
+                ends = min(ends, self._ends(call))
         return ends
+
+    def _ends(self, call: Call) -> float:
+        """When this CALL is answered by us: some time after it was sent, but never past its deadline."""
+        session = self.buffer.session
+        since = call.sent_at if call is session.to_backend.out else call.came_at
+        return min(since + self._patience(call), call.came_at + session.settings.answer_deadline_s)
 
     def _patience(self, call: Call) -> float:
         if not call.patience_s:
@@ -60,15 +66,16 @@ class Patience:
         """What time has come for: answers that the backend does not give, links that are no use."""
         session = self.buffer.session
         effects: list[Effect] = []
-        if self.buffer.delivery.drop_again is not None and now >= self.buffer.delivery.drop_again[0]:
-            (_, drop), self.buffer.delivery.drop_again = self.buffer.delivery.drop_again, None
-            effects.append(drop)
+        if now >= self.buffer.delivery.drop_again_at:
+            effects.append(self.buffer.delivery.drop_again())
         if not session.backend.is_open:
             return (
                 [*effects, *self.buffer.absorb(now)]
                 if now >= self.buffer.away_since + self.buffer.settings.hold_s
                 else effects
             )
+        if now >= self.buffer.delivery.fetch_again_at:
+            self.buffer.delivery.fetch_again_at = 0.0
         if self.buffer.outbox.window and now >= self.buffer.outbox.window[0].retry_at:
             self.buffer.outbox.window[0].retry_at = 0.0
         out = session.to_backend.out
@@ -79,13 +86,21 @@ class Patience:
         return [*effects, *session.go_on(now)]
 
     def _answer_for_silent(self, out: Call | None, now: float) -> list[Effect]:
-        """Store what the backend has; if it answers after all, the entry counts as delivered."""
         effects: list[Effect] = []
-        if out is not None and out.own is None and not out.retry and out.action in STORED:
-            payload = payloads.of_call(out.as_came or out.frame)
-            if payload is not None and now >= out.sent_at + self._patience(out):
-                number = self.buffer.book.next_number
-                effects += self.buffer.store(structs.replace(out), payload, now, was_sent=True)
-                if number in self.buffer.unacked:
-                    out.own, out.entry = Own.ENTRY, number
+        if out is not None and now >= self._ends(out):
+            effects = self.store_out(now)
         return [*effects, *self.buffer.fall_silent(now)]
+
+    def store_out(self, now: float) -> list[Effect]:
+        """Store what the backend has and leaves unanswered; its answer, if one comes, counts as delivery."""
+        out = self.buffer.session.to_backend.out
+        if out is None or out.own is not None or out.retry or out.action not in STORED:
+            return []
+        payload = payloads.of_call(out.as_came or out.frame)
+        if payload is None:
+            return []
+        number = self.buffer.book.next_number
+        effects = self.buffer.store(structs.replace(out), payload, now, was_sent=True)
+        if number in self.buffer.unacked:
+            out.own, out.entry = Own.ENTRY, number
+        return effects

@@ -32,7 +32,7 @@ from gateway.ocpp.flags import FLAGS, Flag, FlagCode
 from gateway.ocpp.message import Message, MessageType, Sender
 from gateway.session import events as ev
 from gateway.session.bridge import Bridge
-from gateway.session.buffer import Buffer
+from gateway.session.buffer import Buffer, stores_nothing_else
 from gateway.session.calls import KIND, Call, Calls, Doubt, Own
 from gateway.session.effects import (
     Close,
@@ -107,7 +107,7 @@ class ChargerSession:
         "_counted_as",
         "_earliest_next",
         "_flooding_since",
-        "_last_billing",
+        "last_billing",
         "_numbers",
         "_rests_until",
         "_unkept",
@@ -162,7 +162,7 @@ class ChargerSession:
         self._earliest_next = 0.0
         self._flooding_since = 0.0
         self._rests_until = 0.0
-        self._last_billing: Call | None = None
+        self.last_billing: Call | None = None
         self._numbers = 0
         self._unkept: dict[int, bytes] | None = None
         self.bridge: Bridge | None = None
@@ -197,11 +197,14 @@ class ChargerSession:
             effects = self._with_news(effects)
         return effects
 
-    def translate(self, translator: Translator) -> None:
-        """From now on the backend speaks another version, which `translator` knows."""
-        self.bridge = Bridge(self, translator)
+    def translate(self, translator: Translator | None, under_way: bytes = b"") -> None:
+        """From now on the backend speaks another version, which `translator` knows, or (None) the charger's.
+
+        `under_way` is the part of the store with that name: what had no answer when the gateway stopped.
+        """
+        self.bridge = Bridge(self, translator, under_way) if translator is not None else None
         if self.buffer is not None:
-            self.buffer.also_stores = translator.stores
+            self.buffer.also_stores = translator.stores if translator is not None else stores_nothing_else
 
     # Connections
 
@@ -269,7 +272,7 @@ class ChargerSession:
         """Pending CALLs end with the connection they came from or went to; who wanted a retry is told."""
         unanswered = self.to_backend.clear()
         self.to_charger.clear()
-        self._last_billing = None
+        self.last_billing = None
         self._unkept = None
         self.due = NEVER
         return [
@@ -293,9 +296,8 @@ class ChargerSession:
                 calls.wait(call)
         if (out := calls.out) is not None and out.own is None and not out.retry:
             out.own = Own.ABANDONED
-        if (last := self._last_billing) is not None:
-            buffer.lessons.note_heard(last)
-        self._last_billing = None
+        effects += buffer.charger_left(self.last_billing, now)
+        self.last_billing = None
         self._unkept = None
         if self.backend.is_open and not (buffer.owes and buffer.settings.delivers_for_absent):
             effects += [*self._close(self.backend, code, "charger left"), *buffer.backend_lost(now)]
@@ -332,6 +334,12 @@ class ChargerSession:
     def close_backend(self, reason: str, now: float) -> list[Effect]:
         """End the backend's link; another one is opened when it can be had."""
         return [*self._close(self.backend, GOING_AWAY, reason), *self._backend_left(now)]
+
+    def close_both(self, name: str, code: int, reason: str, now: float) -> list[Effect]:
+        """End both connections."""
+        if self.buffer is None:
+            return self._give_up(name, code, reason, now)
+        return [*self.close_charger(name, code, reason, now), *self.close_backend(reason, now)]
 
     def go_on(self, now: float) -> list[Effect]:
         """Send the backend what may be sent now."""
@@ -550,9 +558,10 @@ class ChargerSession:
 
     def _send(self, call: Call, calls: Calls, now: float) -> list[Effect]:
         """A CALL's turn has come: it leaves, unless it is a repetition that was answered already."""
-        last = self._last_billing
-        if call.billing and last is not None and call.id == last.id and call.frame == last.frame:
-            return [Noted("answer-repeated", call.label), SendToCharger(last.answer), *self._next(calls, now)]
+        last = self.last_billing
+        if call.billing and last is not None and (again := last.answer_to(call, self.buffer is not None)):
+            heard = self.heard(again, call.action)
+            return [Noted("answer-repeated", call.label), *heard, *self._next(calls, now)]
         call.sent_at = now
         calls.out = call
         settings = self.settings
@@ -634,10 +643,10 @@ class ChargerSession:
             return [*self._refused(call, call.doubt, message, data), *self._next(calls, now)]
         if self.buffer is not None and message.type is CALLERROR and calls is self.to_backend:
             self.buffer.is_silent = False
-            if self.buffer.absorbs(call):
+            if self.buffer.delivery.absorbs(call):
                 calls.out = None
                 self.tally.messages[calls.kinds[CALLERROR], call.label, self.version] += 1
-                return [*self.buffer.absorb_error(call, now), *self._next(calls, now)]
+                return [*self.buffer.delivery.absorb_error(call, now), *self._next(calls, now)]
         return self._hand_back(call, message.type, data, calls, now)
 
     def _own_answered(self, call: Call, message: Message, calls: Calls, now: float) -> list[Effect]:
@@ -667,40 +676,30 @@ class ChargerSession:
             effects = [SendToBackend(data)]
         else:
             self.tally.latency[self.settings.backend_name, label].add(now - call.sent_at)
-            if call.billing and type_ is CALLRESULT:
-                call.answer = data
-                self._last_billing = call
             learned: list[Effect] = []
             if self.buffer is not None and type_ is CALLRESULT:
                 data, learned = self._observed(call, data, self.buffer, now)
-            if type_ is CALLRESULT and self.reader.to_charger:
-                effects = self._heard_of(call, data)
+            effects = learned
+            if data:
+                is_fitted = type_ is CALLRESULT and self.reader.to_charger
+                effects = self.heard(data, call.action) if is_fitted else [SendToCharger(data)]
                 effects += learned
-            else:
-                effects = [SendToCharger(data), *learned] if learned else [SendToCharger(data)]
+            if call.billing and type_ is CALLRESULT and data:
+                call.answer = data
+                self.last_billing = call
         if calls.line or (calls is self.to_backend and self.buffer is not None and self.buffer.attentive):
             effects += self._next(calls, now)
         return effects
 
-    def _heard_of(self, call: Call, data: bytes) -> list[Effect]:
-        """As `heard`; a repetition of the CALL will hear the same."""
-        effects = self.heard(data, call.action)
-        sent = effects[-1]
-        if call.billing and isinstance(sent, SendToCharger):
-            call.answer = sent.data
-        return effects
-
     def _observed(self, call: Call, data: bytes, buffer: Buffer, now: float) -> tuple[bytes, list[Effect]]:
-        """An answer of the backend, as the charger is to hear it, and what it teaches."""
+        """An answer of the backend, as the charger is to hear it (b"": not now), and what it teaches."""
         if buffer.is_silent:
             buffer.is_silent = False
             buffer.look()
         action = call.action
         if action not in OBSERVED or (action not in BOOKED and data.endswith(b",{}]")):
             return data, []
-        heard, effects = buffer.lessons.observe(call, data, now)
-        call.answer = heard
-        return heard, effects
+        return buffer.lessons.observe(call, data, now)
 
     def _refused(self, call: Call, doubt: Doubt, answer: Message, data: bytes) -> list[Effect]:
         """The backend refuses billing data that could not be repaired: it stays with us.

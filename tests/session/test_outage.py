@@ -13,6 +13,7 @@ from gateway.session.effects import (
     DoubtBackend,
     FetchEntries,
     Noted,
+    Remember,
     Retried,
     SendToBackend,
     SendToCharger,
@@ -516,3 +517,136 @@ def test_a_kept_stop_is_not_sent_again_before_its_start_was_and_then_with_the_ba
     s.effects.clear()
     s.happens(ev.RetryWanted(3, stop("m2", FIRST_ID)))
     assert json.loads(s.effects[-1].data)[3]["transactionId"] == 42
+
+
+BOOT = call("b", "BootNotification", {"chargePointVendor": "V", "chargePointModel": "M"})
+BOOTED = result("b", {"currentTime": TIME, "interval": 300, "status": "Accepted"})
+
+
+def silent():
+    """A session whose backend has left a StopTransaction unanswered, which is stored."""
+    s = Script(buffer=ALL)
+    s.charger_sends(stop("m1")).after(4.1).happens(ev.EntryStored(1, True))
+    s.effects.clear()
+    return s
+
+
+def test_a_boot_that_was_answered_for_a_silent_backend_is_told_on_the_same_link():
+    s = silent()
+    status = call(
+        "s", "StatusNotification", {"connectorId": 1, "errorCode": "NoError", "status": "Available"}
+    )
+    s.charger_sends(BOOT, status).effects.clear()
+    s.backend_sends(result("m1")).happens(ev.EntryDropped(1, True)).then(Drops(1), SendToBackend(BOOT))
+    s.backend_sends(BOOTED).then(SendToBackend(status))
+
+
+def test_a_boot_that_a_charger_did_not_wait_for_is_still_told_first():
+    s = away()
+    s.charger_sends(BOOT, stop("m1")).happens(ev.EntryStored(1, True))
+    back(s)
+    s.backend_sends(result("b", {"currentTime": TIME, "interval": 300, "status": "Pending"}))
+    s.effects.clear()
+    again = BOOT.replace(b'"b"', b'"c"')
+    s.charger_sends(again).then(SendToBackend(again))
+    s.happens(ev.ChargerClosed(1, 1006), ev.BackendClosed(2, 1006)).happens(ev.BackendOpened(3), ev.Turn(9))
+    s.then(SendToBackend(again))
+
+
+def test_what_cannot_be_read_from_the_disk_is_asked_for_again():
+    s = Script(buffer=ALL, backend_is_open=False, known=Known({}, 1, 100, 1.0, 1))
+    s.happens(ev.BackendOpened(1)).then(FetchEntries(0, 8))
+    s.happens(ev.EntriesFetched(None)).after(0.9).then()
+    s.after(0.2).then(FetchEntries(0, 8))
+
+
+def test_a_message_that_comes_again_under_another_id_hears_the_same_answer():
+    s = Script(buffer=ALL)
+    s.charger_sends(start("m1"), start("m2")).backend_sends(start_result("m1", 42))
+    s.then(
+        SendToBackend(start("m1")),
+        told(CHARGER, Verdict.DELIVERED, start("m2"), "duplicate"),
+        SendToCharger(start_result("m1", 42)),
+        SendToCharger(b'[3,"m2",%b]' % start_result("m1", 42)[10:-2].strip()),
+    )
+
+
+def test_a_message_that_comes_again_while_the_backend_is_silent_is_stored_once_and_before_others():
+    s = Script(buffer=BufferSettings())
+    s.charger_sends(start("m1")).happens(ev.BackendAway())
+    s.charger_sends(start("m2")).then(
+        SendToBackend(start("m1")),
+        Stores(1, start("m1")),
+        told(CHARGER, Verdict.DELIVERED, start("m2"), "duplicate"),
+    )
+    s.charger_sends(stop("m3")).then(Stores(2, stop("m3")))
+    refused = {"transactionId": FIRST_ID, "idTagInfo": {"status": "Invalid"}}
+    s.happens(ev.EntryStored(1, True)).then(SendToCharger(answered("m2", refused)))
+
+
+def test_a_charger_that_left_unheard_hears_the_same_answer_after_a_restart():
+    s = Script(buffer=ALL)
+    s.charger_sends(stop("m1")).backend_sends(result("m1")).effects.clear()
+    s.happens(ev.ChargerClosed(1, 1006))
+    parts = {effect.part: effect.data for effect in s.effects if isinstance(effect, Remember)}
+    again = Script(buffer=ALL, known=Known(parts))
+    again.charger_sends(stop("m9")).then(SendToCharger(answered("m9")))
+
+
+def test_an_id_of_the_backends_that_the_charger_has_for_another_transaction_is_changed_on_disk_first():
+    s = in_transaction(backend_id=42)
+    s.charger_sends(start("m2", 200)).backend_sends(start_result("m2", FIRST_ID))
+    s.then(SendToBackend(start("m2", 200)), Stores(2, start("m2", 200)))
+    s.happens(ev.EntryStored(2, True)).then(SendToCharger(accepted("m2", FIRST_ID + 1)), Drops(2))
+    s.happens(ev.EntryDropped(2, True)).charger_sends(stop("m3", FIRST_ID + 1))
+    s.then(SendToBackend(renamed(stop("m3", FIRST_ID + 1), FIRST_ID)))
+
+
+def test_an_entry_that_is_dropped_again_takes_along_what_is_known_by_then():
+    s = away()
+    s.charger_sends(start("m1")).happens(ev.EntryStored(1, True))
+    back(s).backend_sends(start_result("m1", 42)).happens(ev.EntryDropped(1, False))
+    s.charger_sends(start("m2", 200)).effects.clear()
+    s.after(1.1)
+    assert b'"meter_start_wh":200.0' in dict(s.effects[0].parts)["book"]
+
+
+def test_the_ids_of_all_transactions_of_a_long_outage_are_known():
+    s = away()
+    for number in range(1, 101):
+        s.charger_sends(start(f"a{number}", number), stop(f"b{number}", FIRST_ID + number - 1))
+        s.happens(ev.EntryStored(2 * number - 1, True), ev.EntryStored(2 * number, True))
+    back(s, turns=1000)
+    s.backend_sends(start_result("a1", 42)).effects.clear()
+    s.happens(ev.EntryDropped(1, True)).then(SendToBackend(renamed(stop("b1", FIRST_ID), 42)))
+
+
+def test_a_charger_is_closed_when_what_the_backend_has_not_answered_finds_no_room():
+    s = Script(buffer=BufferSettings(max_messages=0, unknown_tags=UnknownTags.ACCEPT_ALL))
+    s.charger_sends(stop("m1")).happens(ev.BackendAway())
+    s.charger_sends(stop("m2", 8)).then(
+        SendToBackend(stop("m1")),
+        Close(CHARGER, 1013, "no room for messages"),
+        Close(BACKEND, 1013, "charger left"),
+    )
+
+
+def test_what_could_not_be_written_and_is_answered_after_all_is_not_sent_twice():
+    s = away()
+    s.charger_sends(stop("m0", 5), stop("m1", 6)).happens(ev.EntryStored(1, True), ev.EntryStored(2, True))
+    back(s).backend_sends(result("m0")).happens(ev.EntryDropped(1, True))
+    s.backend_sends(result("m1")).happens(ev.EntryDropped(2, True)).effects.clear()
+    s.charger_sends(stop("m2", 8)).after(4.1).then(SendToBackend(stop("m2", 8)), Stores(3, stop("m2", 8)))
+    boot = call("b", "BootNotification", {"chargePointVendor": "V", "chargePointModel": "M"})
+    s.charger_sends(boot).effects.clear()  # the backend has to hear of it, so that its link stays
+    s.happens(ev.EntryStored(3, False)).then(Close(CHARGER, 1013, "nothing can be stored"))
+    s.backend_sends(result("m2")).charger_returns(2).effects.clear()
+    s.charger_sends(stop("m3", 8)).then(SendToCharger(answered("m3")))
+
+
+def test_billing_data_that_waited_for_its_turn_is_answered_in_time():
+    s = Script(buffer=BufferSettings(), answer_deadline_s=10)
+    s.charger_sends(heartbeat("h"), start("m1")).after(3)
+    s.backend_sends(heartbeat_result("h")).effects.clear()
+    s.after(6.9).then()
+    s.after(0.2).then(Stores(1, start("m1")))
