@@ -2,10 +2,11 @@
 
 import argparse
 
-from benchmarks import dirty, relay, rules, store, translate
+from benchmarks import dirty, outage, relay, rules, store, translate
 
 BENCHMARKS = {
     "relay": relay.main,
+    "outage": outage.main,
     "dirty": dirty.main,
     "store": store.main,
     "translate": translate.main,
