@@ -58,7 +58,7 @@ class Buffer:
         self.shared = shared
         parts = known.parts
         self.book = Book(parts.get("book", b""), parts.get("recent", b""))
-        self.book.numbers_from(known.last + 1)
+        self.book.trust(known.last)
         self.boot = msgspec.json.decode(parts["boot"], type=Boot) if "boot" in parts else Boot()
         self.owed = msgspec.json.decode(parts["owed"], type=Owed) if "owed" in parts else Owed()
         self.outbox = Outbox(known.messages, known.size, known.oldest)
@@ -235,19 +235,19 @@ class Buffer:
         answer = local.payload
         if reply is not None:
             answer = (payloads.of_result(reply.frame) or {}) | {"transactionId": id_}
-        came_at = call.came_at + session.wall_offset_s
-        data = call.as_came or call.frame
-        energy_wh = self.lessons.enter(call.action, payload, key, answer, came_at)
+        came_at, data = call.came_at + session.wall_offset_s, call.as_came or call.frame
+        number = self.book.number()
+        energy_wh = self.lessons.enter(call.action, payload, key, answer, came_at, number)
         if call.action == "TransactionEvent" and not was_sent:
             data = payloads.marked_offline(data, payload)
-        self.book.hears(key, content, answer)
+        self.book.hears(key, content, answer, number)
         self._recheck = RECHECKED
-        entry = Entry(self.book.number(), came_at, session.version.value, call.action, data)
-        self.unacked[entry.number] = Unacked(call, key, content, answer, entry, reply)
+        entry = Entry(number, came_at, session.version.value, call.action, data)
+        self.unacked[number] = Unacked(call, key, content, answer, entry, reply)
         self.outbox.unstored += 1
         self.look()
         parts = self.book.changed_parts()
-        return [StoreEntry(entry.number, call.label, data, came_at, session.version, parts, energy_wh)]
+        return [StoreEntry(number, call.label, data, came_at, session.version, parts, energy_wh)]
 
     def stored(self, event: ev.EntryStored, now: float) -> list[Effect]:
         """A message is on disk: now the charger may hear so."""
@@ -261,6 +261,7 @@ class Buffer:
             self.delivery.unstored(event.number)
             self.look()
             return self.session.close_charger("outbox-failed", TRY_AGAIN_LATER, "nothing can be stored", now)
+        self.book.durable(event.number)
         self.outbox.add(unacked.entry)
         effects: list[Effect] = [
             Noted("entry-stored", unacked.call.label),

@@ -216,7 +216,7 @@ class Delivery:
         self.settling = entry.number
         if entry.action == "StopTransaction":
             self.buffer.lessons.told(request)
-        parts = self.buffer.book.parts() if entry.action in BOOKED or effects else ()
+        parts = self.buffer.book.parts() if entry.action in BOOKED or effects else self.buffer.book.recent()
         latency_s = max(now - call.sent_at, 1e-6)
         return [DropEntry(entry.number, parts, latency_s), *effects]
 
