@@ -45,11 +45,20 @@ def _brands(config: Config) -> str:
     return f"{len(found.packs)} rule packs, {len(found.adapters)} adapters"
 
 
+def _translated(config: Config) -> Iterator[str]:
+    """Who is translated: chargers that speak no version of the backend."""
+    theirs = ", ".join(config.backend.versions)
+    foreign = [version for version in config.listen.versions if version not in config.backend.versions]
+    if foreign:
+        yield f"translated chargers that speak only OCPP {' or '.join(foreign)}; the backend: OCPP {theirs}"
+
+
 def _summary(config: Config) -> Iterator[str]:
     listen, backend = config.listen, config.backend
     tls = "with TLS" if listen.tls_certificate else "without TLS"
     yield f"chargers  {listen.address}{listen.path} {tls}; OCPP {', '.join(listen.versions)}"
     yield f"backend   {backend.name}: {backend.url}/<charger id>"
+    yield from _translated(config)
     yield f"admin     {config.admin.address} {'with' if config.admin.token else 'without'} a token"
     yield f"data      {config.data.directory}"
     yield f"dialect   {config.dialect.mode.value}; exceptions: {len(config.dialect.charger)}"

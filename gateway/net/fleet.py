@@ -327,6 +327,7 @@ _LEVELS = {
     "charger-slow-reader": "warning",
     "session-failed": "error",
     "backend-call-refused": "warning",
+    "backend-line-full": "warning",
     "answer-repeated": "info",
     "id-renamed": "info",
 }

@@ -70,7 +70,7 @@ class Gate:
         self._left: dict[str, Left] = {}
         self.arriving: set[str] = set()
         self._links: dict[str, LinkFacts] = {}
-        self._memories: dict[str, bytes] = {}
+        self._memories: dict[str, tuple[bytes, bytes]] = {}
 
     async def admit(self, offer: Offer, address: str) -> Admission:
         """A driver for the charger, with a link to the backend if that is there. Raises Refusal."""
@@ -117,15 +117,16 @@ class Gate:
         if driver.backend is not None:
             driver.backend.close(GOING_AWAY, "the charger connects anew")
             fleet.backend.closed(driver.key)
+        self.agree(driver, *spoken[0][:2])  # what comes as soon as the link opens is to be understood
         try:
             asked = structs.replace(offer, versions=tuple((there, token) for _, there, token in spoken))
             there, token = await fleet.backend.connect(asked, fleet.backend_link(driver))
         except BackendAway:
-            entry = self._without_backend(driver, offer, self._links.get(driver.key))
+            entry = self._without_backend(driver, offer, spoken)
             if entry is None:
                 raise
-            version, token = entry
-            self.agree(driver, version, next(there for here, there, _ in spoken if here is version))
+            version, there, token = entry
+            self.agree(driver, version, there)
             driver.tell(ev.BackendAway())
             fleet.relink(driver)
             return self._admitted(driver, token, has_link=False)
@@ -160,19 +161,13 @@ class Gate:
             session.version = version
             session.reader.speak(version)
         driver.version, driver.backend_version = version, there
-        if session.bridge is not None and session.bridge.reader.version is there:
+        translator = session.bridge.translator if session.bridge is not None else None
+        known = (translator.charger_version, translator.backend_version) if translator else (there, there)
+        if known == (version, there):
             return
-        translator = translator_for(
-            version,
-            there,
-            policies(self._fleet.config),
-            self._memories.pop(driver.key, b""),
-            driver.charger_id,
-        )
-        if translator is None:
-            session.bridge = None
-        else:
-            session.translate(translator)
+        memory, under_way = self._memories.pop(driver.key, (b"", b""))
+        made = translator_for(version, there, policies(self._fleet.config), memory, driver.charger_id)
+        session.translate(made, under_way)
 
     def _admitted(self, driver: Driver, token: str, has_link: bool = True) -> Admission:
         driver.connected_at = self._fleet.clock()
@@ -199,22 +194,21 @@ class Gate:
             archive.remember(driver.key, "link", msgspec.json.encode(facts))
 
     def _without_backend(
-        self, driver: Driver, offer: Offer, facts: LinkFacts | None
-    ) -> tuple[Version, str] | None:
-        """The version to speak with a charger while its backend is away; None when it is not let in.
+        self, driver: Driver, offer: Offer, spoken: list[tuple[Version, Version, str]]
+    ) -> tuple[Version, Version, str] | None:
+        """What to speak with a charger while its backend is away; None when it is not let in.
 
         It must have been let in by the backend before, with the same credentials, unless
         `outage.unknown_chargers` says otherwise; and there must be room for its messages.
         """
-        fleet, buffer = self._fleet, driver.session.buffer
+        fleet, buffer, facts = self._fleet, driver.session.buffer, self._links.get(driver.key)
         if fleet.archive is None or buffer is None or not buffer.has_room(fleet.clock()):
             return None
         if facts is None:
-            return offer.versions[0] if fleet.config.outage.unknown_chargers == "accept" else None
+            return spoken[0] if fleet.config.outage.unknown_chargers == "accept" else None
         if facts.credential != self._credential(offer):
             raise Refusal(401, "backend-away", "the backend is away, and these credentials are not known", 60)
-        versions = dict(offer.versions)
-        return (facts.version, versions[facts.version]) if facts.version in versions else offer.versions[0]
+        return next((known for known in spoken if known[0] is facts.version), spoken[0])
 
     # Drivers
 
@@ -234,7 +228,7 @@ class Gate:
         facts = facts_in(known)
         if facts is not None:
             self._links[key] = facts
-        self._memories[key] = known.parts.get("translate", b"")
+        self._memories[key] = (known.parts.get("translate", b""), known.parts.get("under_way", b""))
         shared = fleet.archive.shared if fleet.archive is not None else None
         session = ChargerSession(
             offer.charger_id,

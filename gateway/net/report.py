@@ -88,6 +88,7 @@ def _brief(driver: Driver) -> dict[str, Any]:
     return {
         "id": driver.charger_id,
         "version": session.version.value,
+        "backend_version": driver.backend_version.value,
         "charger": _leg_state(driver.charger),
         "backend": _leg_state(driver.backend),
         "since": driver.connected_at,

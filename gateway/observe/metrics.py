@@ -130,6 +130,14 @@ METRICS: dict[str, Described] = dict(
             300,
             "CALLs of chargers that the gateway answered while the backend was away or silent.",
         ),
+        _metric(
+            "translation_losses_total",
+            "counter",
+            "code action",
+            1000,
+            "Things that could not be carried between two OCPP versions, by what was lost and the action it "
+            "was lost in (`none`: in no message).",
+        ),
         _metric("build_info", "gauge", "version python", 1, "Always 1; the labels say what is running."),
     )
 )
@@ -163,6 +171,7 @@ class Collector:
         yield _numbers("outbox_bytes", {(): size})
         yield _numbers("outbox_oldest_seconds", {(): round(oldest_s)})
         yield _numbers("answered_locally_total", tally.answered)
+        yield _numbers("translation_losses_total", tally.losses)
         yield _numbers("build_info", {(__version__, platform.python_version()): 1})
 
 

@@ -1,86 +1,56 @@
 """Between a session, which speaks its charger's version, and a backend that speaks another.
 
 To the session the bridge is the backend's link: what it sends goes to a translator, and what the translator
-answers comes back as frames. To the backend the bridge is the charger: one CALL out, the others in two
-lines, of which transaction messages are the slower one. What a translator has learned is on disk before what
-it says leaves (`KeepState` → `StateKept`).
+answers comes back as frames. To the backend the bridge is the charger (see `gateway.session.wire`). What a
+translator wants is carried out by `gateway.session.orders`, after what it has learned is on disk.
+
+A message with revenue that was under way when the gateway was killed goes first on the next link, before
+anything else of the charger, which gets its answer when it asks again.
 """
 
-from collections import deque
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
-
 from gateway.dialect.reader import Outcome, Reader, Reading
-from gateway.ocpp import actions, frame
+from gateway.ocpp import actions, errors, frame
 from gateway.ocpp.flags import Flag, FlagCode
 from gateway.ocpp.message import Message, MessageType, Sender
-from gateway.ocpp.values import dumps
 from gateway.session import events as ev
 from gateway.session import payloads
-from gateway.session.calls import KINDS, Own
-from gateway.session.effects import Close, Effect, KeepState, Noted, SendToBackend, Verdict
-from gateway.translate.port import (
-    Answer,
-    AnswerBackend,
-    AnswerCharger,
-    BackendCall,
-    ChargerCall,
-    Lost,
-    NoAnswer,
-    Order,
-    Payload,
-    Refused,
-    ToBackend,
-    ToCharger,
-    Translator,
-)
-from gateway.translate.values import parsed
+from gateway.session.calls import KIND, KINDS, Own
+from gateway.session.effects import Effect, Noted, SendToBackend, Verdict
+from gateway.session.orders import Held, Orders, UnderWay
+from gateway.session.wording import answer_in, frame_of, payload_of, split
+from gateway.translate.port import AnswerCharger, BackendCall, ChargerCall, NoAnswer, Translator
 
 if TYPE_CHECKING:
     from gateway.session.session import ChargerSession
 
+CHARGER, BACKEND = Sender
 CALL, CALLRESULT, CALLERROR, CALLRESULTERROR, SEND = MessageType
-NEVER = float("inf")
-COMMAND_SLACK_S = 5.0
-TRY_AGAIN_LATER = 1013
-
-
-class WireCall(Struct, gc=False):
-    """A CALL on its way to the backend, in the backend's version. `sent_at` is the session's clock."""
-
-    token: int
-    id: str
-    action: str
-    frame: bytes
-    sent_at: float = 0.0
-
-
-class Held(Struct, gc=False):
-    """Orders that wait until what was learned with them is on disk."""
-
-    number: int
-    orders: list[Order]
-    charger_id: str
-    raw: bytes
-    sender: Sender
-    action: str
 
 
 class Bridge:
-    """Carries what `session` says to a backend of another version, by `translator`."""
+    """Carries what `session` says to a backend of another version, by `translator`.
 
-    def __init__(self, session: "ChargerSession", translator: Translator) -> None:
+    `under_way` is the part of the store with that name. `first` is the id of what a gateway that was killed
+    left behind, while it is out.
+    """
+
+    def __init__(self, session: "ChargerSession", translator: Translator, under_way: bytes = b"") -> None:
         self.session = session
         self.translator = translator
         self.reader = Reader(translator.backend_version, session.reader.mode)
-        self.out: WireCall | None = None
-        self._live: deque[WireCall] = deque()
-        self._transactions: deque[WireCall] = deque()
-        self._asked: dict[str, tuple[int, float]] = {}
-        self._held: deque[Held] = deque()
-        self._numbers = 0
+        self.orders = Orders(self, under_way)
+        self.wire = self.orders.wire
+        self.first: str | None = None
+        self._left_behind = self.orders.under_way
+        self._put_off: Message | None = None
+        self._is_open: bool | None = None  # as the translator was told
+
+    def wall(self, now: float) -> float:
+        """The session's clock as seconds since 1970."""
+        return now + self.session.wall_offset_s
 
     # What the session wants
 
@@ -96,23 +66,43 @@ class Bridge:
         return carried
 
     def _from_session(self, data: bytes, now: float) -> list[Effect]:
-        message = frame.split(data) or frame.split(b"[" + data.strip()[1:].lstrip())
+        message = split(data)
         if message is None:
+            return self._untranslatable(now)
+        if message.type is CALL or message.type is SEND:
+            return self._charger_asks(message, now)
+        asked = self.orders.asked.pop(message.id, None)
+        if asked is None or message.type is CALLRESULTERROR:
+            return []
+        answer = answer_in(message) if self.session.charger.is_open else NoAnswer()
+        orders = self.translator.charger_answered(asked.token, answer, self.wall(now))
+        return self.orders.follow(Held(orders, message, asked.action), now)
+
+    def _untranslatable(self, now: float) -> list[Effect]:
+        """It can only be read as it was written: the session takes that for a refusal by the backend."""
+        out = self.session.to_backend.out
+        if out is None:
             return [Noted("untranslatable")]
-        wall = now + self.session.wall_offset_s
-        if message.type is CALL:
-            orders = self.translator.charger_call(self._charger_call(message, wall), wall)
-            return self._perform(orders, message, Sender.CHARGER, now)
-        if message.type in (CALLRESULT, CALLERROR):
-            token, _ = self._asked.pop(message.id, (None, 0.0))
-            if token is not None:
-                orders = self.translator.charger_answered(token, _answer_in(message), wall)
-                return self._perform(orders, message, Sender.CHARGER, now)
-        return []
+        wrong = errors.code(self.session.version, errors.Wrong.SYNTAX)
+        refusal = frame.error(out.id, wrong, "it cannot be translated")
+        return [Noted("untranslatable", out.label), *self.into_session(refusal, now)]
+
+    def _charger_asks(self, message: Message, now: float) -> list[Effect]:
+        if (self.first is not None or self.orders.is_carrying) and message.type is CALL:
+            self._put_off = message  # the session has no other out meanwhile
+            return []
+        call = self._charger_call(message, self.wall(now))
+        if not call.stored and message.action in actions.NEVER_LOST:
+            version, text = self.session.version.value, message.frame.decode()
+            self.orders.under_way = UnderWay(version, message.id, text, call.received_at)
+        orders = self.translator.charger_call(call, self.wall(now))
+        if message.type is SEND:
+            orders = [order for order in orders if not isinstance(order, AnswerCharger)]
+        return self.orders.follow(Held(orders, message, message.action, charger_id=message.id), now)
 
     def _charger_call(self, message: Message, wall: float) -> ChargerCall:
         """The CALL as a translator wants it: with what the outbox knows of it."""
-        payload = _payload_of(message)
+        payload = payload_of(message)
         out, buffer = self.session.to_backend.out, self.session.buffer
         if out is None or out.own is not Own.ENTRY or buffer is None or not buffer.outbox.window:
             return ChargerCall(message.id, message.action, payload, wall)
@@ -129,215 +119,158 @@ class Bridge:
 
     def backend_frame(self, data: bytes, binary: bool, now: float) -> list[Effect]:
         """A frame of the backend, in its version."""
-        session = self.session
-        wall = now + session.wall_offset_s
-        got = self.reader.read(data, Sender.BACKEND, self._action_of, wall, self._ids)
+        session, reader = self.session, self.reader
+        reader.mode, reader.timezone = session.reader.mode, session.reader.timezone
+        got = reader.read(data, BACKEND, self.wire.action_of, self.wall(now), self.wire.ids)
         reading = got if isinstance(got, Reading) else Reading(Outcome.CLEAN, [got], [])
         if binary:
             reading.flags.append(Flag(FlagCode.BINARY_FRAME))
         effects: list[Effect] = []
         messages = reading.messages or ([reading.original] if reading.original is not None else [])
         for message in messages:
-            effects += self._from_backend(message, wall, now)
+            effects += self._from_backend(message, now)
         if not messages and reading.reply is not None:
             effects.append(SendToBackend(reading.reply))
         if reading.flags:
             verdict = Verdict.DELIVERED if messages else Verdict.QUARANTINED
-            kind, action = ("call", messages[0].action) if messages else ("", "")
-            effects.append(session.flagged(Sender.BACKEND, kind, action, data, reading.flags, verdict))
+            kind, action = (KIND[messages[0].type], messages[0].action) if messages else ("", "")
+            effects.append(session.flagged(BACKEND, kind, action, data, reading.flags, verdict))
         self._set_due()
         return effects
 
-    def _from_backend(self, message: Message, wall: float, now: float) -> list[Effect]:
+    def _from_backend(self, message: Message, now: float) -> list[Effect]:
         self._count(message)
         if message.type is CALL:
-            call = BackendCall(message.id, message.action, _payload_of(message))
-            return self._perform(self.translator.backend_call(call, wall), message, Sender.BACKEND, now)
-        if self.out is None or self.out.id != message.id:
-            return [Noted(FlagCode.ANSWER_UNKNOWN.value)]
-        answered, self.out = self.out, None
-        orders = self.translator.backend_answered(answered.token, _answer_in(message), wall)
-        return [*self._perform(orders, message, Sender.BACKEND, now), *self._next(now)]
+            if message.id_literal is not None:
+                self.orders.literals[message.id] = message.id_literal
+            call = BackendCall(message.id, message.action, payload_of(message))
+            orders = self.translator.backend_call(call, self.wall(now))
+            return self.orders.follow(Held(orders, message, message.action, BACKEND), now)
+        is_answer = message.type is CALLRESULT or message.type is CALLERROR
+        answered = self.wire.answered(message.id) if is_answer else None
+        if answered is None:
+            flags = [Flag(FlagCode.ANSWER_UNKNOWN)]
+            kind = KIND[message.type]
+            told = self.session.flagged(BACKEND, kind, "", message.frame, flags, Verdict.IGNORED)
+            return [Noted(FlagCode.ANSWER_UNKNOWN.value), told]
+        orders = self.translator.backend_answered(answered.order.token, answer_in(message), self.wall(now))
+        held = Held(orders, message, answered.order.action, BACKEND)
+        return [*self.orders.follow(held, now), *self.orders.next(now)]
 
     def _count(self, message: Message) -> None:
         version = self.reader.version
         label = message.action if actions.known_action(version, message.action) else "unknown"
-        self.session.tally.messages[KINDS[Sender.BACKEND][message.type], label, version] += 1
-
-    def _action_of(self, id_: str) -> str | None:
-        return self.out.action if self.out is not None and self.out.id == id_ else None
-
-    def _ids(self) -> list[str]:
-        return [self.out.id] if self.out is not None else []
+        self.session.tally.messages[KINDS[BACKEND][message.type], label, version] += 1
 
     # What happens
 
     def handled(self, event: ev.Event, effects: list[Effect], now: float) -> list[Effect]:
         """The session has handled an event, and wants these effects: the translator hears of it too."""
-        wall = now + self.session.wall_offset_s
-        carried = self.outward(effects, now)
+        carried: list[Effect] = []
         match event:
-            case ev.BackendOpened():
-                return [*self._orders(self.translator.backend_opened(wall), now), *carried]
-            case ev.BackendClosed() if not self.session.backend.is_open:
-                carried += self._link_lost(wall, now)
+            case ev.BackendOpened() if self.session.backend.is_open:
+                carried = self._link_opened(now)
+            case ev.ChargerOpened() | ev.ChargerClosed():
+                carried = self._forget_asked(now)
+        carried += self.outward(effects, now)
+        match event:
             case ev.ChargerOpened():
-                carried += self._orders(self.translator.charger_opened(wall), now)
+                carried += self.orders.follow(Held(self.translator.charger_opened(self.wall(now))), now)
             case ev.TimePassed():
-                carried += self._time_passed(wall, now)
+                carried += self._time_passed(now)
             case ev.StateKept():
-                carried += self._kept(event, now)
-        if any(type(effect) is Close and effect.to is Sender.BACKEND for effect in carried):
-            carried += self._link_lost(wall, now)
+                carried += self.orders.state_kept(event, now)
+            case ev.Kept() if event.number in self.orders.buried:
+                carried += self.orders.message_kept(event, now)
+            case ev.BackendAway() if not self.session.backend.is_open:
+                carried += self.link_lost(now)
+        if self._is_open and not self.session.backend.is_open:
+            carried += self.link_lost(now)
         self._set_due()
         return carried
 
-    def _link_lost(self, wall: float, now: float) -> list[Effect]:
-        """The backend's link is gone: what was asked over it gets no answer."""
-        pending = [*([self.out] if self.out else []), *self._transactions, *self._live]
-        self.out = None
-        self._live.clear()
-        self._transactions.clear()
-        effects: list[Effect] = []
-        for call in pending:
-            effects += self._orders(self.translator.backend_answered(call.token, NoAnswer(), wall), now)
-        return [*effects, *self._orders(self.translator.backend_closed(wall), now)]
+    def _link_opened(self, now: float) -> list[Effect]:
+        """A link to the backend: what was under way when the gateway stopped goes first."""
+        effects = self.link_lost(now) if self._is_open else []
+        self._is_open = True
+        effects += self.orders.follow(Held(self.translator.backend_opened(self.wall(now))), now)
+        left = self._left_behind
+        message = split(left.frame.encode()) if left and left.version == self.session.version else None
+        if left is None or message is None:
+            return effects
+        self.first = message.id
+        call = ChargerCall(message.id, message.action, payload_of(message), left.came_at)
+        orders = self.translator.charger_call(call, self.wall(now))
+        held = Held(orders, message, message.action, charger_id=message.id)
+        return [*effects, *self.orders.follow(held, now)]
 
-    def _time_passed(self, wall: float, now: float) -> list[Effect]:
+    def link_lost(self, now: float) -> list[Effect]:
+        """The backend's link is gone: what was asked over it gets no answer, nor does what it asked."""
+        if self._is_open is False:
+            return []
+        self._is_open = False
+        self._put_off = None
+        self.orders.literals.clear()
         effects: list[Effect] = []
-        if self.translator.due <= wall:
-            effects += self._orders(self.translator.time_passed(wall), now)
-        for id_ in [id_ for id_, (_, until) in self._asked.items() if until <= now]:
-            token, _ = self._asked.pop(id_)
-            effects += self._orders(self.translator.charger_answered(token, NoAnswer(), wall), now)
-        out = self.out
-        if out is not None and now >= out.sent_at + self.session.settings.call_timeout_s:
-            self.out = None
-            effects.append(Noted("call-timed-out", out.action))
-            effects += self._orders(self.translator.backend_answered(out.token, NoAnswer(), wall), now)
-            effects += self._next(now)
+        for call in self.wire.clear():
+            effects += self.orders.no_answer(call.order, now)
+        self.first = None
+        effects += self._forget_asked(now)
+        return [*effects, *self.orders.follow(Held(self.translator.backend_closed(self.wall(now))), now)]
+
+    def _forget_asked(self, now: float, still: Iterable[str] = ()) -> list[Effect]:
+        """What was asked of the charger gets no answer any more, except for what the session still awaits."""
+        effects: list[Effect] = []
+        asked = self.orders.asked
+        for id_ in [id_ for id_ in asked if id_ not in still]:
+            effects += self.orders.no_answer(asked.pop(id_), now)
         return effects
+
+    def _time_passed(self, now: float) -> list[Effect]:
+        effects: list[Effect] = []
+        if self.translator.due <= self.wall(now):
+            effects += self.orders.follow(Held(self.translator.time_passed(self.wall(now))), now)
+        if self.orders.asked:
+            calls = self.session.to_charger
+            effects += self._forget_asked(
+                now, {(c.answer_id or b"").decode().strip('"') or c.id for c in calls}
+            )
+        out = self.wire.out
+        if out is not None and now >= self._out_until:
+            self.wire.answered(out.id)
+            effects += [Noted("call-timed-out", out.order.action), *self.orders.no_answer(out.order, now)]
+            effects += self.orders.next(now)
+        return effects
+
+    @property
+    def _out_until(self) -> float:
+        """When the backend has had its time for the CALL that is out."""
+        out = self.wire.out
+        return out.sent_at + self.session.settings.call_timeout_s if out is not None else float("inf")
 
     def _set_due(self) -> None:
-        times = [self.translator.due - self.session.wall_offset_s]
-        times += [until for _, until in self._asked.values()]
-        if self.out is not None:
-            times.append(self.out.sent_at + self.session.settings.call_timeout_s)
-        self.session.due = min(self.session.due, *times)
+        due = self.translator.due - self.session.wall_offset_s
+        self.session.due = min(self.session.due, due, self._out_until)
 
-    # What the translator wants
+    # What the charger hears
 
-    def _orders(self, orders: list[Order], now: float) -> list[Effect]:
-        return self._after_disk(Held(0, orders, "", b"", Sender.CHARGER, ""), now)
+    def answer(self, order: AnswerCharger, now: float) -> list[Effect]:
+        """A CALL of the charger has its answer; for what was left behind nobody waits, who will ask again."""
+        if self.first != order.id:
+            return self.into_session(frame_of(order.id, order.answer), now)
+        self.first = self._left_behind = None
+        return []
 
-    def _perform(self, orders: list[Order], message: Message, sender: Sender, now: float) -> list[Effect]:
-        """Orders that follow from a message; the first CALL a charger's makes keeps its id if it can."""
-        id_ = message.id if message.type is CALL and sender is Sender.CHARGER else ""
-        return self._after_disk(Held(0, orders, id_, message.frame, sender, message.action), now)
-
-    def _after_disk(self, held: Held, now: float) -> list[Effect]:
-        if self.translator.changed:
-            self.translator.changed = False
-            self._numbers += 1
-            held.number = self._numbers
-            self._held.append(held)
-            return [KeepState(self._numbers, (("translate", self.translator.snapshot()),))]
-        if self._held:
-            held.number = self._held[-1].number
-            self._held.append(held)
+    def go_on(self, now: float) -> list[Effect]:
+        """The charger's next CALL, if it had to wait for what came before it."""
+        if self._put_off is None or self.first is not None:
             return []
-        return self._carry_out(held, now)
+        message, self._put_off = self._put_off, None
+        return self._charger_asks(message, now)
 
-    def _kept(self, event: ev.StateKept, now: float) -> list[Effect]:
-        if not event.durable:
-            self._held.clear()
-            session = self.session
-            closed = session.close_charger("outbox-failed", TRY_AGAIN_LATER, "nothing can be stored", now)
-            return self.outward([*closed, *session.close_backend("nothing can be stored", now)], now)
-        effects: list[Effect] = []
-        while self._held and self._held[0].number <= event.number:
-            effects += self._carry_out(self._held.popleft(), now)
-        return effects
-
-    def _carry_out(self, held: Held, now: float) -> list[Effect]:
-        effects: list[Effect] = []
-        flags: list[Flag] = []
-        for order in held.orders:
-            match order:
-                case ToBackend():
-                    effects += self._to_backend(order, held.charger_id, now)
-                    held.charger_id = ""
-                case ToCharger():
-                    effects += self._to_charger(order, now)
-                case AnswerCharger():
-                    effects += self._into_session(_frame_of(order.id, order.answer), now)
-                case AnswerBackend() if self.session.backend.is_open:
-                    effects.append(SendToBackend(_frame_of(order.id, order.answer)))
-                case Lost():
-                    flags.append(_flag_of(order))
-                    self.session.tally.losses[order.code, held.action or "none"] += 1
-        if flags:
-            told = self.session.flagged(held.sender, "call", held.action, held.raw, flags, Verdict.DELIVERED)
-            effects.append(told)
-        return effects
-
-    def _to_backend(self, order: ToBackend, wanted_id: str, now: float) -> list[Effect]:
-        taken = {call.id for call in (*self._live, *self._transactions)} | set(self._ids())
-        id_ = wanted_id if wanted_id and wanted_id not in taken else f"gateway-t{order.token}"
-        data = frame.call(id_, order.action, _text_of(order.payload))
-        (self._live if order.live else self._transactions).append(
-            WireCall(order.token, id_, order.action, data)
-        )
-        return self._next(now)
-
-    def _next(self, now: float) -> list[Effect]:
-        if self.out is not None or not self.session.backend.is_open or not (self._live or self._transactions):
-            return []
-        self.out = call = (self._live or self._transactions).popleft()
-        call.sent_at = now
-        return [SendToBackend(call.frame)]
-
-    def _to_charger(self, order: ToCharger, now: float) -> list[Effect]:
-        id_ = f"gateway-c{order.token}"
-        self._asked[id_] = (order.token, now + self.session.settings.call_timeout_s + COMMAND_SLACK_S)
-        return self._into_session(frame.call(id_, order.action, _text_of(order.payload)), now)
-
-    def _into_session(self, data: bytes, now: float) -> list[Effect]:
+    def into_session(self, data: bytes, now: float) -> list[Effect]:
         """The session hears a frame as if its backend had sent it."""
         session = self.session
         if not session.backend.is_open:
             return []
         return self.outward(session.frame_of_backend(data, False, now), now)
-
-
-def _payload_of(message: Message) -> Payload:
-    """The payload with its numbers exact; {} for what is no object, as its schema will say."""
-    payload = message.payload
-    if not payload:
-        split = frame.split(message.frame) or frame.split(b"[" + message.frame.strip()[1:].lstrip())
-        payload = split.payload if split is not None else b"{}"
-    try:
-        value = parsed(bytes(payload).decode())
-    except ValueError:
-        return {}
-    return value if isinstance(value, dict) else {}
-
-
-def _text_of(payload: Payload) -> bytes:
-    return dumps(payload).encode()
-
-
-def _answer_in(message: Message) -> Answer:
-    if message.type is CALLRESULT:
-        return _payload_of(message)
-    return Refused(message.error_code, message.error_description)
-
-
-def _frame_of(id_: str, answer: Payload | Refused) -> bytes:
-    if isinstance(answer, Refused):
-        return frame.error(id_, answer.code, answer.description)
-    return frame.result(id_, _text_of(answer))
-
-
-def _flag_of(loss: Lost) -> Flag:
-    return Flag(FlagCode.TRANSLATION_LOSS, loss.path, loss.value, loss.became, f"translate/{loss.code}")

@@ -47,6 +47,11 @@ RECHECKED = 8
 TRY_AGAIN_LATER = 1013
 
 
+def stores_nothing_else(action: str, payload: Payload) -> bool:
+    """Without a translator, `STORED` is all that is kept for the backend."""
+    return False
+
+
 class Buffer:
     """Stands in for the backend of `session`. `attentive` says whether the next CALL must be looked at."""
 
@@ -63,7 +68,7 @@ class Buffer:
         self.owed = msgspec.json.decode(parts["owed"], type=Owed) if "owed" in parts else Owed()
         self.outbox = Outbox(known.messages, known.size, known.oldest)
         self.unacked: dict[int, Unacked] = {}
-        self.also_stores: Callable[[str, Payload], bool] = lambda action, payload: False
+        self.also_stores: Callable[[str, Payload], bool] = stores_nothing_else
         self.is_away = False
         self.is_silent = False
         self.is_registered = True
@@ -123,16 +128,17 @@ class Buffer:
             kept = self._kept(call, payload, now)
             if kept is not None:
                 return [*before, *kept]
-        if self.is_usable or self._is_live_boot(call):
+        if self.is_usable or self.delivery.boots_live(call):
             return None
         local = self.local(call.action, payload, now)
         if not self._answers_now(local, now):
             return None
-        return [*before, *self._answer(call, payload, now)]
+        kept = self.store(call, payload, now) if keeps else self._answer(call, payload, now)
+        return [*before, *kept]
 
     def _kept(self, call: Call, payload: Payload, now: float) -> list[Effect] | None:
         """What becomes of a CALL that was answered before, or has to wait behind others."""
-        repeated = self._repeated(call, payload)
+        repeated = self._repeated(call, payload) if call.action in STORED else None
         if repeated is not None:
             return repeated
         id_ = payloads.transaction_of(call.action, payload)
@@ -142,15 +148,6 @@ class Buffer:
         """Whether a CALL must reach the backend later."""
         return action in STORED or self.also_stores(action, payload)
 
-    def _is_live_boot(self, call: Call) -> bool:
-        """A charger that boots while the backend is there speaks for itself, as long as it is there."""
-        if call.action != "BootNotification" or not self.session.backend.is_open or self.is_silent:
-            return False
-        if self.owed.boot:
-            self.owed.boot = call.frame.decode()
-            self.delivery.boot_again_at = NEVER
-        return True
-
     def _answers_now(self, local: Local | None, now: float) -> bool:
         """Whether it is known that the backend will not answer, or nobody would mind if it did later."""
         if self.is_away or self.session.backend.is_open or local is None or local.harmless:
@@ -158,8 +155,7 @@ class Buffer:
         return now >= self.away_since + self.settings.hold_s
 
     def _answer(self, call: Call, payload: Payload, now: float) -> list[Effect]:
-        if self.keeps(call.action, payload):
-            return self.store(call, payload, now)
+        """The charger hears an answer of ours, and at most the last of its kind is owed to the backend."""
         local = self.local(call.action, payload, now)
         if local is None:
             return self.session.refuse(call)
@@ -240,7 +236,8 @@ class Buffer:
         energy_wh = self.lessons.enter(call.action, payload, key, answer, came_at, number)
         if call.action == "TransactionEvent" and not was_sent:
             data = payloads.marked_offline(data, payload)
-        self.book.hears(key, content, answer, number)
+        if call.action in STORED:
+            self.book.hears(key, content, answer, number)
         self._recheck = RECHECKED
         entry = Entry(number, came_at, session.version.value, call.action, data)
         self.unacked[number] = Unacked(call, key, content, answer, entry, reply)

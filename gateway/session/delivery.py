@@ -32,9 +32,8 @@ if TYPE_CHECKING:
 CALLRESULT = MessageType.CALLRESULT
 CHARGER = Sender.CHARGER
 NEVER = float("inf")
-MAX_REFUSALS = 5
 MAX_UNANSWERED = 10
-FIRST_RETRY_S = 10.0
+LONGEST_RETRY_S = 900.0
 DROP_AGAIN_S = 1.0
 BOOT_AGAIN_S = 60.0
 REPORT_AGE_S = 3600.0
@@ -59,6 +58,10 @@ class Delivery:
         self._turns = 0
         self._has_asked = False
 
+    @property
+    def _retry_s(self) -> float:
+        return self.buffer.settings.retry_s
+
     def link_opened(self, now: float) -> None:
         """A new link: what is owed may go."""
         self.boot_again_at = now if self.buffer.owed.boot else NEVER
@@ -71,6 +74,19 @@ class Delivery:
             out.own = Own.ABANDONED
         if self.settling == number:
             self.settling = 0
+
+    def boots_live(self, call: Call) -> bool:
+        """A charger that boots while the backend is there speaks for itself, as long as it is there."""
+        if (
+            call.action != "BootNotification"
+            or not self.buffer.session.backend.is_open
+            or self.buffer.is_silent
+        ):
+            return False
+        if self.buffer.owed.boot:
+            self.buffer.owed.boot = call.frame.decode()
+            self.boot_again_at = NEVER
+        return True
 
     def boots_first(self, now: float) -> bool:
         """Whether the backend has to be told of a boot before it hears anything else."""
@@ -85,6 +101,10 @@ class Delivery:
             return self._send("BootNotification", self.buffer.owed.boot.encode(), Own.BOOT, now)
         if not self.buffer.is_registered:
             return []
+        if session.bridge is not None and self.buffer.outbox.is_busy:
+            return self._send_head(
+                now
+            )  # statuses come last: a translator makes events of transactions of them
         for key, text in self.buffer.owed.statuses.items():
             return self._send("StatusNotification", text.encode(), Own.STATUS, now, about=key)
         return self._send_head(now)
@@ -197,9 +217,9 @@ class Delivery:
         is_final = message.error_code in ("NotImplemented", "NotSupported") and not carries_revenue(
             entry.action
         )
-        if is_final or entry.refused >= MAX_REFUSALS:
+        if is_final or entry.refused >= self.buffer.settings.max_refusals:
             return self._bury(entry, Flag(FlagCode.REFUSED_BY_BACKEND, after=message.error_code), now)
-        entry.retry_at = now + FIRST_RETRY_S * 2 ** (entry.refused - 1)
+        entry.retry_at = now + min(self._retry_s * 2 ** (entry.refused - 1), LONGEST_RETRY_S)
         return [Noted("delivery-refused", call.label)]
 
     def delivered(self, call: Call, entry: Entry, message: Message, now: float) -> list[Effect]:
@@ -242,7 +262,7 @@ class Delivery:
             return None
         if durable:
             return [DropEntry(entry.number, self.buffer.book.parts())]
-        entry.retry_at = now + FIRST_RETRY_S
+        entry.retry_at = now + self._retry_s
         self.settling = 0
         return []
 
@@ -267,7 +287,8 @@ class Delivery:
 
     def absorbs(self, call: Call) -> bool:
         """Whether a CALLERROR to this CALL stays here: revenue is tried again instead of refused."""
-        return call.own is None and not call.retry and call.doubt is None and carries_revenue(call.action)
+        mine = call.own is None and not call.retry and call.doubt is None
+        return mine and self.buffer.settings.absorbs_refusals and carries_revenue(call.action)
 
     def absorb_error(self, call: Call, now: float) -> list[Effect]:
         """The backend refused revenue data: store it, answer for the backend, try again later."""
@@ -277,7 +298,7 @@ class Delivery:
         for unacked in self.buffer.unacked.values():
             if unacked.call is call:
                 unacked.entry.refused = 1
-                unacked.entry.retry_at = now + FIRST_RETRY_S
+                unacked.entry.retry_at = now + self._retry_s
         return [Noted("delivery-refused", call.label), *effects]
 
     def drop_again(self) -> DropEntry:

@@ -15,10 +15,15 @@ class BufferSettings(Struct, frozen=True):
 
     `hold_s`: how long an answer that a driver would mind waits for the backend to come back.
     `answer_after_s`: how long one that nobody would mind waits for a backend that is there and silent.
+    `absorbs_refusals`: a CALLERROR of the backend to revenue data stays here, and the data is tried again
+    after `retry_s`, then twice that and so on, until it has been refused `max_refusals` times.
     """
 
     hold_s: float = 3.0
     answer_after_s: float = 4.0
+    absorbs_refusals: bool = True
+    retry_s: float = 10.0
+    max_refusals: int = 5
     unknown_tags: UnknownTags = UnknownTags.ACCEPT_KNOWN
     tags_keep_s: float = 86_400.0
     stops_late_refusals: bool = True

@@ -32,7 +32,7 @@ from gateway.ocpp.flags import FLAGS, Flag, FlagCode
 from gateway.ocpp.message import Message, MessageType, Sender
 from gateway.session import events as ev
 from gateway.session.bridge import Bridge
-from gateway.session.buffer import Buffer
+from gateway.session.buffer import Buffer, stores_nothing_else
 from gateway.session.calls import KIND, Call, Calls, Doubt, Own
 from gateway.session.effects import (
     Close,
@@ -197,11 +197,14 @@ class ChargerSession:
             effects = self._with_news(effects)
         return effects
 
-    def translate(self, translator: Translator) -> None:
-        """From now on the backend speaks another version, which `translator` knows."""
-        self.bridge = Bridge(self, translator)
+    def translate(self, translator: Translator | None, under_way: bytes = b"") -> None:
+        """From now on the backend speaks another version, which `translator` knows, or (None) the charger's.
+
+        `under_way` is the part of the store with that name: what had no answer when the gateway stopped.
+        """
+        self.bridge = Bridge(self, translator, under_way) if translator is not None else None
         if self.buffer is not None:
-            self.buffer.also_stores = translator.stores
+            self.buffer.also_stores = translator.stores if translator is not None else stores_nothing_else
 
     # Connections
 
@@ -331,6 +334,12 @@ class ChargerSession:
     def close_backend(self, reason: str, now: float) -> list[Effect]:
         """End the backend's link; another one is opened when it can be had."""
         return [*self._close(self.backend, GOING_AWAY, reason), *self._backend_left(now)]
+
+    def close_both(self, name: str, code: int, reason: str, now: float) -> list[Effect]:
+        """End both connections."""
+        if self.buffer is None:
+            return self._give_up(name, code, reason, now)
+        return [*self.close_charger(name, code, reason, now), *self.close_backend(reason, now)]
 
     def go_on(self, now: float) -> list[Effect]:
         """Send the backend what may be sent now."""

@@ -138,8 +138,8 @@ class Chain:
 
 
 def halves(snapshot: bytes) -> tuple[bytes, bytes]:
-    """The two memories of a `Chain`'s snapshot."""
+    """The two memories of a `Chain`'s snapshot; nothing where it is that of another translator."""
     if not snapshot:
         return b"", b""
     both = msgspec.json.decode(snapshot, type=dict[str, msgspec.Raw])
-    return bytes(both["near"]), bytes(both["far"])
+    return bytes(both.get("near", b"")), bytes(both.get("far", b""))

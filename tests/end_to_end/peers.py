@@ -23,7 +23,7 @@ import ocpp.v21
 import ocpp.v201
 from ocpp.routing import on
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.asyncio.server import ServerConnection, serve
+from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
 SUBPROTOCOLS = ["ocpp2.1", "ocpp2.0.1", "ocpp1.6"]
@@ -108,9 +108,9 @@ def _peer(name: str, socket: ClientConnection | ServerConnection, answers: dict[
     return Peer(point, wire, subprotocol)
 
 
-def _handler(package: ModuleType, action: str, answer: dict[str, Any]) -> Any:
-    def handler(self: Any, **_: Any) -> Any:
-        return getattr(package.call_result, action)(**answer)
+def _handler(package: ModuleType, action: str, answer: Any) -> Any:
+    def handler(self: Any, **asked: Any) -> Any:
+        return getattr(package.call_result, action)(**(answer(**asked) if callable(answer) else answer))
 
     handler.__name__ = f"on_{action}"
     return on(action)(handler)
@@ -119,14 +119,15 @@ def _handler(package: ModuleType, action: str, answer: dict[str, Any]) -> Any:
 @asynccontextmanager
 async def charger(
     url: str,
-    subprotocol: str,
+    subprotocol: str | list[str],
     answers: dict[str, dict[str, Any]] | None = None,
     authorization: str = "",
 ) -> AsyncIterator[Peer]:
     """A charger connected to `url` (which ends with its id)."""
     headers = {"Authorization": authorization} if authorization else {}
+    offered = [subprotocol] if isinstance(subprotocol, str) else subprotocol
     async with connect(
-        url, subprotocols=[subprotocol], additional_headers=headers, compression=None, proxy=None
+        url, subprotocols=offered, additional_headers=headers, compression=None, proxy=None
     ) as socket:
         peer = _peer(url.rpartition("/")[2], socket, answers or {})
         serving = asyncio.ensure_future(peer.serve())
@@ -135,11 +136,15 @@ async def charger(
 
 
 class Backend:
-    """A backend whose connections are kept by charger id; `answers` are by sub-protocol and action."""
+    """A backend whose connections are kept by charger id; `answers` are by sub-protocol and action.
 
-    def __init__(self, answers: dict[str, dict[str, dict[str, Any]]]) -> None:
+    An answer is a payload, or a function of what was asked that makes one.
+    """
+
+    def __init__(self, answers: dict[str, dict[str, Any]]) -> None:
         self.answers = answers
         self.port = 0
+        self._server: Server | None = None
         self.peers: dict[str, list[Peer]] = {}
 
     @property
@@ -151,6 +156,19 @@ class Backend:
         await until(lambda: len(self.peers.get(charger_id, ())) > number, f"backend link of {charger_id}")
         return self.peers[charger_id][number]
 
+    async def start(self) -> None:
+        """Listen, on the port it had before."""
+        self._server = await serve(
+            self._serve, "127.0.0.1", self.port, subprotocols=SUBPROTOCOLS, compression=None, max_size=2**23
+        )
+        self.port = next(iter(self._server.sockets)).getsockname()[1]
+
+    async def stop(self) -> None:
+        """Close every connection, and listen no more."""
+        assert self._server is not None
+        self._server.close()
+        await self._server.wait_closed()
+
     async def _serve(self, socket: ServerConnection) -> None:
         assert socket.request is not None
         charger_id = unquote(socket.request.path.rpartition("/")[2])
@@ -161,14 +179,14 @@ class Backend:
 
 
 @asynccontextmanager
-async def backend(answers: dict[str, dict[str, dict[str, Any]]]) -> AsyncIterator[Backend]:
+async def backend(answers: dict[str, dict[str, Any]]) -> AsyncIterator[Backend]:
     """A backend on a free port."""
     here = Backend(answers)
-    async with serve(
-        here._serve, "127.0.0.1", 0, subprotocols=SUBPROTOCOLS, compression=None, max_size=2**23
-    ) as server:
-        here.port = next(iter(server.sockets)).getsockname()[1]
+    await here.start()
+    try:
         yield here
+    finally:
+        await here.stop()
 
 
 @dataclass

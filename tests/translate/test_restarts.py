@@ -64,7 +64,6 @@ class Ledger:
             self.read += 1
             if self.read == self.kill_after:
                 self.world.restart()
-                self.world.run()
             elif leg == "be" and frame[0] == 2:
                 answer = {"idTokenInfo": {"status": "Accepted"}} if "idToken" in frame[3] else {}
                 if frame[2] == "TransactionEvent":

@@ -154,7 +154,7 @@ class Player:
             self.awaited.remove(out)
 
     def check_losses(self) -> None:
-        found = [(loss.code, loss.path) for loss in self.world.losses]
+        found = self.world.losses
         for loss in self.vector.get("loss", []):
             if not any(code == loss["code"] and loss.get("path", path) == path for code, path in found):
                 raise Failure(f"loss {loss['code']} at {loss.get('path')} expected, there were {found}")
