@@ -82,6 +82,11 @@ SEED ?= 0
 simulate: $(VENV)/.test ## live through SEEDS outages by chance, beginning with SEED
 	@$(BIN)/python -m tests.simulation $(SEED) --seeds $(SEEDS)
 
+TORTURE ?=
+.PHONY: torture
+torture: $(VENV)/.test ## kill the gateway at every failpoint, hundreds of times; TORTURE='--points NAME --seeds 5'
+	@$(BIN)/python -m tests.torture $(TORTURE)
+
 .PHONY: clean
 clean: ## remove what was made here, except data
 	@rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

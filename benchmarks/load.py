@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
 from time import perf_counter, process_time
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from picows import (
     WSFrame,
@@ -48,15 +48,19 @@ async def until(condition: Callable[[], bool], patience_s: float) -> None:
 
 
 class StubBackend(WSListener):
-    """Answers every CALL with an empty CALLRESULT and counts its open links."""
+    """Answers every CALL with an empty CALLRESULT; counts its open links, and the CALLs it has taken."""
 
     links = 0
+    taken = 0
+    open: ClassVar[set[WSTransport]] = set()
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         StubBackend.links += 1
+        StubBackend.open.add(transport)
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         StubBackend.links -= 1
+        StubBackend.open.discard(transport)
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         if frame.msg_type is WSMsgType.CLOSE:
@@ -64,6 +68,7 @@ class StubBackend(WSListener):
             transport.disconnect()
         elif frame.msg_type is WSMsgType.TEXT:
             call = frame.get_payload_as_bytes()
+            StubBackend.taken += 1
             transport.send(WSMsgType.TEXT, b'[3,"' + call[_ID_AT : _ID_AT + ID_LENGTH] + b'",{}]')
 
 
@@ -74,9 +79,9 @@ def _accept(_: WSUpgradeRequest) -> WSUpgradeResponseWithListener:
     )
 
 
-async def start_backend() -> tuple[asyncio.Server, int]:
-    """Listen on a free loopback port."""
-    server = await ws_create_server(_accept, "127.0.0.1", 0, backlog=4096, read_buffer_init_size=2048)
+async def start_backend(port: int = 0) -> tuple[asyncio.Server, int]:
+    """Listen on this loopback port, or on a free one."""
+    server = await ws_create_server(_accept, "127.0.0.1", port, backlog=4096, read_buffer_init_size=2048)
     return server, int(server.sockets[0].getsockname()[1])
 
 

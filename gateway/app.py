@@ -53,6 +53,10 @@ def run(config: Config, demo: bool, reread: Callable[[], Config] | None = None) 
             "ocpp-gateway cannot start: unset PYTHONHASHSEED=0, it lets peers slow it down", file=sys.stderr
         )
         return 1
+    if spec := os.environ.get("OCPP_GATEWAY_FAILPOINT"):
+        from gateway.net import failpoints  # noqa: PLC0415 - for tests alone
+
+        failpoints.arm(spec)
     try:
         uvloop.run(_Node(config, demo, reread).run())
     except StartError as error:

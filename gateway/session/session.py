@@ -687,7 +687,7 @@ class ChargerSession:
             if call.billing and type_ is CALLRESULT and data:
                 call.answer = data
                 self.last_billing = call
-        if calls.line:
+        if calls.line or (calls is self.to_backend and self.buffer is not None and self.buffer.attentive):
             effects += self._next(calls, now)
         return effects
 

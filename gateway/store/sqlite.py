@@ -93,7 +93,7 @@ class SqliteStore:
         self._failed: StoreFailed | None = None
         self._told_failed: StoreFailed | None = None  # the writer's thread's own
         self._disk = Disk(directory, lambda name, fields: self._call(told, name, fields))
-        self._committed_at = 0.0
+        self._committed_at = self._probed_at = 0.0
         self._opened: asyncio.Future[StoreFailed | None] = self._loop.create_future()
         self._thread = threading.Thread(target=self._run, name="store", daemon=True)
 
@@ -217,7 +217,8 @@ class SqliteStore:
                     sum(write.size for write in writes),
                     any(isinstance(record, Trimmed) for write in writes for record in write.records),
                 )
-            elif read is None:
+            elif self._disk.failed is not None and time.monotonic() >= self._probed_at + PROBE_S:
+                self._probed_at = time.monotonic()  # questions that never end must not put it off
                 self._disk.probe()
             if read:
                 self._answer(read)

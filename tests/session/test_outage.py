@@ -126,6 +126,16 @@ def test_new_transaction_messages_queue_behind_stored_ones_and_others_do_not_wai
     s.happens(ev.EntryDropped(1, True)).then(SendToBackend(stop("m2", 8)))
 
 
+def test_delivery_goes_on_when_a_live_message_was_out_meanwhile():
+    s = away()
+    s.charger_sends(stop("m1"), stop("m2", 8)).happens(ev.EntryStored(1, True), ev.EntryStored(2, True))
+    back(s)
+    s.charger_sends(heartbeat("m3")).backend_sends(result("m1")).happens(ev.EntryDropped(1, True))
+    s.effects.clear()
+    s.backend_sends(heartbeat_result("m3"))
+    s.then(SendToCharger(heartbeat_result("m3")), SendToBackend(stop("m2", 8)))
+
+
 def test_when_everything_is_delivered_messages_pass_as_before():
     s = away()
     s.charger_sends(stop("m1")).happens(ev.EntryStored(1, True))

@@ -280,6 +280,20 @@ def test_a_full_disk_is_told_and_is_over_when_there_is_room_again(data, room):
     in_store(data, steps)
 
 
+def test_a_store_that_is_asked_all_the_time_comes_back_too(data, room, monkeypatch):
+    monkeypatch.setattr(sqlite, "PROBE_S", 0.2)
+
+    async def steps(store, told):
+        await fill(store, room)
+        await limit_pages(store, 10_000)
+        room[0] = 2_000_000
+        async with asyncio.timeout(10):
+            while store.failed is not None:
+                await store.state("CP1")
+
+    in_store(data, steps)
+
+
 def test_on_a_full_disk_what_takes_away_or_replaces_is_still_carried_out(data, room):
     async def steps(store, told):
         stored = await fill(store, room)
