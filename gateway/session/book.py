@@ -26,8 +26,9 @@ class Transaction(Struct, omit_defaults=True):
     known. `refused`: its start is in quarantine, and so goes all that belongs to it. `suspect`: the backend's
     id is no proper one (0, or that of another open transaction), so that no command may name it.
     `stop_wanted`: the backend refused the driver, so the charger is to be told to stop. `is_told`: the
-    backend knows that it has ended. `register_wh` is the
-    last energy reading that was stored. Times are seconds since 1970, 0.0 for not yet.
+    backend knows that it has ended. `pending` is the number of the entry of its start until that is
+    durable. `register_wh` is the last energy reading that was stored. Times are seconds since 1970, 0.0 for
+    not yet.
     """
 
     charger_id: int | str
@@ -44,6 +45,7 @@ class Transaction(Struct, omit_defaults=True):
     stop_wanted: bool = False
     is_told: bool = False
     register_wh: float | None = None
+    pending: int = 0
 
     @property
     def is_open(self) -> bool:
@@ -56,10 +58,14 @@ class Transaction(Struct, omit_defaults=True):
 
 
 class Heard(Struct, array_like=True):
-    """What a charger heard to a message, by its natural key; `content` is the fingerprint of the message."""
+    """What a charger heard to a message, by its natural key; `content` is the fingerprint of the message.
+
+    `pending` is the number of the entry that has to be durable before it hears it, 0 from then on.
+    """
 
     content: str
     answer: dict[str, Any]
+    pending: int = 0
 
 
 class Counters(Struct):
@@ -98,6 +104,9 @@ class Book:
         """The part with what was answered lately."""
         return "recent", msgspec.json.encode(self._counters)
 
+    def recent(self) -> tuple[tuple[str, bytes], ...]:
+        return (self.recent_part(),)
+
     def changed_parts(self) -> tuple[tuple[str, bytes], ...]:
         """What has to be written with the next entry: the counters always, the pages when they changed."""
         return self.parts() if self._is_changed else (self.recent_part(),)
@@ -127,11 +136,33 @@ class Book:
                 return Heard("", transaction.answer)
         return None
 
-    def hears(self, key: str, content: str, answer: Payload) -> None:
+    def trust(self, last: int) -> None:
+        """Of what was read from the disk, forget what depends on an entry after `last`, which is not there.
+
+        The book may have been written with a later write while the entry's own failed.
+        """
+        recent, pages = self._counters.recent, self._pages
+        self._counters.recent = {key: one for key, one in recent.items() if one.pending <= last}
+        pages.transactions = [known for known in pages.transactions if known.pending <= last]
+        for heard in self._counters.recent.values():
+            heard.pending = 0
+        for known in pages.transactions:
+            known.pending = 0
+        self.numbers_from(last + 1)
+        self.is_mapped = any(_is_mapped(known) for known in pages.transactions)
+
+    def durable(self, number: int) -> None:
+        """An entry is on disk, and so is what was noted with it."""
+        for heard in self._counters.recent.values():
+            heard.pending *= heard.pending != number
+        for known in self.transactions:
+            known.pending *= known.pending != number
+
+    def hears(self, key: str, content: str, answer: Payload, pending: int = 0) -> None:
         """The charger hears this; it may ask again."""
         recent = self._counters.recent
         recent.pop(key, None)
-        recent[key] = Heard(content, answer)
+        recent[key] = Heard(content, answer, pending)
         if len(recent) > MAX_RECENT:
             del recent[next(iter(recent))]
 

@@ -57,7 +57,7 @@ class Buffer:
         self.shared = shared
         parts = known.parts
         self.book = Book(parts.get("book", b""), parts.get("recent", b""))
-        self.book.numbers_from(known.last + 1)
+        self.book.trust(known.last)
         self.boot = msgspec.json.decode(parts["boot"], type=Boot) if "boot" in parts else Boot()
         self.owed = msgspec.json.decode(parts["owed"], type=Owed) if "owed" in parts else Owed()
         self.outbox = Outbox(known.messages, known.size, known.oldest)
@@ -122,7 +122,7 @@ class Buffer:
             kept = self._kept(call, payload, now)
             if kept is not None:
                 return [*before, *kept]
-        if self.is_usable or self._is_live_boot(call):
+        if self.is_usable or self.delivery.boots_live(call):
             return None
         local = self.local(call.action, payload, now)
         if not self._answers_now(local, now):
@@ -141,15 +141,6 @@ class Buffer:
     def keeps(self, action: str, payload: Payload) -> bool:
         """Whether a CALL must reach the backend later."""
         return action in STORED or self.also_stores(action, payload)
-
-    def _is_live_boot(self, call: Call) -> bool:
-        """A charger that boots while the backend is there speaks for itself, as long as it is there."""
-        if call.action != "BootNotification" or not self.session.backend.is_open or self.is_silent:
-            return False
-        if self.owed.boot:
-            self.owed.boot = call.frame.decode()
-            self.delivery.boot_again_at = NEVER
-        return True
 
     def _answers_now(self, local: Local | None, now: float) -> bool:
         """Whether it is known that the backend will not answer, or nobody would mind if it did later."""
@@ -234,20 +225,20 @@ class Buffer:
         answer = local.payload
         if reply is not None:
             answer = (payloads.of_result(reply.frame) or {}) | {"transactionId": id_}
-        came_at = call.came_at + session.wall_offset_s
-        data = call.as_came or call.frame
-        energy_wh = self.lessons.enter(call.action, payload, key, answer, came_at)
+        came_at, data = call.came_at + session.wall_offset_s, call.as_came or call.frame
+        number = self.book.number()
+        energy_wh = self.lessons.enter(call.action, payload, key, answer, came_at, number)
         if call.action == "TransactionEvent" and not was_sent:
             data = payloads.marked_offline(data, payload)
         if call.action in STORED:
-            self.book.hears(key, content, answer)
+            self.book.hears(key, content, answer, number)
         self._recheck = RECHECKED
-        entry = Entry(self.book.number(), came_at, session.version.value, call.action, data)
-        self.unacked[entry.number] = Unacked(call, key, content, answer, entry, reply)
+        entry = Entry(number, came_at, session.version.value, call.action, data)
+        self.unacked[number] = Unacked(call, key, content, answer, entry, reply)
         self.outbox.unstored += 1
         self.look()
         parts = self.book.changed_parts()
-        return [StoreEntry(entry.number, call.label, data, came_at, session.version, parts, energy_wh)]
+        return [StoreEntry(number, call.label, data, came_at, session.version, parts, energy_wh)]
 
     def stored(self, event: ev.EntryStored, now: float) -> list[Effect]:
         """A message is on disk: now the charger may hear so."""
@@ -261,6 +252,7 @@ class Buffer:
             self.delivery.unstored(event.number)
             self.look()
             return self.session.close_charger("outbox-failed", TRY_AGAIN_LATER, "nothing can be stored", now)
+        self.book.durable(event.number)
         self.outbox.add(unacked.entry)
         effects: list[Effect] = [
             Noted("entry-stored", unacked.call.label),

@@ -75,6 +75,19 @@ class Delivery:
         if self.settling == number:
             self.settling = 0
 
+    def boots_live(self, call: Call) -> bool:
+        """A charger that boots while the backend is there speaks for itself, as long as it is there."""
+        if (
+            call.action != "BootNotification"
+            or not self.buffer.session.backend.is_open
+            or self.buffer.is_silent
+        ):
+            return False
+        if self.buffer.owed.boot:
+            self.buffer.owed.boot = call.frame.decode()
+            self.boot_again_at = NEVER
+        return True
+
     def boots_first(self, now: float) -> bool:
         """Whether the backend has to be told of a boot before it hears anything else."""
         return bool(self.buffer.owed.boot) and now >= self.boot_again_at
@@ -223,7 +236,7 @@ class Delivery:
         self.settling = entry.number
         if entry.action == "StopTransaction":
             self.buffer.lessons.told(request)
-        parts = self.buffer.book.parts() if entry.action in BOOKED or effects else ()
+        parts = self.buffer.book.parts() if entry.action in BOOKED or effects else self.buffer.book.recent()
         latency_s = max(now - call.sent_at, 1e-6)
         return [DropEntry(entry.number, parts, latency_s), *effects]
 

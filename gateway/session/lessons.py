@@ -212,8 +212,13 @@ class Lessons:
             key = payloads.natural_key(call.action, request)
             self.buffer.book.hears(key, payloads.digest(request), result)
 
-    def enter(self, action: str, payload: Payload, key: str, answer: Payload, at: float) -> float:
-        """Note in the book what a stored message says of its transaction; the energy since the last one."""
+    def enter(
+        self, action: str, payload: Payload, key: str, answer: Payload, at: float, pending: int
+    ) -> float:
+        """Note in the book what a stored message says of its transaction; the energy since the last one.
+
+        `pending` is the number of its entry.
+        """
         reading = payloads.energy_wh(action, payload)
         if action == "StartTransaction":
             when = payload.get("timestamp")
@@ -227,6 +232,7 @@ class Lessons:
                     started_at=(seconds(when) if isinstance(when, str) else None) or at,
                     answer=answer,
                     register_wh=reading,
+                    pending=pending,
                 )
             )
             return 0.0

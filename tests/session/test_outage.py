@@ -11,6 +11,7 @@ from gateway.session.book import FIRST_ID
 from gateway.session.effects import (
     Close,
     DoubtBackend,
+    DropEntry,
     FetchEntries,
     Noted,
     Remember,
@@ -650,3 +651,16 @@ def test_billing_data_that_waited_for_its_turn_is_answered_in_time():
     s.backend_sends(heartbeat_result("h")).effects.clear()
     s.after(6.9).then()
     s.after(0.2).then(Stores(1, start("m1")))
+
+
+def test_what_was_noted_of_a_message_that_was_never_stored_is_not_believed_after_a_restart():
+    s = away()
+    s.charger_sends(stop("m1")).happens(ev.EntryStored(1, True))
+    back(s).charger_sends(start("m2"))
+    s.backend_sends(result("m1"))
+    parts = dict(next(effect for effect in s.effects if isinstance(effect, DropEntry)).parts)
+    assert b"idTagInfo" in parts["recent"]
+    again = Script(buffer=ALL, known=Known(parts, 0, 0, 0.0, 0))
+    again.charger_sends(start("m2")).then(SendToBackend(start("m2")))
+    kept = Script(buffer=ALL, backend_is_open=False, known=Known(parts, 1, 100, 1.0, 2))
+    kept.charger_sends(start("m2")).then(SendToCharger(accepted("m2")))

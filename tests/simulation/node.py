@@ -399,6 +399,10 @@ class Node:
 
         self._write([Quarantined(driver.key, effect.raw)], done)
 
+    def _noted(self, driver: Driver, effect: ef.Noted) -> None:
+        if effect.name == "outbox-full":
+            self.world.promises.not_remembered(driver.key)
+
     def _want_turn(self, driver: Driver, _: ef.WantTurn) -> None:
         chance = self.world.random
         self.later(chance.random() * 0.2, self.tell, driver, ev.Turn(chance.randint(1, 8)))
@@ -438,5 +442,6 @@ _PERFORM: dict[type, Callable[[Node, Driver, Any], None]] = {
     ef.Remember: Node._remember,
     ef.Flagged: Node._flagged,
     ef.WantTurn: Node._want_turn,
+    ef.Noted: Node._noted,
     ef.DoubtBackend: Node._doubt_backend,
 }

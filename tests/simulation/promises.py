@@ -244,7 +244,7 @@ class Promises:
         fate.allowed += fate.sends > 0
 
     def not_remembered(self, key: str) -> None:
-        """Whether the charger was answered could not be written down."""
+        """What the backend answered could not be written down: the charger will ask again."""
         for fate in self.fates.values():
             fate.allowed += fate.key == key and fate.processed > 0 and not fate.is_heard
 
