@@ -356,10 +356,6 @@ class ChargerSession:
 
     def charger_frame(self, epoch: int, data: bytes, binary: bool, now: float) -> list[Effect]:
         """`handle(ChargerFrame(epoch, data, binary), now)`, without the event."""
-        effects = self._frame_of_charger(epoch, data, binary, now)
-        return effects if self.bridge is None else self.bridge.outward(effects, now)
-
-    def _frame_of_charger(self, epoch: int, data: bytes, binary: bool, now: float) -> list[Effect]:
         leg = self.charger
         if not leg.is_open or epoch != leg.epoch:
             return []
@@ -378,7 +374,7 @@ class ChargerSession:
             effects += self._slow_down(now)
         if self._alerts or self.drift.is_dirty or self.reader.memories.is_dirty:
             effects = self._with_news(effects)
-        return effects
+        return effects if self.bridge is None else self.bridge.outward(effects, now)
 
     def backend_frame(self, epoch: int, data: bytes, binary: bool, now: float) -> list[Effect]:
         """`handle(BackendFrame(epoch, data, binary), now)`, without the event."""
@@ -409,7 +405,7 @@ class ChargerSession:
         return self._judge(got, data, binary, onward, back, now)
 
     def _charger_frame(self, event: ev.ChargerFrame, now: float) -> list[Effect]:
-        return self._frame_of_charger(event.epoch, event.data, event.binary, now)
+        return self.charger_frame(event.epoch, event.data, event.binary, now)
 
     def _backend_frame(self, event: ev.BackendFrame, now: float) -> list[Effect]:
         return self.backend_frame(event.epoch, event.data, event.binary, now)
@@ -571,16 +567,18 @@ class ChargerSession:
         call.sent_at = now
         calls.out = call
         settings = self.settings
-        if self.buffer is not None and calls is self.to_backend:
-            limit = now + (self.buffer.settings.answer_after_s if call.billing else settings.call_timeout_s)
-            if self.buffer.book.is_mapped and (call.billing or call.retry):
-                self.buffer.lessons.exchange_id(call)
+        buffer = self.buffer
+        if buffer is not None and calls is self.to_backend:
+            limit = now + (buffer.settings.answer_after_s if call.billing else settings.call_timeout_s)
+            if buffer.attentive and buffer.book.is_mapped and (call.billing or call.retry):
+                buffer.lessons.exchange_id(call)
         else:
             limit = now + (settings.answer_deadline_s if call.billing else settings.call_timeout_s)
         if limit < self.due:
             self.due = limit
-        renamed = calls.late and call.id in calls.late and calls.rename(call)
-        effects: list[Effect] = [Noted("id-renamed", call.label)] if renamed else []
+        effects: list[Effect] = []
+        if calls.late and call.id in calls.late and calls.rename(call):
+            effects.append(Noted("id-renamed", call.label))
         if calls is self.to_charger and (Kind.BACKEND_CALL, call.action) in self.reader.to_charger:
             fitted, told = self._fitted(call.frame, Kind.BACKEND_CALL, call.action)
             effects += told
@@ -591,7 +589,8 @@ class ChargerSession:
                 answer = _result(fitted.answer, call)
                 return [*effects, *self._hand_back(call, CALLRESULT, answer, calls, now)]
             call.frame = fitted.data
-        return [*effects, calls.send(call.frame)]
+        effects.append(calls.send(call.frame))
+        return effects
 
     def _wait(self, call: Call, calls: Calls, now: float) -> list[Effect]:
         """A CALL has to wait: in the line, or, where a charger's line is full, with the charger."""
@@ -682,13 +681,15 @@ class ChargerSession:
             effects = [SendToBackend(data)]
         else:
             self.tally.latency[self.settings.backend_name, label].add(now - call.sent_at)
-            learned: list[Effect] = []
-            if self.buffer is not None and type_ is CALLRESULT:
-                data, learned = self._observed(call, data, self.buffer, now)
-            effects = learned
-            if data:
-                is_fitted = type_ is CALLRESULT and self.reader.to_charger
-                effects = self.heard(data, call.action) if is_fitted else [SendToCharger(data)]
+            learned: list[Effect] | None = None
+            buffer = self.buffer
+            if buffer is not None and type_ is CALLRESULT and (call.action in OBSERVED or buffer.is_silent):
+                data, learned = self._observed(call, data, buffer, now)
+            if data and type_ is CALLRESULT and self.reader.to_charger:
+                effects = self.heard(data, call.action)
+            else:
+                effects = [SendToCharger(data)] if data else []
+            if learned:
                 effects += learned
             if call.billing and type_ is CALLRESULT and data:
                 call.answer = data
