@@ -27,13 +27,13 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
 SUBPROTOCOLS = ["ocpp2.1", "ocpp2.0.1", "ocpp1.6"]
-PATIENCE_S = 10
+PATIENCE_S = 20
 HOST_PORT = r"127\.0\.0\.1:\d+"
 NOW = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 PACKAGES: dict[str, ModuleType] = {"ocpp1.6": ocpp.v16, "ocpp2.0.1": ocpp.v201, "ocpp2.1": ocpp.v21}
 
 
-def run(test: Callable[[], Coroutine[Any, Any, None]], seconds: float = 40) -> None:
+def run(test: Callable[[], Coroutine[Any, Any, None]], seconds: float = 80) -> None:
     """Run an asynchronous test; hanging is failing."""
 
     async def bounded() -> None:
