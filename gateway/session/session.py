@@ -109,6 +109,7 @@ class ChargerSession:
         "_earliest_next",
         "_flooding_since",
         "last_billing",
+        "_last_tail",
         "_numbers",
         "_rests_until",
         "_unkept",
@@ -164,6 +165,7 @@ class ChargerSession:
         self._flooding_since = 0.0
         self._rests_until = 0.0
         self.last_billing: Call | None = None
+        self._last_tail = b""
         self._numbers = 0
         self._unkept: dict[int, bytes] | None = None
         self.bridge: Bridge | None = None
@@ -561,7 +563,12 @@ class ChargerSession:
     def _send(self, call: Call, calls: Calls, now: float) -> list[Effect]:
         """A CALL's turn has come: it leaves, unless it is a repetition that was answered already."""
         last = self.last_billing
-        if call.billing and last is not None and (again := last.answer_to(call, self.buffer is not None)):
+        if (
+            call.billing
+            and last is not None
+            and call.frame.endswith(self._last_tail)  # which nearly none does
+            and (again := last.answer_to(call, self.buffer is not None))
+        ):
             heard = self.heard(again, call.action)
             return [*self.repeated(call), *heard, *self._next(calls, now)]
         call.sent_at = now
@@ -694,6 +701,7 @@ class ChargerSession:
             if call.billing and type_ is CALLRESULT and data:
                 call.answer = data
                 self.last_billing = call
+                self._last_tail = (call.as_came or call.frame)[len(call.id) + 16 :]
         if calls.line or (calls is self.to_backend and self.buffer is not None and self.buffer.attentive):
             effects += self._next(calls, now)
         return effects
