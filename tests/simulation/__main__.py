@@ -51,6 +51,11 @@ def many(first: int, seeds: int, jobs: int, most: int) -> int:
         for counts, problems in pool.map(block, range(first, first + seeds, BLOCK), ends):
             total += counts
             broken += problems
+            lived = total["seeds"] + len(broken)
+            print(
+                f"\r{lived:,} of {seeds:,} seeds, {len(broken)} broken", end="", file=sys.stderr, flush=True
+            )
+    print(file=sys.stderr)
     for problem in broken[:most]:
         print(problem, end="\n\n")
     took_s = time.monotonic() - begin
