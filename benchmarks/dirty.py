@@ -39,7 +39,7 @@ def _changed(old: bytes, new: bytes) -> bytes:
 
 DIRT: dict[str, tuple[bytes, bytes]] = {
     "numbers as text": (_changed(b'Id":1,"transactionId":4711', b'Id":"1","transactionId":"4711"'), RESULT),
-    "text as number": (_changed(b'"value":"1234567"', b'"value":1234567'), RESULT),
+    "text as number": (_changed(b'"value":"%07d"', b'"value":%07d'), RESULT),
     "stray commas": (_changed(b'"Wh"},', b'"Wh",},,'), RESULT),
     "single quotes": (_changed(b'"Sample.Periodic"', b"'Sample.Periodic'"), RESULT),
     "NUL after the frame": (CALL_TAIL + b"\x00\x00", RESULT),

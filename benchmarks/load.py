@@ -27,14 +27,15 @@ SUBPROTOCOL = "ocpp1.6"
 ID_LENGTH = 20
 _ID_AT = len(b'[2,"')
 NOW = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ").encode()
-CALL_TAIL = (
+CALL_TAIL = (  # with a place for the reading: the same one twice would be a repetition
     b'","MeterValues",{"connectorId":1,"transactionId":4711,"meterValue":[{"timestamp":"' + NOW + b'",'
-    b'"sampledValue":[{"value":"1234567","context":"Sample.Periodic","measurand":"Energy.Active.Import.Register",'
+    b'"sampledValue":[{"value":"%07d","context":"Sample.Periodic","measurand":"Energy.Active.Import.Register",'
     b'"unit":"Wh"},{"value":"11040.5","measurand":"Power.Active.Import","unit":"W"},'
     b'{"value":"16.0","measurand":"Current.Import","phase":"L1","unit":"A"}]}]}]'
 )
 RESULT = b'[3,"%b",{}]'
-CALL_BYTES = _ID_AT + ID_LENGTH + len(CALL_TAIL)
+CALL_BYTES = _ID_AT + ID_LENGTH + len(CALL_TAIL % 0)
+FIRST_READING = 1_000_000
 CONNECTS_AT_ONCE = 64
 TICK_S = 0.001
 WARM_UP_S = 0.3
@@ -92,6 +93,7 @@ class Charger(WSListener):
         self.crowd = crowd
         self.again = False
         self.waiting = False
+        self.reading = FIRST_READING
         self._next_id = number * 10**10
         self._sent_at = 0.0
         self._expected = b""
@@ -109,14 +111,17 @@ class Charger(WSListener):
         self.send(CALL_TAIL, RESULT)
 
     def send(self, tail: bytes, answer: bytes) -> None:
-        """Send a CALL with an id of its own and then `tail`; expect `answer`, in which `%b` is the id."""
+        """Send a CALL with an id of its own and then `tail`, in which `%07d` is the reading; expect `answer`,
+        in which `%b` is the id.
+        """
         assert self.transport is not None
         self._next_id += 1
+        self.reading += 1
         message_id = b"%020d" % self._next_id
         self._expected = answer % message_id
         self.waiting = True
         self._sent_at = perf_counter()
-        self.transport.send(WSMsgType.TEXT, b'[2,"' + message_id + tail)
+        self.transport.send(WSMsgType.TEXT, b'[2,"' + message_id + tail % self.reading)
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         if frame.msg_type is not WSMsgType.TEXT:
