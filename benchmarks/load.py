@@ -73,8 +73,9 @@ class StubBackend(WSListener):
             transport.send(WSMsgType.TEXT, b'[3,"' + call[_ID_AT : _ID_AT + ID_LENGTH] + b'",{}]')
 
 
-def _accept(_: WSUpgradeRequest) -> WSUpgradeResponseWithListener:
-    headers = {"Sec-WebSocket-Protocol": SUBPROTOCOL}
+def _accept(request: WSUpgradeRequest) -> WSUpgradeResponseWithListener:
+    asked = request.headers.get("Sec-WebSocket-Protocol", SUBPROTOCOL)
+    headers = {"Sec-WebSocket-Protocol": asked.split(",")[0].strip()}
     return WSUpgradeResponseWithListener(
         WSUpgradeResponse.create_101_response(extra_headers=headers), StubBackend()
     )

@@ -25,6 +25,7 @@ address = "127.0.0.1:{admin_port}"
 
 [backend]
 url = "{backend}{path}"
+versions = {versions}
 ping_interval_s = 600
 new_links_per_s = 100000
 
@@ -139,12 +140,23 @@ class Relay:
 
 
 def gateway(folder: Path, backend: str) -> Relay:
+    return _gateway("ocpp-gateway", folder, backend, '["1.6"]')
+
+
+def translating(folder: Path, backend: str) -> Relay:
+    """The gateway with a backend that does not speak the chargers' version."""
+    return _gateway("translating", folder, backend, '["2.0.1"]')
+
+
+def _gateway(name: str, folder: Path, backend: str, versions: str) -> Relay:
     port = free_port()
     config = folder / f"gateway-{port}.toml"
     data = folder / f"data-{port}"
-    text = GATEWAY_TOML.format(port=port, admin_port=free_port(), backend=backend, path=PATH, data=data)
+    text = GATEWAY_TOML.format(
+        port=port, admin_port=free_port(), backend=backend, path=PATH, data=data, versions=versions
+    )
     config.write_text(text)
-    return Relay("ocpp-gateway", [sys.executable, "-m", "gateway.cli", "run", str(config)], port, path="")
+    return Relay(name, [sys.executable, "-m", "gateway.cli", "run", str(config)], port, path="")
 
 
 def aiohttp(folder: Path, backend: str) -> Relay:
@@ -179,6 +191,7 @@ def ocpp_broker(folder: Path, backend: str) -> Relay:
 
 RELAYS = {
     "ocpp-gateway": gateway,
+    "translating": translating,
     "haproxy": haproxy,
     "aiohttp": aiohttp,
     "websockets": websockets,
