@@ -221,6 +221,10 @@ class Book:
         transaction = self.by_charger_id(id_)
         return transaction is not None and transaction.refused
 
+    def gave(self, id_: object) -> bool:
+        """Whether a transaction id is one of ours."""
+        return isinstance(id_, int) and FIRST_ID <= id_ < self._pages.next_id
+
     def look(self) -> None:
         """A transaction has changed: work out whether ids have to be exchanged at all."""
         self._is_changed = True

@@ -125,7 +125,7 @@ class Buffer:
         if self.is_usable or self.delivery.boots_live(call):
             return None
         local = self.local(call.action, payload, now)
-        if not self._answers_now(local, now):
+        if not self._answers_now(local, call, now):
             return None
         kept = self.store(call, payload, now) if keeps else self._answer(call, payload, now)
         return [*before, *kept]
@@ -142,11 +142,12 @@ class Buffer:
         """Whether a CALL must reach the backend later."""
         return action in STORED or self.also_stores(action, payload)
 
-    def _answers_now(self, local: Local | None, now: float) -> bool:
+    def _answers_now(self, local: Local | None, call: Call, now: float) -> bool:
         """Whether it is known that the backend will not answer, or nobody would mind if it did later."""
         if self.is_away or self.session.backend.is_open or local is None or local.harmless:
             return True
-        return now >= self.away_since + self.settings.hold_s
+        deadline = call.came_at + self.session.settings.answer_deadline_s
+        return now >= min(self.away_since + self.settings.hold_s, deadline)
 
     def _answer(self, call: Call, payload: Payload, now: float) -> list[Effect]:
         """The charger hears an answer of ours, and at most the last of its kind is owed to the backend."""

@@ -140,7 +140,8 @@ class Delivery:
             return Flag(FlagCode.REPORT_EXPIRED)
         id_ = payloads.transaction_of(entry.action, payload)
         transaction = self.buffer.book.by_charger_id(id_) if id_ is not None else None
-        if transaction is not None and (transaction.refused or transaction.backend_id is None):
+        is_lost = transaction is None and self.buffer.book.gave(id_)
+        if is_lost or (transaction and (transaction.refused or transaction.backend_id is None)):
             return Flag(FlagCode.TRANSACTION_REFUSED, "transactionId", before=str(id_))
         return None
 
@@ -248,8 +249,6 @@ class Delivery:
             if transaction is not None:
                 transaction.refused = True
                 self.buffer.book.look()
-        elif entry.action == "StopTransaction":
-            self.buffer.lessons.told(payload)
         number, told = self.buffer.session.flagged_with_number(entry.action, entry.frame, [flag])
         self._burying[number] = entry
         self.settling = entry.number
@@ -261,6 +260,8 @@ class Delivery:
         if entry is None:
             return None
         if durable:
+            if entry.action == "StopTransaction":
+                self.buffer.lessons.told(payloads.of_call(entry.frame) or {})
             return [DropEntry(entry.number, self.buffer.book.parts())]
         entry.retry_at = now + self._retry_s
         self.settling = 0

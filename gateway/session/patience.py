@@ -69,11 +69,9 @@ class Patience:
         if now >= self.buffer.delivery.drop_again_at:
             effects.append(self.buffer.delivery.drop_again())
         if not session.backend.is_open:
-            return (
-                [*effects, *self.buffer.absorb(now)]
-                if now >= self.buffer.away_since + self.buffer.settings.hold_s
-                else effects
-            )
+            held_until = self.buffer.away_since + self.buffer.settings.hold_s
+            is_over = now >= min(held_until, self._patience_ends())
+            return [*effects, *self.buffer.absorb(now)] if is_over else effects
         if now >= self.buffer.delivery.fetch_again_at:
             self.buffer.delivery.fetch_again_at = 0.0
         if self.buffer.outbox.window and now >= self.buffer.outbox.window[0].retry_at:
