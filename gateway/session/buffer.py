@@ -31,7 +31,7 @@ from gateway.session.effects import (
 from gateway.session.knowledge import Boot, BufferSettings, Known, Owed, Shared
 from gateway.session.lessons import Lessons
 from gateway.session.outbox import Entry, Outbox, Unacked
-from gateway.session.patience import Patience
+from gateway.session.patience import DISK_LEAVES, Patience
 from gateway.session.payloads import Payload
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ class Buffer:
         """Whether it is known that the backend will not answer, or nobody would mind if it did later."""
         if self.is_away or self.session.backend.is_open or local is None or local.harmless:
             return True
-        deadline = call.came_at + self.session.settings.answer_deadline_s
+        deadline = call.came_at + DISK_LEAVES * self.session.settings.answer_deadline_s
         return now >= min(self.away_since + self.settings.hold_s, deadline)
 
     def _answer(self, call: Call, payload: Payload, now: float) -> list[Effect]:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from gateway.session.buffer import Buffer
 
 NEVER = float("inf")
+DISK_LEAVES = 0.9  # of the answer's deadline; what is left is for writing the message down
 
 
 class Patience:
@@ -49,7 +50,8 @@ class Patience:
         """When this CALL is answered by us: some time after it was sent, but never past its deadline."""
         session = self.buffer.session
         since = call.sent_at if call is session.to_backend.out else call.came_at
-        return min(since + self._patience(call), call.came_at + session.settings.answer_deadline_s)
+        deadline_s = DISK_LEAVES * session.settings.answer_deadline_s
+        return min(since + self._patience(call), call.came_at + deadline_s)
 
     def _patience(self, call: Call) -> float:
         if not call.patience_s:

@@ -246,7 +246,7 @@ def test_an_answer_that_comes_while_the_message_is_being_written_counts_as_deliv
 
 def test_a_start_that_we_would_refuse_waits_longer_for_the_backend():
     s = Script(buffer=BufferSettings())
-    s.charger_sends(start("m1")).after(9.9).then(SendToBackend(start("m1")))
+    s.charger_sends(start("m1")).after(8.9).then(SendToBackend(start("m1")))
     s.backend_sends(start_result("m1")).then(SendToCharger(start_result("m1")))
 
 
@@ -649,7 +649,7 @@ def test_billing_data_that_waited_for_its_turn_is_answered_in_time():
     s = Script(buffer=BufferSettings(), answer_deadline_s=10)
     s.charger_sends(heartbeat("h"), start("m1")).after(3)
     s.backend_sends(heartbeat_result("h")).effects.clear()
-    s.after(6.9).then()
+    s.after(5.9).then()
     s.after(0.2).then(Stores(1, start("m1")))
 
 
