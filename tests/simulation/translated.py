@@ -147,6 +147,11 @@ class TranslatedPromises(Promises):
             self.require(stages[0] == "Started" and "Started" not in stages[1:], f"{id_} begins once")
             self.require("Ended" not in stages[:-1], f"{id_} has nothing after its end")
 
+    def not_remembered(self, key: str) -> None:
+        """An answer that could not be written down is as if it had not come: also what is stored goes again."""
+        for fate in self.fates.values():
+            fate.allowed += fate.key == key and fate.is_doubtful
+
     # The disk: what changes a transaction's state is stored too
 
     def stored(self, key: str, data: bytes) -> None:
