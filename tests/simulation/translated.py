@@ -148,7 +148,7 @@ class TranslatedPromises(Promises):
             self.require("Ended" not in stages[:-1], f"{id_} has nothing after its end")
 
     def not_remembered(self, key: str) -> None:
-        """An answer that could not be written down is as if it had not come: also what is stored goes again."""
+        """An answer that could not be written down is as if it had not come: what is stored goes again."""
         for fate in self.fates.values():
             fate.allowed += fate.key == key and fate.is_doubtful
 
