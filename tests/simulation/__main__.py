@@ -5,16 +5,18 @@ import sys
 import time
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 
 from tests.simulation.promises import Violation
+from tests.simulation.translated import TranslatedWorld
 from tests.simulation.world import BEGIN_S, World, live
 
 BLOCK = 50
 
 
-def story(seed: int) -> int:
+def story(seed: int, kind: type[World]) -> int:
     """Print everything that happens in one seed."""
-    world = World(seed, tells=True)
+    world = kind(seed, tells=True)
     try:
         world.live()
     except Violation as problem:
@@ -26,13 +28,13 @@ def story(seed: int) -> int:
     return 0
 
 
-def block(first: int, last: int) -> tuple[Counter[str], list[str]]:
+def block(first: int, last: int, kind: type[World]) -> tuple[Counter[str], list[str]]:
     """Live through some seeds: what was counted, what was broken."""
     counts: Counter[str] = Counter()
     broken = []
     for seed in range(first, last):
         try:
-            world = live(seed)
+            world = live(seed, kind=kind)
         except Violation as problem:
             broken.append(str(problem))
             continue
@@ -41,14 +43,14 @@ def block(first: int, last: int) -> tuple[Counter[str], list[str]]:
     return counts, broken
 
 
-def many(first: int, seeds: int, jobs: int, most: int) -> int:
+def many(first: int, seeds: int, jobs: int, most: int, kind: type[World]) -> int:
     """Live through many seeds; a table, and the first lines of what was broken."""
     begin = time.monotonic()
     total: Counter[str] = Counter()
     broken: list[str] = []
     ends = [min(start + BLOCK, first + seeds) for start in range(first, first + seeds, BLOCK)]
     with ProcessPoolExecutor(jobs) as pool:
-        for counts, problems in pool.map(block, range(first, first + seeds, BLOCK), ends):
+        for counts, problems in pool.map(partial(block, kind=kind), range(first, first + seeds, BLOCK), ends):
             total += counts
             broken += problems
             lived = total["seeds"] + len(broken)
@@ -74,10 +76,12 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=0, help="how many")
     parser.add_argument("--jobs", type=int, default=2, help="processes")
     parser.add_argument("--stories", type=int, default=1, help="how many broken seeds to tell of")
+    parser.add_argument("--translated", action="store_true", help="a backend of another version")
     options = parser.parse_args()
+    kind = TranslatedWorld if options.translated else World
     if options.seeds:
-        return many(options.seed, options.seeds, options.jobs, options.stories)
-    return story(options.seed)
+        return many(options.seed, options.seeds, options.jobs, options.stories, kind)
+    return story(options.seed, kind)
 
 
 if __name__ == "__main__":

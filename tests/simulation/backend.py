@@ -169,7 +169,7 @@ class Backend:
         return "Blocked" if str(tag).startswith("BAD") else "Accepted"
 
     def info(self, driver: "Driver", status: str) -> dict:
-        name = "idTagInfo" if driver.version is Version.V16 else "idTokenInfo"
+        name = "idTagInfo" if driver.backend_version is Version.V16 else "idTokenInfo"
         return {name: {"status": status}}
 
     def started(self, driver: "Driver", account: Account, payload: dict, token: int) -> dict:
@@ -221,6 +221,6 @@ class Backend:
             return
         id_ = self.world.random.choice(list(account.open))
         self._numbers += 1
-        action, payload = frames.remote_stop(link.driver.version, id_)
+        action, payload = frames.remote_stop(link.driver.backend_version, id_)
         self.world.promises.stop_wanted(link.driver.key, account.open[id_])
         link.send_to_gateway(frames.call(f"b{self._numbers}", action, payload))

@@ -324,12 +324,12 @@ class Charger:
         """The backend, or the gateway, wants something."""
         _, id_, action, payload = got
         named = frames.stop_named(action, payload)
-        status = "Accepted"
+        answer = frames.error(id_, "NotImplemented")
         if named is not None:
             found = next((known for known in self.open.values() if known.id_ == named), None)
             self.world.promises.stop_commanded(self, named, found)
             status = "Accepted" if found is not None else "Rejected"
             if found is not None:
                 self.end(found)
-        answer = frames.result(id_, {"status": status})
+            answer = frames.result(id_, {"status": status})
         self.world.at(self.world.now + 0.05, link.send_to_gateway, answer)

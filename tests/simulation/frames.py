@@ -36,8 +36,8 @@ def token_of(action: str, payload: dict) -> int:
             return payload["meterStop"]
         case "MeterValues":
             return int(payload["meterValue"][0]["sampledValue"][0]["value"])
-        case "TransactionEvent":
-            return int(payload["meterValue"][0]["sampledValue"][0]["value"])
+        case "TransactionEvent" if "meterValue" in payload:
+            return int(payload["meterValue"][-1]["sampledValue"][0]["value"])
         case "SecurityEventNotification":
             return int(payload["techInfo"])
     return 0
@@ -92,7 +92,10 @@ class Message(Struct):
             return {"transactionId": known.id_, "meterStop": self.token, "timestamp": self.time}
         if self.action == "MeterValues":
             return {"connectorId": known.connector, "transactionId": known.id_, "meterValue": values}
-        values = [{"timestamp": self.time, "sampledValue": [{"value": self.token}]}]
+        context = {"Started": "Transaction.Begin", "Ended": "Transaction.End"}.get(
+            self.stage, "Sample.Periodic"
+        )
+        values = [{"timestamp": self.time, "sampledValue": [{"value": self.token, "context": context}]}]
         event = {
             "eventType": self.stage,
             "timestamp": self.time,
@@ -100,7 +103,7 @@ class Message(Struct):
                 self.stage, "StopAuthorized"
             ),
             "seqNo": self.sequence,
-            "transactionInfo": {"transactionId": known.id_},
+            "transactionInfo": {"transactionId": known.id_, "chargingState": "Charging"},
             "evse": {"id": known.connector, "connectorId": 1},
             "meterValue": values,
         }

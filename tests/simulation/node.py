@@ -14,6 +14,7 @@ from gateway.session.outbox import Entry
 from gateway.session.session import ChargerSession
 from gateway.session.tags import Tags
 from gateway.session.tally import Tally
+from gateway.translate.factory import translator_for
 from tests.simulation.disk import Gone, Part, Put, Quarantined
 from tests.simulation.wire import Link
 
@@ -31,9 +32,10 @@ NEVER = float("inf")
 class Driver:
     """One charger's session and its links."""
 
-    def __init__(self, key: str, version: Version, session: ChargerSession) -> None:
+    def __init__(self, key: str, version: Version, there: Version, session: ChargerSession) -> None:
         self.key = key
         self.version = version
+        self.backend_version = there
         self.session = session
         self.charger: Link | None = None
         self.backend: Link | None = None
@@ -150,7 +152,12 @@ class Node:
             known,
         )
         world.plant.on_session(session)
-        driver = self.drivers[key] = Driver(key, version, session)
+        there = world.backend_version(version)
+        memory, under_way = known.parts.get("translate", b""), known.parts.get("under_way", b"")
+        translator = translator_for(version, there, snapshot=memory, station=key)
+        if translator is not None:
+            session.translate(translator, under_way)
+        driver = self.drivers[key] = Driver(key, version, there, session)
         self._arm(driver)
         self._look(driver)
         return driver
@@ -389,6 +396,16 @@ class Node:
 
         self._write([Part(driver.key, effect.part, effect.data)], done)
 
+    def _keep_state(self, driver: Driver, effect: ef.KeepState) -> None:
+        parts = [Part(driver.key, name, data) for name, data in effect.parts]
+
+        def done(durable: bool) -> None:
+            if not durable:
+                self.world.promises.not_remembered(driver.key)
+            self.tell(driver, ev.StateKept(effect.number, durable))
+
+        self._write(parts, done)
+
     def _flagged(self, driver: Driver, effect: ef.Flagged) -> None:
         if effect.verdict is not ef.Verdict.QUARANTINED:
             return
@@ -440,6 +457,7 @@ _PERFORM: dict[type, Callable[[Node, Driver, Any], None]] = {
     ef.DropEntry: Node._drop_entry,
     ef.FetchEntries: Node._fetch_entries,
     ef.Remember: Node._remember,
+    ef.KeepState: Node._keep_state,
     ef.Flagged: Node._flagged,
     ef.WantTurn: Node._want_turn,
     ef.Noted: Node._noted,

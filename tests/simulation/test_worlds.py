@@ -7,10 +7,12 @@ import pytest
 
 from tests.simulation.plants import PLANTS, AnswersBeforeItIsDurable
 from tests.simulation.promises import Violation
+from tests.simulation.translated import TranslatedWorld
 from tests.simulation.world import World, live
 
 SEEDS = 200
 BLOCK = 20
+TRANSLATED_SEEDS = 40
 SEEDS_PER_PLANT = 50
 
 
@@ -18,6 +20,14 @@ SEEDS_PER_PLANT = 50
 def test_everything_arrives_once_and_in_order(first):
     counts = [live(seed).promises.counts() for seed in range(first, first + BLOCK)]
     assert sum(count["processed"] for count in counts) > 50 * BLOCK
+    assert all(count["repeated"] < count["processed"] for count in counts)
+
+
+@pytest.mark.parametrize("first", range(0, TRANSLATED_SEEDS, BLOCK))
+def test_everything_arrives_in_the_backends_version(first):
+    seeds = range(first, first + BLOCK)
+    counts = [live(seed, kind=TranslatedWorld).promises.counts() for seed in seeds]
+    assert sum(count["processed"] for count in counts) > 50 * len(seeds)
     assert all(count["repeated"] < count["processed"] for count in counts)
 
 

@@ -50,7 +50,11 @@ class Options(Struct):
 
 
 class World:
-    """`told` is the story for people, None when nobody wants it."""
+    """`told` is the story for people, None when nobody wants it. `flag`: what shows its seeds again."""
+
+    flag = ""
+    promises_kind: type[Promises] = Promises
+    backend_kind: type[backend.Backend] = backend.Backend
 
     def __init__(
         self,
@@ -74,8 +78,8 @@ class World:
         self._tokens = 0
         self.options = _options(chance)
         self.disk = Disk(self)
-        self.promises = Promises(self)
-        self.backend = backend.Backend(self, _backend_temper(chance))
+        self.promises = self.promises_kind(self)
+        self.backend = self.backend_kind(self, _backend_temper(chance))
         self.node = Node(self)
         self.chargers = {
             f"CP{number}": charger.Charger(self, f"CP{number}", version, _charger_temper(chance))
@@ -116,6 +120,10 @@ class World:
             assert buffer is not None
             self.require(not buffer.owes, f"{driver.key} owes nothing in the end")
             self.require(driver.charger is not None, f"{driver.key} is connected in the end")
+
+    def backend_version(self, version: Version) -> Version:
+        """What the backend speaks with a charger of this version."""
+        return version
 
     def is_calm(self) -> bool:
         if any(one.queue or one.open for one in self.chargers.values()) or not self.disk.is_idle:
@@ -377,13 +385,14 @@ def live(
     seed: int,
     plant: Callable[[], Plant] | None = None,
     session_kind: type[ChargerSession] = ChargerSession,
+    kind: type[World] = World,
 ) -> World:
     """Live through one seed; a broken promise says how to see it again."""
-    world = World(seed, plant() if plant is not None else None, session_kind)
+    world = kind(seed, plant() if plant is not None else None, session_kind)
     try:
         world.live()
     except Exception as problem:
-        again = World(seed, plant() if plant is not None else None, session_kind, tells=True)
+        again = kind(seed, plant() if plant is not None else None, session_kind, tells=True)
         try:
             again.live()
         except Exception as error:
@@ -391,6 +400,6 @@ def live(
         told = "\n".join((again.told or [])[-40:])
         raise Violation(
             f"seed {seed}, {world.now - BEGIN_S:.3f} s: not so: {problem!r}\n{told}\n"
-            f"see it all: python -m tests.simulation {seed}"
+            f"see it all: python -m tests.simulation {seed}{kind.flag}"
         ) from problem
     return world

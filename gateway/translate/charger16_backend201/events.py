@@ -61,7 +61,7 @@ def deliver(t: Engine, key: str, made: list[Payload], action: str = "Transaction
             return undelivered(t, waiting.action, answer)
         waiting.acknowledged = True
     t.memory.unsent.pop(key, None)
-    resend_own(t)
+    resend_own(t, events[-1].payload if events else None)
     assert isinstance(answer, dict)
     return answer
 
@@ -81,10 +81,16 @@ def tell_own(t: Engine, tx: Transaction, payload: Payload) -> None:
     t.spawn(_own(t, key), now=True, only_asked=True)
 
 
-def resend_own(t: Engine) -> None:
-    """Send what got no answer, unless something older of the same transaction waits for delivery."""
+def resend_own(t: Engine, told: Payload | None = None) -> None:
+    """Send what got no answer, unless something older of the same transaction waits for delivery.
+
+    Nothing older than `told`, which the backend has acknowledged, is waited for: what seems to wait then was
+    delivered, and that was forgotten in a restart.
+    """
     for key, events in list(t.memory.unsent.items()):
-        if key.startswith(OWN) and not events[0].acknowledged and not _is_behind(t, events[0]):
+        if not key.startswith(OWN) or events[0].acknowledged:
+            continue
+        if _is_before(events[0].payload, told) or not _is_behind(t, events[0]):
             t.spawn(_own(t, key), now=True, only_asked=True)
 
 
@@ -99,6 +105,14 @@ def _own(t: Engine, key: str) -> Steps:
     else:
         waiting.acknowledged = False
     return {}
+
+
+def _is_before(own: Payload, told: Payload | None) -> bool:
+    """Whether an event of the same transaction with a higher number was told."""
+    if told is None or "transactionInfo" not in told:
+        return False
+    same = own["transactionInfo"]["transactionId"] == told["transactionInfo"]["transactionId"]
+    return same and bool(own["seqNo"] < told["seqNo"])
 
 
 def _is_behind(t: Engine, own: Event) -> bool:
