@@ -1,12 +1,12 @@
 """The charger's device model as the gateway knows it, and its variables' names for a 1.6 backend."""
 
 import re
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Final
 from urllib.parse import quote, unquote
 
 from gateway.translate.charger201_backend16.addresses import discovered
-from gateway.translate.engine import CHARGER, Ask, Engine, How, Rules, Wait
+from gateway.translate.engine import CHARGER, Ask, Engine, How, Rules, Steps, Wait
 from gateway.translate.losses import Loss
 from gateway.translate.memory import Variable
 from gateway.translate.port import Answer, ChargerCall, Payload
@@ -163,3 +163,19 @@ def items_per_message(known: Model, action: str, otherwise: int) -> int:
     """How many variables the charger takes in one message."""
     one = known.get(f"DeviceDataCtrlr.ItemsPerMessage:{action}")
     return max(1, int(one.value)) if one is not None and one.value and one.value.isdecimal() else otherwise
+
+
+def once_read(t: Engine, take: Callable[[], None]) -> None:
+    """Do this now, or after the first inventory: connectors get their numbers in its order, not in that of
+    their first words.
+    """
+    if is_first_coming(t):
+        t.spawn(_after_reading(t, take))
+    else:
+        take()
+
+
+def _after_reading(t: Engine, take: Callable[[], None]) -> Steps:
+    yield until_read(t)
+    take()
+    return {}

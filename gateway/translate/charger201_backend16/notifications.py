@@ -33,16 +33,7 @@ _UNHEARD: Final = Refused("GenericError", "the backend did not answer")
 
 @RULES.charger_call("NotifyEvent", How.TRANSLATED, "StatusNotification", Loss.NOT_SUPPORTED)
 def notify_event(t: Engine, call: ChargerCall) -> Payload:
-    if inventory.is_first_coming(t):
-        t.spawn(_after_inventory(t, call.payload))
-    else:
-        _take(t, call.payload)
-    return {}
-
-
-def _after_inventory(t: Engine, payload: Payload) -> Steps:
-    yield inventory.until_read(t)
-    _take(t, payload)
+    inventory.once_read(t, lambda: _take(t, call.payload))
     return {}
 
 

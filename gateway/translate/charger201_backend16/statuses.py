@@ -26,17 +26,7 @@ _LONGEST_INFO: Final = 50
 
 @RULES.charger_call("StatusNotification", How.TRANSLATED, "StatusNotification", Loss.TOPOLOGY_EXTENDED)
 def status_notification(t: Engine, call: ChargerCall) -> Payload:
-    if inventory.is_first_coming(t):
-        t.spawn(_after_inventory(t, call.payload))
-    else:
-        _take(t, call.payload)
-    return {}
-
-
-def _after_inventory(t: Engine, payload: Payload) -> Steps:
-    """Connectors get their numbers in the inventory's order, not in that of their first words."""
-    yield inventory.until_read(t)
-    _take(t, payload)
+    inventory.once_read(t, lambda: _take(t, call.payload))
     return {}
 
 
