@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from gateway.net.place import OF_THE_CHARGER, part_of, taken_apart
 from gateway.net.tasks import spawn
 from gateway.observe import log
 from gateway.session import effects as ef
@@ -50,7 +51,7 @@ class Archive:
     """The store as sessions use it, made by `open`.
 
     `key` makes digests of what must not be kept itself. `waiting` is what each charger has in its outbox, by
-    registry key. While the store takes nothing, `shared.can_store` is False, and messages stay with the
+    its place, which is the charger's and the backend's (`gateway.net.place`). While the store takes nothing, `shared.can_store` is False, and messages stay with the
     chargers.
     """
 
@@ -86,11 +87,14 @@ class Archive:
         self.bytes += usage.bytes
 
     async def known(self, key: str) -> Known:
-        """What is known of a charger. Errors: StoreError."""
+        """What is known of a charger and one of its backends, by their place. Errors: StoreError."""
         waiting = self.waiting.get(key, Waiting())
-        return Known(
-            await self.store.state(key), waiting.messages, waiting.size, waiting.oldest, waiting.last
-        )
+        parts = await self.store.state(key)
+        charger = taken_apart(key)[0]
+        if charger != key:
+            of_all = await self.store.state(charger)
+            parts |= {name: data for name, data in of_all.items() if name in OF_THE_CHARGER}
+        return Known(parts, waiting.messages, waiting.size, waiting.oldest, waiting.last)
 
     # What sessions want
 
@@ -119,7 +123,7 @@ class Archive:
         )
 
     def remember(self, key: str, part: str, data: bytes) -> None:
-        self._write([StatePart(key, part, data)], lambda _: None)
+        self._write([StatePart(part_of(key, part), part, data)], lambda _: None)
 
     def sweep(self) -> None:
         """Write down what was learned of tags; see whether the store takes messages."""
@@ -200,4 +204,4 @@ class Archive:
 
 
 def _parts(key: str, parts: tuple[tuple[str, bytes], ...]) -> list[Record]:
-    return [StatePart(key, name, data) for name, data in parts]
+    return [StatePart(part_of(key, name), name, data) for name, data in parts]

@@ -5,16 +5,21 @@ Everything runs synchronously in the socket's callback: no task, queue or future
 
 from collections.abc import Callable
 from time import monotonic
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from gateway.net.handshake import Offer
 from gateway.net.link import Link
+from gateway.net.place import place
 from gateway.ocpp.flags import Flag, FlagCode
 from gateway.ocpp.message import Sender
 from gateway.session import effects as ef
 from gateway.session import events as ev
 from gateway.session.effects import SendToBackend, SendToCharger
 from gateway.session.session import ChargerSession
+
+if TYPE_CHECKING:
+    from gateway.net.party import Party
+    from gateway.net.upstream import Upstream
 
 INTERNAL_ERROR = 1011
 TRY_AGAIN_LATER = 1013
@@ -58,7 +63,9 @@ class World(Protocol):
 
 
 class Driver:
-    """The sockets of one charger and its session.
+    """The sockets of one charger and its session with one backend, `upstream`.
+
+    With a `party` the charger has more backends; then the one that leads has its socket.
 
     `key` is its registry key; `offer` is what its charger last asked for, or what is known of it from before;
     `credential` is a digest of the charger's Authorization header, b"" when it had none; `address` is
@@ -82,15 +89,21 @@ class Driver:
         "key",
         "linked_at",
         "offer",
+        "party",
         "redial_at",
         "redial_s",
         "session",
         "tap",
+        "upstream",
         "version",
         "world",
     )
 
-    def __init__(self, offer: Offer, session: ChargerSession, world: World) -> None:
+    def __init__(
+        self, offer: Offer, session: ChargerSession, world: World, upstream: "Upstream"
+    ) -> None:
+        self.upstream = upstream
+        self.party: Party | None = None
         self.key = offer.registry_key
         self.charger_id = offer.charger_id
         self.offer = offer
@@ -111,12 +124,32 @@ class Driver:
         """Whether no charger is there: it lives on for what it has to deliver."""
         return self.charger is None and not self.is_arriving
 
+    @property
+    def place(self) -> str:
+        """Where the store keeps what belongs to this charger and this backend."""
+        return place(self.key, self.upstream.name)
+
+    @property
+    def serves_charger(self) -> bool:
+        """Whether a charger is there whose backend is to hear of it."""
+        return self.charger is not None if self.party is None else self.party.serves(self)
+
+    @property
+    def due(self) -> float:
+        """When `TimePassed` should come next."""
+        if self.party is None or self.session.follows:
+            return self.session.due
+        return min(self.session.due, self.party.board.due)
+
     def tell(self, event: ev.Event) -> None:
         """Give the session an event and do what it wants."""
+        if self.party is not None:
+            self.party.tell(self, event)
+            return
         try:
             effects = self.session.handle(event, monotonic())
         except Exception as error:
-            self._failed(error)
+            self.failed(error)
             return
         for effect in effects:
             _PERFORM[type(effect)](self, effect)
@@ -125,10 +158,13 @@ class Driver:
         """Give the session a message of the charger."""
         if self.tap is not None:
             self.tap(Sender.CHARGER, data, monotonic())
+        if self.party is not None:
+            self.party.charger_frame(self, epoch, data, binary)
+            return
         try:
             effects = self.session.charger_frame(epoch, data, binary, monotonic())
         except Exception as error:
-            self._failed(error, Sender.CHARGER, data)
+            self.failed(error, Sender.CHARGER, data)
             return
         for effect in effects:
             if type(effect) is SendToBackend and self.backend is not None:
@@ -140,10 +176,13 @@ class Driver:
         """Give the session a message of the backend."""
         if self.tap is not None:
             self.tap(Sender.BACKEND, data, monotonic())
+        if self.party is not None:
+            self.party.backend_frame(self, epoch, data, binary)
+            return
         try:
             effects = self.session.backend_frame(epoch, data, binary, monotonic())
         except Exception as error:
-            self._failed(error, Sender.BACKEND, data)
+            self.failed(error, Sender.BACKEND, data)
             return
         for effect in effects:
             if type(effect) is SendToCharger and self.charger is not None:
@@ -151,7 +190,11 @@ class Driver:
             else:
                 _PERFORM[type(effect)](self, effect)
 
-    def _failed(self, error: Exception, sender: Sender = Sender.CHARGER, data: bytes = b"") -> None:
+    def perform(self, effect: ef.Effect) -> None:
+        """Do what the session wants."""
+        _PERFORM[type(effect)](self, effect)
+
+    def failed(self, error: Exception, sender: Sender = Sender.CHARGER, data: bytes = b"") -> None:
         """An error of ours: this charger's links end, its message is kept, nobody else is touched."""
         if data:
             flags = (Flag(FlagCode.GATEWAY_FAILED),)

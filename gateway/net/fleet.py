@@ -2,40 +2,38 @@
 
 import asyncio
 import contextlib
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from time import monotonic, process_time
 from typing import Protocol
 
-from gateway.config import Config
+from gateway.config import Config, everyone
 from gateway.net.archive import Archive
-from gateway.net.backend import Backend
 from gateway.net.busy import MalformedShare
 from gateway.net.driver import Driver
 from gateway.net.duplicates import Duplicates
 from gateway.net.gate import Admission, Gate
 from gateway.net.handshake import Offer
-from gateway.net.limits import link_limits, session_settings
+from gateway.net.limits import link_limits
 from gateway.net.link import Link
-from gateway.net.pacer import Pacer
+from gateway.net.party import Party
 from gateway.net.parking import Parking
-from gateway.net.relinker import Relinker
+from gateway.net.seating import Seating
 from gateway.net.tasks import spawn
+from gateway.net.upstream import Upstream
 from gateway.observe import log
-from gateway.observe.outages import Outages
 from gateway.ocpp.flags import FLAGS, Flag
 from gateway.ocpp.message import Sender
 from gateway.session import effects as ef
 from gateway.session import events as ev
 from gateway.session.session import ChargerSession
+from gateway.session.shadowing import Compared
 from gateway.session.tally import Tally
 
 SWEEP_S = 0.25
 FINISH_S = 5.0
 LOOK_AGAIN_S = 0.02
-DOUBTS = 5
-DOUBT_S = 30.0
 REPLACED = 1008
 SERVICE_RESTART = 1012
 
@@ -54,7 +52,9 @@ class Fleet:
 
     A charger is in `drivers` from the moment its handshake is accepted for dialling until both of its
     links are gone, so no second connection can slip in between; with an `archive` it stays there until
-    what it has left behind is delivered.
+    what it has left behind is delivered. One with several backends also has a party in `parties`; its driver
+    in `drivers` is then that of the backend that leads. `upstreams` are the backends by name, `main` is the
+    one that leads where no route says otherwise.
     """
 
     def __init__(
@@ -69,8 +69,9 @@ class Fleet:
         self.tally = tally
         self.archive = archive
         self.clock = clock  # seconds since 1970
-        self.backend = Backend(config.backend)
-        self.outages = Outages(archive.store if archive else None, config.backend.name, clock)
+        self.upstreams = {name: Upstream(self, backend) for name, backend in everyone(config).items()}
+        self.main = self.upstreams[config.backend.name]
+        self.parties: dict[str, Party] = {}
         self.drivers: dict[str, Driver] = {}
         self.addresses: Counter[str] = Counter()
         self.is_closing = False
@@ -79,33 +80,41 @@ class Fleet:
         self._keeper = keeper
         self._epochs = 0
         self._duplicates = Duplicates(self)
-        self.relinker = Relinker(self)
+        self.seating = Seating(self)
         self._malformed = MalformedShare(config.limits.malformed_per_s)
         self._ended: dict[str, asyncio.Event] = {}
-        self._doubts: deque[float] = deque(maxlen=DOUBTS)
         self._sweeper: asyncio.TimerHandle | None = None
-        outage = config.outage
-        loop = asyncio.get_running_loop()
-        self._pacer = Pacer(outage.messages_per_s, outage.chargers_at_once, loop.call_later)
-        self.backend.on_change = self._backend_changed
         self.apply(config)
 
     def apply(self, config: Config) -> None:
         """Take what a reload can change; sockets stay open."""
         self.config = config
         self._malformed.per_s = config.limits.malformed_per_s
-        self._pacer.per_s, self._pacer.at_once = config.outage.messages_per_s, config.outage.chargers_at_once
         self.charger_limits = link_limits(config.limits, config.limits.charger_message_bytes)
         self.backend_limits = link_limits(config.limits, config.limits.backend_message_bytes)
-        self.session_settings = session_settings(config, self.archive is not None)
+        for name, backend in everyone(config).items():
+            self.upstreams[name].apply(backend)
         if self.archive is not None:
             self.archive.total_bytes = config.outage.total_bytes
-        for driver in self.drivers.values():
-            session = driver.session
-            session.settings = self.session_settings
-            if session.buffer is not None and self.session_settings.buffer is not None:
-                session.buffer.settings = self.session_settings.buffer
-            session.recall(session.station)
+        for driver in self.everyone():
+            session, settings = driver.session, driver.upstream.session_settings
+            session.settings = settings
+            if session.buffer is not None and settings.buffer is not None:
+                session.buffer.settings = settings.buffer
+            if not session.follows:
+                session.recall(session.station)
+        self.seating.apply(config)
+
+    def everyone(self) -> list[Driver]:
+        """Every driver, also those of backends that do not lead."""
+        drivers = [driver for driver in self.drivers.values() if driver.party is None]
+        return drivers + [driver for party in self.parties.values() for driver in party.drivers.values()]
+
+    def has(self, driver: Driver) -> bool:
+        """Whether the driver is one of this fleet's."""
+        if driver.party is None:
+            return self.drivers.get(driver.key) is driver
+        return driver.party.drivers.get(driver.upstream.name) is driver
 
     # Letting chargers in
 
@@ -127,7 +136,7 @@ class Fleet:
 
     def relink(self, driver: Driver) -> None:
         """The driver wants a link to the backend as soon as one can be had."""
-        self.relinker.want(driver)
+        driver.upstream.relinker.want(driver)
 
     def _epoch(self) -> int:
         self._epochs += 1
@@ -176,64 +185,47 @@ class Fleet:
         self.parking.retried(retried)
 
     def doubt_backend(self, driver: Driver, reason: str) -> None:
-        """Without a buffer the first doubt counts; with one, several within a short time."""
-        now = monotonic()
-        self._doubts.append(now)
-        links = sum(1 for driver in self.drivers.values() if driver.backend is not None)
-        lately = sum(1 for at in self._doubts if now - at < DOUBT_S)
-        if self.archive is None or lately >= min(DOUBTS, links):
-            self.backend.doubt(reason)
-            for other in list(self.drivers.values()):
-                other.tell(ev.BackendAway())
-
-    def _backend_changed(self, is_away: bool, reason: str) -> None:
-        if self.archive is None:
-            return
-        if is_away:
-            self.outages.begin(reason)
-            for driver in list(self.drivers.values()):
-                if driver.backend is None:
-                    asyncio.get_running_loop().call_soon(driver.tell, ev.BackendAway())
-        else:
-            self.outages.end()
+        driver.upstream.doubt(reason)
 
     def store_entry(self, driver: Driver, effect: ef.StoreEntry) -> None:
         assert self.archive is not None
-        self.outages.stored(driver.key, effect.energy_wh)
-        self.archive.store_entry(driver.key, driver, effect)
+        driver.upstream.outages.stored(driver.key, effect.energy_wh)
+        self.archive.store_entry(driver.place, driver, effect)
 
     def drop_entry(self, driver: Driver, effect: ef.DropEntry) -> None:
         assert self.archive is not None
         if effect.latency_s:
-            self._pacer.delivered(effect.latency_s)
-        self.archive.drop_entry(driver.key, driver, effect)
+            driver.upstream.pacer.delivered(effect.latency_s)
+        self.archive.drop_entry(driver.place, driver, effect)
 
     def fetch_entries(self, driver: Driver, effect: ef.FetchEntries) -> None:
         assert self.archive is not None
-        self.archive.fetch_entries(driver.key, driver, effect)
+        self.archive.fetch_entries(driver.place, driver, effect)
 
     def keep_state(self, driver: Driver, effect: ef.KeepState) -> None:
         if self.archive is not None:
-            self.archive.keep_state(driver.key, driver, effect)
+            self.archive.keep_state(driver.place, driver, effect)
         else:
             asyncio.get_running_loop().call_soon(driver.tell, ev.StateKept(effect.number, True))
 
     def remember(self, driver: Driver, effect: ef.Remember) -> None:
         if self.archive is not None:
-            self.archive.remember(driver.key, effect.part, effect.data)
+            self.archive.remember(driver.place, effect.part, effect.data)
+        if effect.part == "station":
+            asyncio.get_running_loop().call_soon(self.seating.look, driver.key)
 
     def want_turn(self, driver: Driver) -> None:
-        self._pacer.want(driver, monotonic())
+        driver.upstream.pacer.want(driver, monotonic())
 
     def link_lost(self, driver: Driver, end: Sender) -> None:
         if end is Sender.BACKEND:
-            self.backend.closed(driver.key)
+            driver.upstream.links.closed(driver.key)
         else:
             self.left(driver)
-        if self.drivers.get(driver.key) is not driver:
+        if not self.has(driver):
             return
-        if driver.backend is None and self.relinker.needs(driver):
-            self.relinker.want(driver)
+        if driver.backend is None and driver.upstream.relinker.needs(driver):
+            driver.upstream.relinker.want(driver)
         elif driver.backend is None and driver.charger is None and not driver.is_arriving:
             self.remove(driver)
 
@@ -244,7 +236,11 @@ class Fleet:
             self._tell_ended(driver.key)
 
     def remove(self, driver: Driver) -> None:
-        """Nothing is left of a charger but what is known of it."""
+        """Nothing is left of a charger but what is known of it, unless another of its backends is owed something."""
+        if driver.party is not None and not driver.party.is_idle:
+            return
+        driver = driver.party.leader if driver.party is not None else driver
+        self.parties.pop(driver.key, None)
         if self.drivers.get(driver.key) is driver:
             del self.drivers[driver.key]
             self.gate.remember(driver)
@@ -259,32 +255,32 @@ class Fleet:
     def start(self) -> None:
         """Begin to look after deadlines, and see whether the backend answers."""
         self._sweep()
-        spawn(self.backend.check(), "first look at the backend")
+        for upstream in self.upstreams.values():
+            spawn(upstream.links.check(), f"first look at the backend {upstream.name}")
         if self.archive is not None and self.config.outage.deliver_for_absent:
             spawn(self.parking.fill(), "chargers with something to deliver")
 
     def _sweep(self) -> None:
         loop = asyncio.get_running_loop()
         now = monotonic()
-        for driver in [driver for driver in self.drivers.values() if driver.session.due <= now]:
+        for driver in [driver for driver in self.everyone() if driver.due <= now]:
             driver.tell(ev.TimePassed())
-        self.backend.sweep(now)
+        for upstream in self.upstreams.values():
+            upstream.sweep(now)
         self._malformed.look(now, process_time())
         self._duplicates.sweep(now)
-        self.relinker.sweep(now)
         if self.archive is not None:
             self.archive.sweep()
-            self.outages.sweep(now)
         self._sweeper = loop.call_later(SWEEP_S, self._sweep)
 
     async def close(self, within_s: float = 20.0) -> None:
         """Let every charger go: CALLs under way may be answered, then sockets close, spread out in time."""
         self.is_closing = True
         for _ in range(round(FINISH_S / LOOK_AGAIN_S)):
-            if not any(driver.session.to_backend.out for driver in self.drivers.values()):
+            if not any(driver.session.to_backend.out for driver in self.everyone()):
                 break
             await asyncio.sleep(LOOK_AGAIN_S)
-        drivers = list(self.drivers.values())
+        drivers = self.everyone()
         pause = min(within_s / max(len(drivers), 1), 0.005)
         for driver in drivers:
             for link in (driver.charger, driver.backend):
@@ -295,9 +291,14 @@ class Fleet:
             async with asyncio.timeout(within_s):
                 while any(driver.charger or driver.backend for driver in drivers):  # noqa: ASYNC110
                     await asyncio.sleep(LOOK_AGAIN_S)
-        self.outages.end()
+        for upstream in self.upstreams.values():
+            upstream.outages.end()
         if self._sweeper is not None:
             self._sweeper.cancel()
+
+    def compared(self, driver: Driver, found: list[Compared]) -> None:
+        """A backend that is tried out has answered, and so has the one that leads."""
+        self.seating.compared(driver.charger_id, found)
 
     def handshake_flags(self, offer: Offer) -> None:
         """Count and log what was odd about an accepted handshake."""

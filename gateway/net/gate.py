@@ -2,6 +2,7 @@
 
 import hashlib
 import resource
+from collections.abc import Sequence
 from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -31,6 +32,7 @@ from gateway.translate.factory import translator_for
 
 if TYPE_CHECKING:
     from gateway.net.fleet import Fleet
+    from gateway.net.upstream import Upstream
 
 RESERVED_FILES = 256
 SERVICE_RESTART = 1012
@@ -83,10 +85,12 @@ class Gate:
             driver = self._fleet.drivers.get(key) or await self._new_driver(offer)
             self._arrives(driver, offer, address)
             try:
-                return await self._linked(driver, offer)
+                admission = await self._linked(driver, offer)
             except BaseException as error:
                 self.abandon(driver)
                 raise _refusal(error) from None
+            self._fleet.seating.link_followers(admission.driver)
+            return admission
         finally:
             self.arriving.discard(key)
 
@@ -110,46 +114,74 @@ class Gate:
             driver.backend.close(GOING_AWAY, "charger left")
 
     async def _linked(self, driver: Driver, offer: Offer) -> Admission:
-        fleet = self._fleet
-        spoken = self.spoken(offer)
+        """A link to the first backend that may lead and is there; else to none, for a charger that is known."""
+        party = driver.party
+        candidates = [driver]
+        if party is not None:
+            candidates = [party.drivers[name] for name in party.board.standing.ranked]
+        away: BackendAway | None = None
+        for candidate in candidates:
+            try:
+                return await self._linked_to(candidate, offer)
+            except BackendAway as error:
+                away = away or error
+        assert away is not None
+        spoken = self.spoken(offer, candidates[0].upstream)
+        entry = self._without_backend(candidates[0], offer, spoken)
+        if entry is None:
+            raise away
+        driver = self._leading(candidates[0])
+        version, there, token = entry
+        self.agree(driver, version, there)
+        driver.tell(ev.BackendAway())
+        self._fleet.relink(driver)
+        return self._admitted(driver, token, has_link=False)
+
+    async def _linked_to(self, driver: Driver, offer: Offer) -> Admission:
+        """A link to this backend, which then leads. Raises BackendAway and what it refuses."""
+        fleet, links = self._fleet, driver.upstream.links
+        spoken = self.spoken(offer, driver.upstream)
         if driver.session.backend.is_open and driver.version in dict(offer.versions):
-            return self._admitted(driver, dict(offer.versions)[driver.version])
+            return self._admitted(self._leading(driver), dict(offer.versions)[driver.version])
         if driver.backend is not None:
             driver.backend.close(GOING_AWAY, "the charger connects anew")
-            fleet.backend.closed(driver.key)
+            links.closed(driver.key)
         self.agree(driver, *spoken[0][:2])  # what comes as soon as the link opens is to be understood
-        try:
-            asked = structs.replace(offer, versions=tuple((there, token) for _, there, token in spoken))
-            there, token = await fleet.backend.connect(asked, fleet.backend_link(driver))
-        except BackendAway:
-            entry = self._without_backend(driver, offer, spoken)
-            if entry is None:
-                raise
-            version, there, token = entry
-            self.agree(driver, version, there)
-            driver.tell(ev.BackendAway())
-            fleet.relink(driver)
-            return self._admitted(driver, token, has_link=False)
+        asked = structs.replace(offer, versions=tuple((there, token) for _, there, token in spoken))
+        there, token = await links.connect(asked, fleet.backend_link(driver))
         if fleet.is_closing and driver.backend is not None:
             driver.backend.close(SERVICE_RESTART, "the gateway restarts")
             raise Refusal(503, "overload", "the gateway is stopping", 10)
         self.agree(driver, next(here for here, other, _ in spoken if other is there), there)
         driver.linked_at = monotonic()
+        driver = self._leading(driver)
         self._note(driver, offer, token)
         return self._admitted(driver, token)
 
-    def spoken(self, offer: Offer) -> list[tuple[Version, Version, str]]:
-        """What the charger and the backend may speak, and the charger's token for it, the best first.
+    def _leading(self, driver: Driver) -> Driver:
+        """This backend leads when the charger comes in."""
+        if driver.party is not None:
+            driver.party.lead(driver.upstream.name)
+        return driver
 
-        Versions that both speak; only where there is none, the first pair that can be translated.
-        """
-        theirs = self._fleet.config.backend.versions
-        shared = [(version, version, token) for version, token in offer.versions if version in theirs]
+    def spoken(self, offer: Offer, upstream: "Upstream") -> list[tuple[Version, Version, str]]:
+        """What the charger and the backend may speak, and the charger's token for it, the best first."""
+        seats = self._fleet.seating.seats_of(offer)
+        return self.pairs(
+            [pair for pair in offer.versions if not seats.versions or pair[0] in seats.versions], upstream
+        )
+
+    def pairs(
+        self, offered: Sequence[tuple[Version, str]], upstream: "Upstream"
+    ) -> list[tuple[Version, Version, str]]:
+        """Versions that both speak; only where there is none, the first pair that can be translated."""
+        theirs = upstream.config.versions
+        shared = [(version, version, token) for version, token in offered if version in theirs]
         if shared:
             return shared
         pairs = [
             (version, there, token)
-            for version, token in offer.versions
+            for version, token in offered
             for there in sorted(theirs, key=lambda there: _distance(version, there))
         ]
         return pairs[:1]
@@ -165,7 +197,7 @@ class Gate:
         known = (translator.charger_version, translator.backend_version) if translator else (there, there)
         if known == (version, there):
             return
-        memory, under_way = self._memories.pop(driver.key, (b"", b""))
+        memory, under_way = self._memories.pop(driver.place, (b"", b""))
         made = translator_for(version, there, policies(self._fleet.config), memory, driver.charger_id)
         session.translate(made, under_way)
 
@@ -213,37 +245,52 @@ class Gate:
     # Drivers
 
     async def _new_driver(self, offer: Offer) -> Driver:
-        known = Known()
-        if self._fleet.archive is not None:
-            try:
-                known = await self._fleet.archive.known(offer.registry_key)
-            except StoreError as error:
-                log.event("error", "store-unreadable", charger=offer.charger_id, reason=str(error))
-                raise Refusal(503, "overload", "the gateway cannot read its store at present", 30) from None
-        return self.driver(offer, known)
+        try:
+            return await self._fleet.seating.crew(offer)
+        except StoreError as error:
+            log.event("error", "store-unreadable", charger=offer.charger_id, reason=str(error))
+            raise Refusal(503, "overload", "the gateway cannot read its store at present", 30) from None
 
-    def driver(self, offer: Offer, known: Known) -> Driver:
-        fleet, key = self._fleet, offer.registry_key
+    def driver(self, offer: Offer, known: Known, upstream: "Upstream") -> Driver:
+        """A driver for a charger of which this is known, and the backend that leads."""
+        key = offer.registry_key
         left = self._left.pop(key, None) or left_in(known)
         facts = facts_in(known)
         if facts is not None:
             self._links[key] = facts
-        self._memories[key] = (known.parts.get("translate", b""), known.parts.get("under_way", b""))
-        shared = fleet.archive.shared if fleet.archive is not None else None
-        session = ChargerSession(
-            offer.charger_id,
-            fleet.session_settings,
-            fleet.tally,
-            Reader(offer.versions[0][0], history=left.history, memories=left.memories),
-            fleet.clock() - monotonic(),
-            shared,
-            known,
-        )
+        reader = Reader(offer.versions[0][0], history=left.history, memories=left.memories)
+        session = self._session(offer, known, upstream, reader)
         session.drift = left.drift
         session.dialect_of = partial(self._dialect_of, offer.charger_id)
         session.recall(left.station)
-        driver = Driver(offer, session, fleet)
+        driver = self._driver(offer, session, known, upstream)
         self.captures.attach(key, driver)
+        return driver
+
+    def follower(self, leader: Driver, known: Known, upstream: "Upstream") -> Driver:
+        """A driver for another backend of a charger that has one."""
+        session = self._session(leader.offer, known, upstream, leader.session.reader)
+        session.dialect_of = leader.session.dialect_of
+        session.station = leader.session.station
+        session.version = leader.session.version
+        driver = self._driver(leader.offer, session, known, upstream)
+        driver.version = leader.version
+        driver.backend_version = driver.version
+        return driver
+
+    def _session(self, offer: Offer, known: Known, upstream: "Upstream", reader: Reader) -> ChargerSession:
+        fleet = self._fleet
+        shared = fleet.archive.shared if fleet.archive is not None else None
+        offset_s = fleet.clock() - monotonic()
+        settings = upstream.session_settings
+        return ChargerSession(offer.charger_id, settings, fleet.tally, reader, offset_s, shared, known)
+
+    def _driver(self, offer: Offer, session: ChargerSession, known: Known, upstream: "Upstream") -> Driver:
+        driver = Driver(offer, session, self._fleet, upstream)
+        self._memories[driver.place] = (
+            known.parts.get("translate", b""),
+            known.parts.get("under_way", b""),
+        )
         return driver
 
     def _dialect_of(self, charger_id: str, station: Station) -> tuple[Mode, ZoneInfo | None, Brand | None]:
@@ -253,7 +300,8 @@ class Gate:
         """Keep what is known of a charger that left; those that left longest ago make room."""
         self._left[driver.key] = left_by(driver.session)
         self._links.pop(driver.key, None)
-        self._memories.pop(driver.key, None)
+        for one in driver.party.drivers.values() if driver.party is not None else (driver,):
+            self._memories.pop(one.place, None)
         if len(self._left) > self._fleet.config.limits.chargers:
             del self._left[next(iter(self._left))]
 

@@ -2,7 +2,7 @@
 
 from typing import Final, Literal
 
-from gateway.config import Config, Limits
+from gateway.config import Backend, Config, Limits
 from gateway.net.link import LinkLimits
 from gateway.session.answers import UnknownTags
 from gateway.session.knowledge import BufferSettings
@@ -28,9 +28,9 @@ def link_limits(limits: Limits, message_bytes: int) -> LinkLimits:
     )
 
 
-def session_settings(config: Config, buffers: bool) -> SessionSettings:
-    """The times and limits of every session; `buffers`: it outlives its backend."""
-    limits, listen, backend, outage = config.limits, config.listen, config.backend, config.outage
+def session_settings(config: Config, backend: Backend, buffers: bool) -> SessionSettings:
+    """The times and limits of every session with this backend; `buffers`: it outlives its backend."""
+    limits, listen, outage = config.limits, config.listen, config.outage
     buffer = BufferSettings(
         hold_s=outage.hold_s,
         answer_after_s=outage.answer_after_s,
@@ -41,6 +41,7 @@ def session_settings(config: Config, buffers: bool) -> SessionSettings:
         max_messages=outage.messages_per_charger,
         max_bytes=outage.bytes_per_charger,
         max_age_s=outage.max_age_hours * HOUR_S,
+        stores=backend.durable,
     )
     return SessionSettings(
         answer_deadline_s=backend.answer_deadline_s,

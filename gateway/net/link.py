@@ -72,7 +72,6 @@ class Link(WSListener):
     def __init__(
         self, owner: LinkOwner, end: Sender, epoch: int, limits: LinkLimits, deflates: bool = False
     ) -> None:
-        self.owner = owner
         self.end = end
         self.epoch = epoch
         self.limits = limits
@@ -84,9 +83,14 @@ class Link(WSListener):
         self._close_code = 0
         self._ping_allowance = 2 * limits.pings_per_s
         self._pinged_at = 0.0
-        self._received = owner.charger_frame if end is Sender.CHARGER else owner.backend_frame
+        self.belong_to(owner)
 
     # What picows calls
+
+    def belong_to(self, owner: LinkOwner) -> None:
+        """From now on `owner` hears what happens here."""
+        self.owner = owner
+        self._received = owner.charger_frame if self.end is Sender.CHARGER else owner.backend_frame
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         self.transport = transport

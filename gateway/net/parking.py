@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from gateway.net.driver import Driver
 from gateway.net.gate import facts_in
 from gateway.net.handshake import Offer, registry_key
+from gateway.net.place import taken_apart
 from gateway.observe import log
 from gateway.session import effects as ef
 from gateway.session import events as ev
@@ -31,7 +32,8 @@ class Parking:
         """After a start: drivers for chargers that left something to deliver and need no password for it."""
         archive = self._fleet.archive
         assert archive is not None
-        for key in list(archive.waiting):
+        for place in list(archive.waiting):
+            key, _ = taken_apart(place)
             if key in self._fleet.drivers or key in self._fleet.gate.arriving:
                 continue
             self._fleet.gate.arriving.add(key)
@@ -54,7 +56,7 @@ class Parking:
             finally:
                 self._fleet.gate.arriving.discard(key)
         driver = fleet.drivers.get(key)
-        until = monotonic() + fleet.config.backend.connect_timeout_s
+        until = monotonic() + (driver.upstream.config.connect_timeout_s if driver is not None else 0.0)
         while driver is not None and driver.is_wanted and monotonic() < until:
             if driver.session.backend.is_open:
                 break
@@ -64,17 +66,22 @@ class Parking:
     async def _park(self, key: str, is_wanted: bool) -> None:
         fleet = self._fleet
         assert fleet.archive is not None
-        known = await fleet.archive.known(key)
-        facts = facts_in(known)
-        if facts is None or (facts.credential and fleet.config.backend.password is None):
+        facts = facts_in(await fleet.archive.known(key))
+        if facts is None:
             return
-        offer = Offer(facts.charger_id, ((facts.version, facts.token),), "")
-        driver = fleet.gate.driver(offer, known)
-        spoken = fleet.gate.spoken(offer)
-        fleet.gate.agree(driver, facts.version, spoken[0][1])
+        driver = await fleet.seating.crew(Offer(facts.charger_id, ((facts.version, facts.token),), ""))
+        drivers = list(driver.party.drivers.values()) if driver.party is not None else [driver]
+        usable = [one for one in drivers if not facts.credential or one.upstream.config.password is not None]
+        if not usable:
+            fleet.parties.pop(key, None)
+            return
         driver.is_wanted = is_wanted
         fleet.drivers[key] = driver
-        fleet.relink(driver)
+        for one in usable:
+            pairs = fleet.gate.pairs(one.offer.versions, one.upstream)
+            fleet.gate.agree(one, facts.version, pairs[0][1])
+            if one.upstream.relinker.needs(one):
+                fleet.relink(one)
 
     async def retry(self, charger_id: str, raw: bytes) -> dict[str, Any]:
         """Send a kept message of a charger to its backend; `delivered` and, for people, `outcome`."""
@@ -89,7 +96,7 @@ class Parking:
             return await waiting
         finally:
             driver.is_wanted = False
-            if driver.is_parked and driver.backend is not None and not self._fleet.relinker.needs(driver):
+            if driver.is_parked and driver.backend is not None and not driver.upstream.relinker.needs(driver):
                 driver.backend.close(GOING_AWAY, "charger left")
 
     def retried(self, retried: ef.Retried) -> None:

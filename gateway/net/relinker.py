@@ -14,6 +14,7 @@ from gateway.session import events as ev
 if TYPE_CHECKING:
     from gateway.net.driver import Driver
     from gateway.net.fleet import Fleet
+    from gateway.net.upstream import Upstream
 
 DIALS_AT_ONCE = 64
 STABLE_S = 30.0
@@ -23,10 +24,11 @@ GOING_AWAY = 1001
 
 
 class Relinker:
-    """Drivers of `fleet` that want a link to the backend, by registry key."""
+    """Drivers of `fleet` that want a link to the backend `upstream`, by registry key."""
 
-    def __init__(self, fleet: "Fleet") -> None:
+    def __init__(self, fleet: "Fleet", upstream: "Upstream") -> None:
         self._fleet = fleet
+        self._upstream = upstream
         self._waiting: dict[str, Driver] = {}
         self._dialling = 0
 
@@ -36,11 +38,11 @@ class Relinker:
         if buffer is None or self._fleet.is_closing or driver.is_arriving:
             return False
         owes = buffer.owes and buffer.settings.delivers_for_absent
-        return driver.charger is not None or owes or driver.is_wanted
+        return driver.serves_charger or owes or driver.is_wanted
 
     def want(self, driver: "Driver") -> None:
         """Its link is gone: try again after a pause that grows while links do not last."""
-        config = self._fleet.config.backend
+        config = self._upstream.config
         now = monotonic()
         lasted = driver.linked_at and now - driver.linked_at > STABLE_S
         driver.redial_s = (
@@ -50,18 +52,22 @@ class Relinker:
         )
         self._wait(driver, random.uniform(0.1, driver.redial_s))
 
+    def want_now(self, driver: "Driver") -> None:
+        """It has no link yet: as soon as one can be had."""
+        self._wait(driver, 0.0)
+
     def _wait(self, driver: "Driver", seconds: float) -> None:
         driver.redial_at = monotonic() + seconds
         self._waiting[driver.key] = driver
 
     def sweep(self, now: float) -> None:
         """Begin as many dials as may be begun."""
-        if not self._waiting or self._fleet.backend.is_away:
+        if not self._waiting or self._upstream.links.is_away:
             return
         due = [driver for driver in self._waiting.values() if driver.redial_at <= now]
         for driver in due[: DIALS_AT_ONCE - self._dialling]:
             del self._waiting[driver.key]
-            if driver.backend is None and self._fleet.drivers.get(driver.key) is driver:
+            if driver.backend is None and self._fleet.has(driver):
                 self._dialling += 1
                 spawn(self._dial(driver), "link to the backend")
 
@@ -74,7 +80,7 @@ class Relinker:
         token = next((token for version, token in driver.offer.versions if version is driver.version), "")
         offer = structs.replace(driver.offer, versions=((driver.backend_version, token),))
         try:
-            await self._fleet.backend.connect(offer, self._fleet.backend_link(driver))
+            await self._upstream.links.connect(offer, self._fleet.backend_link(driver))
         except BackendAway:
             driver.tell(ev.BackendAway())
             self.want(driver)
@@ -87,7 +93,13 @@ class Relinker:
 
     def _refused(self, driver: "Driver", error: BackendRefused) -> None:
         """The backend does not take this charger: it hears so itself when it connects again."""
-        log.event("warning", "backend-refused", charger=driver.charger_id, status=error.status)
-        if driver.charger is not None:
+        log.event(
+            "warning",
+            "backend-refused",
+            charger=driver.charger_id,
+            backend=self._upstream.name,
+            status=error.status,
+        )
+        if driver.charger is not None and (driver.party is None or not driver.party.has_another_leader()):
             driver.charger.close(POLICY_VIOLATION, "the backend refuses this charger")
         self._wait(driver, AFTER_REFUSAL_S)

@@ -11,6 +11,7 @@ from gateway.net.driver import Driver
 from gateway.net.fleet import Fleet
 from gateway.net.handshake import MAX_ID_LENGTH, registry_key
 from gateway.net.link import Link
+from gateway.net.place import taken_apart
 from gateway.ocpp.message import Version
 from gateway.session.book import Transaction
 
@@ -32,15 +33,24 @@ class FleetReport:
         """What waits for each charger's backend."""
         fleet = self._fleet
         waiting = fleet.archive.waiting if fleet.archive is not None else {}
-        for key, found in waiting.items():
-            driver = fleet.drivers.get(key)
+        for place, found in waiting.items():
+            key, backend = taken_apart(place)
+            driver = self._driver(key, backend)
             yield {
                 "charger": driver.charger_id if driver is not None else key,
+                "backend": backend,
                 "messages": found.messages,
                 "bytes": found.size,
                 "oldest": found.oldest,
                 "state": _outbox_state(driver, fleet.clock()),
             }
+
+    def _driver(self, key: str, backend: str) -> Driver | None:
+        """The driver of a charger and this backend."""
+        driver = self._fleet.drivers.get(key)
+        if driver is not None and driver.party is not None:
+            return driver.party.drivers.get(backend)
+        return driver if driver is not None and driver.upstream.name == backend else None
 
     def waiting(self) -> tuple[int, int, float]:
         archive, now = self._fleet.archive, self._fleet.clock()
@@ -53,8 +63,10 @@ class FleetReport:
         if self._fleet.is_closing:
             return False, "stopping"
         fleet = self._fleet
-        away = f"backend {fleet.config.backend.name} is away: {fleet.backend.reason}"
-        if not fleet.backend.is_away:
+        links = {name: upstream.links for name, upstream in fleet.upstreams.items()}
+        gone = [f"backend {name} is away: {link.reason}" for name, link in links.items() if link.is_away]
+        away = "; ".join(gone)
+        if not gone:
             return True, "ready"
         if fleet.archive is None:
             return False, away
@@ -69,18 +81,20 @@ class FleetReport:
         return {version.value: counts[version.value] for version in Version}
 
     def backend_links_up(self) -> dict[str, int]:
-        up = sum(driver.backend is not None for driver in self._fleet.drivers.values())
-        return {self._fleet.config.backend.name: up}
+        counts = Counter(
+            driver.upstream.name for driver in self._fleet.everyone() if driver.backend is not None
+        )
+        return {name: counts[name] for name in self._fleet.upstreams}
 
     def pending_calls(self) -> dict[str, int]:
-        sessions = [driver.session for driver in self._fleet.drivers.values()]
+        sessions = [driver.session for driver in self._fleet.everyone()]
         return {
             "to_backend": sum(len(session.to_backend) for session in sessions),
             "to_charger": sum(len(session.to_charger) for session in sessions),
         }
 
     def backend_states(self) -> dict[str, str]:
-        return {self._fleet.config.backend.name: self._fleet.backend.state}
+        return {name: upstream.links.state for name, upstream in self._fleet.upstreams.items()}
 
 
 def _brief(driver: Driver) -> dict[str, Any]:

@@ -215,12 +215,14 @@ class Buffer:
         With a `reply`, the backend has it already: the charger hears that, with the id that we give.
         """
         session = self.session
+        if not self.settings.stores:
+            return self._let_go(call, payload)
         if call.own is None:
             call.epoch = session.charger.epoch
         if not self.has_room(now + session.wall_offset_s):
             return session.close_charger("outbox-full", TRY_AGAIN_LATER, "no room for messages", now)
         key, content = payloads.natural_key(call.action, payload), payloads.digest(payload)
-        id_ = self.book.new_id() if call.action == "StartTransaction" else 0
+        id_ = self._id_for(key) if call.action == "StartTransaction" else 0
         local = self.local(call.action, payload, now, id_)
         assert local is not None
         answer = local.payload
@@ -240,6 +242,18 @@ class Buffer:
         self.look()
         parts = self.book.changed_parts()
         return [StoreEntry(number, call.label, data, came_at, session.version, parts, energy_wh)]
+
+    def _id_for(self, key: str) -> int:
+        """The id that a charger is to know a new transaction by."""
+        known = self.book.by_key(key) if self.session.follows else None
+        return known.charger_id if known is not None and isinstance(known.charger_id, int) else self.book.new_id()
+
+    def _let_go(self, call: Call, payload: Payload) -> list[Effect]:
+        """A backend that nothing is stored for has missed a message, and with a start its transaction."""
+        if call.action == "StartTransaction":
+            self.book.forget(payloads.natural_key(call.action, payload))
+        self.look()
+        return [Noted("copy-lost", call.label)]
 
     def stored(self, event: ev.EntryStored, now: float) -> list[Effect]:
         """A message is on disk: now the charger may hear so."""

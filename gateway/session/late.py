@@ -31,7 +31,7 @@ def refused(
     told = buffer.session.flagged(
         Sender.CHARGER, "call", entry.action, entry.frame, [flag], Verdict.DELIVERED
     )
-    transaction.stop_wanted = buffer.settings.stops_late_refusals
+    transaction.stop_wanted = buffer.settings.stops_late_refusals and not buffer.session.follows
     return [Noted("late-refusal", entry.action), told, *_stop(buffer, transaction, now)]
 
 

@@ -13,6 +13,7 @@ class Hold(IntFlag):
     RATE = 2
     OTHER_END_BLOCKED = 4
     NODE_BUSY = 8
+    HAND_OVER = 16
 
 
 class Leg:

@@ -33,6 +33,8 @@ OBSERVED = frozenset(
 
 BOOKED = frozenset({"StartTransaction", "StopTransaction"})
 
+_OF_TRANSACTIONS = frozenset({"StartTransaction", "StopTransaction", "MeterValues"})
+
 NAMING = {
     "RemoteStopTransaction": ("transactionId",),
     "SetChargingProfile": ("csChargingProfiles", "transactionId"),
@@ -110,6 +112,9 @@ class Lessons:
         if not isinstance(id_, int):
             return data, []
         wall = now + self.buffer.session.wall_offset_s
+        key = payloads.natural_key("StartTransaction", request)
+        if self.buffer.session.follows:
+            return data, self._observe_copy(key, id_, result)
         taken = self.buffer.book.by_charger_id(id_)
         reply = frame.split(data)
         if taken is not None and taken.backend_id != id_ and reply is not None:
@@ -118,7 +123,7 @@ class Lessons:
         self.buffer.book.open(
             Transaction(
                 charger_id=id_,
-                key=payloads.natural_key("StartTransaction", request),
+                key=key,
                 backend_id=id_,
                 connector=request.get("connectorId", 0),
                 tag=payloads.tag_of(request),
@@ -128,7 +133,14 @@ class Lessons:
                 register_wh=reading,
             )
         )
+        self._gave(key, id_)
         return data, []
+
+    def _gave(self, key: str, id_: object) -> None:
+        """The charger knows a transaction by this id: the other backends' sessions are to know that."""
+        session = self.buffer.session
+        if session.others is not None and not session.follows and isinstance(id_, int):
+            session.others.gave(session, key, id_)
 
     def booted(self, result: Payload, now: float) -> list[Effect]:
         self._learn_clock(result, now)
@@ -153,14 +165,17 @@ class Lessons:
             return self.buffer.book.by_charger_id(payloads.transaction_of(entry.action, request))
         transaction = self.buffer.book.by_key(payloads.natural_key(entry.action, request))
         id_ = result.get("transactionId")
-        if transaction is None or not isinstance(id_, int):
-            return transaction
+        if transaction is not None and isinstance(id_, int):
+            self._name(transaction, id_)
+        return transaction
+
+    def _name(self, transaction: Transaction, id_: int) -> None:
+        """The backend knows a transaction by this id."""
         other = self.buffer.book.by_backend_id(id_)
         taken = other is not None and other is not transaction and other.is_open
         transaction.suspect = id_ <= 0 or taken
         transaction.backend_id = id_
         self.buffer.book.look()
-        return transaction
 
     def told(self, request: Payload) -> None:
         """Nothing more of this StopTransaction's transaction is to be told to the backend."""
@@ -205,6 +220,99 @@ class Lessons:
             return data
         return payloads.with_member(data, ("transactionId",), transaction.backend_id)
 
+    # What is overheard: another backend answers the charger, and gives the transactions their ids
+
+    def overhears(self, message: Message, now: float) -> bool:
+        """Note what a CALL of the charger begins or ends; False when this backend cannot make sense of it.
+
+        That is so for what belongs to a transaction (OCPP 1.6) whose start it was never told.
+        """
+        action, session = message.action, self.buffer.session
+        if session.version is not Version.V16 or action not in _OF_TRANSACTIONS:
+            return True
+        payload = payloads.of_call(message.frame)
+        if payload is None:
+            return True
+        if action == "StartTransaction":
+            self._begin_copy(payloads.natural_key(action, payload), payload, now)
+            return True
+        id_ = payload.get("transactionId")
+        if id_ is None:
+            return True
+        transaction = self.buffer.book.by_charger_id(id_) or self._adopted(id_, payload)
+        if transaction is not None and action == "StopTransaction":
+            transaction.ended_at = now + session.wall_offset_s
+            transaction.is_told = not transaction.key
+            self.buffer.book.look()
+        return transaction is not None and bool(transaction.key)
+
+    def _begin_copy(self, key: str, payload: Payload, now: float) -> None:
+        book = self.buffer.book
+        if book.by_key(key) is None:
+            reading = payloads.energy_wh("StartTransaction", payload)
+            transaction = Transaction(
+                charger_id=key,  # until it is known what the charger calls it; no id of 1.6 is a text
+                key=key,
+                connector=payload.get("connectorId", 0),
+                tag=payloads.tag_of(payload),
+                meter_start_wh=reading,
+                started_at=now + self.buffer.session.wall_offset_s,
+                register_wh=reading,
+            )
+            book.open(transaction)
+            self.buffer.look()
+
+    def _adopted(self, id_: object, payload: Payload) -> Transaction | None:
+        """The only transaction it can be, when the gateway was killed before it could note the id."""
+        connector = payload.get("connectorId")
+        found = [
+            known
+            for known in self.buffer.book.transactions
+            if known.is_open and known.charger_id == known.key and connector in (None, known.connector)
+        ]
+        if len(found) != 1 or not isinstance(id_, int):
+            return None
+        found[0].charger_id = id_
+        return found[0]
+
+    def given(self, key: str, id_: int) -> list[Effect]:
+        """The charger knows the transaction with this key by an id that another backend has given."""
+        transaction = self.buffer.book.by_key(key)
+        if transaction is None or transaction.charger_id == id_:
+            return []
+        transaction.charger_id = id_
+        return self._keep_book()
+
+    def is_elsewhere(self, id_: int, now: float) -> None:
+        """The charger has a transaction of this id that this backend is not told of."""
+        if self.buffer.book.by_charger_id(id_) is None:
+            at = now + self.buffer.session.wall_offset_s
+            self.buffer.book.open(Transaction(charger_id=id_, started_at=at))
+            self.buffer.look()
+
+    def _observe_copy(self, key: str, id_: int, result: Payload) -> list[Effect]:
+        transaction = self.buffer.book.by_key(key)
+        if transaction is None:
+            return []
+        transaction.answer = result
+        self._name(transaction, id_)
+        return self._keep_book()
+
+    def _keep_book(self) -> list[Effect]:
+        self.buffer.book.look()
+        self.buffer.look()
+        return [Remember(*part) for part in self.buffer.book.parts() if part[0] == "book"]
+
+    def lacks_id(self, call: Call) -> bool:
+        """Whether a CALL belongs to a transaction that this backend has given no id."""
+        if self.buffer.session.version is not Version.V16:
+            return False
+        payload = payloads.of_call(call.frame) or {}
+        if call.action == "StartTransaction" or "transactionId" not in payload:
+            return False
+        transaction = self.buffer.book.by_charger_id(payload["transactionId"])
+        return transaction is None or transaction.backend_id is None
+
     def note_heard(self, call: Call) -> None:
         """A relayed CALL was answered, perhaps unheard: when it comes again it hears the same."""
         request, result = payloads.of_call(call.as_came or call.frame), payloads.of_result(call.answer)
@@ -221,6 +329,12 @@ class Lessons:
         """
         reading = payloads.energy_wh(action, payload)
         if action == "StartTransaction":
+            self._gave(key, answer["transactionId"])
+            known = self.buffer.book.by_key(key) if self.buffer.session.follows else None
+            if known is not None:
+                known.pending, known.answer = pending, answer
+                self.buffer.book.look()
+                return 0.0
             when = payload.get("timestamp")
             self.buffer.book.open(
                 Transaction(

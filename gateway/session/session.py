@@ -53,6 +53,7 @@ from gateway.session.effects import (
 from gateway.session.knowledge import BufferSettings, Known, Shared
 from gateway.session.leg import Hold, Leg
 from gateway.session.lessons import BOOKED, NAMING, OBSERVED
+from gateway.session.others import Others, Ruled
 from gateway.session.tally import Tally
 from gateway.translate.port import Translator
 from gateway.watch.drift import Alert, Drift, restored
@@ -96,7 +97,9 @@ class SessionSettings(Struct, frozen=True):
 class ChargerSession:
     """Everything the gateway knows and decides about one charger.
 
-    `due` is when `TimePassed` should come next; it is never too late, but may be too early.
+    `due` is when `TimePassed` should come next; it is never too late, but may be too early. With `others`, the
+    charger has more backends than this one; if it `follows`, another one leads: this session overhears what
+    the charger says, and what it sends the charger itself is a matter of the switchboard.
     `wall_offset_s` turns the session's clock into seconds since 1970. `dialect_of` says how a station's
     messages are read, when it is known which station it is.
     """
@@ -121,7 +124,9 @@ class ChargerSession:
         "dialect_of",
         "drift",
         "due",
+        "follows",
         "last_action",
+        "others",
         "reader",
         "settings",
         "station",
@@ -168,6 +173,8 @@ class ChargerSession:
         self._last_tail = b""
         self._numbers = 0
         self._unkept: dict[int, bytes] | None = None
+        self.others: Others | None = None
+        self.follows = False
         self.bridge: Bridge | None = None
         self.buffer: Buffer | None = None
         if settings.buffer is not None and shared is not None:
@@ -221,6 +228,8 @@ class ChargerSession:
         self.version = event.version
         self.reader.speak(event.version)
         commands = buffer.charger_opened(now) if buffer is not None else []
+        if self.follows:
+            self.charger.heard_at = NEVER  # another session pings it
         self._set_due(now)
         return [*forgotten, Noted("charger-connected", event.version.value), *commands]
 
@@ -436,6 +445,8 @@ class ChargerSession:
         billing = action in actions.NEVER_LOST
         call = Call(message.id, action, label, message.frame, now, billing, message.id_literal, now, doubt)
         buffer = self.buffer
+        if self.others is not None and (settled := self._settled(message, call, onward, now)) is not None:
+            return settled
         if onward is self.to_charger:
             if buffer is not None and (taken := self._taken_from_backend(message, call, buffer)) is not None:
                 return taken
@@ -453,6 +464,81 @@ class ChargerSession:
             return self._wait(call, onward, now)
         return self._send(call, onward, now)
 
+    def _settled(self, message: Message, call: Call, onward: Calls, now: float) -> list[Effect] | None:
+        """What becomes of a CALL that concerns the charger's other backends too, if it does not go on here."""
+        others = self.others
+        assert others is not None
+        if onward is self.to_charger:
+            if self.bridge is not None:  # judged as the backend wrote it
+                return None
+            ruled = others.judge(self, message, self.version, now)
+            if isinstance(ruled, Message):
+                call.frame = ruled.frame
+                return None
+            return None if ruled is None else self.refused_by_rule(message, ruled)
+        if self.follows:
+            return None
+        heard = others.heard(message, call.label)
+        if heard is None:
+            return []
+        if heard.frame is not message.frame:
+            call.as_came, call.frame = call.frame, heard.frame
+        return None
+
+    def refused_by_rule(self, message: Message, ruled: Ruled) -> list[Effect]:
+        """A backend's CALL that the operator does not want to reach the charger."""
+        flag = Flag(FlagCode.COMMAND_DENIED, after=ruled.reason)
+        told = self.flagged(BACKEND, "call", message.action, message.frame, [flag], Verdict.IGNORED)
+        return [told, SendToBackend(ruled.reply)]
+
+    def overhear(self, message: Message, label: str, now: float) -> list[Effect]:
+        """The charger said this to the backend that leads; the one of this session is to know it too."""
+        buffer = self.buffer
+        if buffer is None or not self.charger.is_open or not buffer.lessons.overhears(message, now):
+            return [Noted("copy-lost", label)]
+        effects = self._ask(message, self.to_backend, self.to_charger, now, label)
+        return effects if self.bridge is None else self.bridge.outward(effects, now)
+
+    def charger_answers(self, data: bytes, binary: bool, now: float) -> list[Effect]:
+        """The charger's answer to a CALL of this session, which does not lead."""
+        got = self.reader.read(data, CHARGER, self._asked_of_charger, now + self.wall_offset_s, self._awaited)
+        if type(got) is Message and not binary:
+            effects = self._relay(got, self.to_backend, self.to_charger, now, got.action)
+        else:
+            effects = self._judge(got, data, binary, self.to_backend, self.to_charger, now)
+        return effects if self.bridge is None else self.bridge.outward(effects, now)
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing that the charger said waits for an answer."""
+        unstored = self.buffer is not None and bool(self.buffer.unacked)
+        return not (unstored or self._unkept or any(call.own is None and not call.retry for call in self.to_backend))
+
+    def hold_charger(self, why: Hold) -> list[Effect]:
+        """Read the charger no further, for the time being."""
+        return self._hold(self.charger, why)
+
+    def read_on(self, why: Hold) -> list[Effect]:
+        """Read the charger again."""
+        return self._release(self.charger, why)
+
+    def fit_command(self, data: bytes, action: str) -> tuple[Fitted, list[Effect]]:
+        """A CALL of another session for the charger, in the form its brand takes."""
+        if (Kind.BACKEND_CALL, action) not in self.reader.to_charger:
+            return Fitted(data, []), []
+        return self._fitted(data, Kind.BACKEND_CALL, action)
+
+    def lead(self, before: "ChargerSession", now: float) -> None:
+        """From now on this session leads: the charger's connection, and what is known of it, come over."""
+        self.follows, before.follows = False, True
+        for name in _OF_THE_CHARGER:
+            mine, theirs = getattr(self, name), getattr(before, name)
+            setattr(self, name, theirs)
+            setattr(before, name, mine)
+        for session in (self, before):
+            session.to_charger.leg = session.charger
+            session._set_due(now)
+
     def _reread_boot(self, message: Message, call: Call, now: float) -> list[Effect]:
         """The charger's dialect is known only now: it may have something to say about this very message."""
         if not self.reader.hears(message.action):
@@ -460,8 +546,9 @@ class ChargerSession:
         got = self.reader.read(message.frame, CHARGER, _nothing_awaited, now + self.wall_offset_s)
         if isinstance(got, Message) or [found.type for found in got.messages] != [CALL]:
             return []
-        call.frame = got.messages[0].frame
-        return [self.flagged(CHARGER, "call", message.action, message.frame, got.flags, Verdict.DELIVERED)]
+        told = self.flagged(CHARGER, "call", message.action, message.frame, got.flags, Verdict.DELIVERED)
+        call.frame = message.frame = got.messages[0].frame
+        return [told]
 
     def _fitted(self, data: bytes, kind: Kind, action: str) -> tuple[Fitted, list[Effect]]:
         """A message to the charger in the form its brand takes, and what there is to tell about that."""
@@ -475,21 +562,14 @@ class ChargerSession:
 
     def heard(self, data: bytes, action: str) -> list[Effect]:
         """The charger hears a CALLRESULT to a CALL of this action, in the form its brand takes."""
-        if (Kind.BACKEND_RESULT, action) not in self.reader.to_charger:
+        if self.follows or (Kind.BACKEND_RESULT, action) not in self.reader.to_charger:
             return [SendToCharger(data)]
         fitted, told = self._fitted(data, Kind.BACKEND_RESULT, action)
         return [*told, SendToCharger(fitted.data)]
 
     def _boot(self, message: Message, call: Call, now: float) -> list[Effect]:
         """The charger introduces itself."""
-        station = station_of(message)
-        effects: list[Effect] = []
-        if station != self.station:
-            effects = [Remember("station", msgspec.json.encode(station))] if self.buffer is not None else []
-        before = self.reader.brand
-        self.recall(station)
-        if self.reader.brand is not before:
-            effects += self._reread_boot(message, call, now)
+        effects = self._introduced(station_of(message), message, call, now) if not self.follows else []
         if self.buffer is not None and self.buffer.attentive:
             taken = self.buffer.take(call, now)
             if taken is not None:
@@ -498,6 +578,17 @@ class ChargerSession:
         if self.to_backend.out is not None or self.to_backend.line or not self.backend.is_open:
             return [*effects, *self._wait(call, self.to_backend, now)]
         return [*effects, *self._send(call, self.to_backend, now)]
+
+    def _introduced(self, station: Station, message: Message, call: Call, now: float) -> list[Effect]:
+        """It is known now which station this is, and with that how its messages are read."""
+        effects: list[Effect] = []
+        if station != self.station:
+            effects = [Remember("station", msgspec.json.encode(station))] if self.buffer is not None else []
+        before = self.reader.brand
+        self.recall(station)
+        if self.reader.brand is not before:
+            effects += self._reread_boot(message, call, now)
+        return effects
 
     def _taken_from_backend(self, message: Message, call: Call, buffer: Buffer) -> list[Effect] | None:
         """What becomes of a backend's CALL that does not simply go on; its frame may change."""
@@ -578,6 +669,9 @@ class ChargerSession:
         if buffer is not None and calls is self.to_backend:
             limit = now + (buffer.settings.answer_after_s if call.billing else settings.call_timeout_s)
             if buffer.attentive and buffer.book.is_mapped and (call.billing or call.retry):
+                if self.follows and buffer.lessons.lacks_id(call):
+                    calls.out = None
+                    return [Noted("copy-lost", call.label), *self._next(calls, now)]
                 buffer.lessons.exchange_id(call)
         else:
             limit = now + (settings.answer_deadline_s if call.billing else settings.call_timeout_s)
@@ -586,7 +680,11 @@ class ChargerSession:
         effects: list[Effect] = []
         if calls.late and call.id in calls.late and calls.rename(call):
             effects.append(Noted("id-renamed", call.label))
-        if calls is self.to_charger and (Kind.BACKEND_CALL, call.action) in self.reader.to_charger:
+        if (
+            calls is self.to_charger
+            and not self.follows
+            and (Kind.BACKEND_CALL, call.action) in self.reader.to_charger
+        ):
             fitted, told = self._fitted(call.frame, Kind.BACKEND_CALL, call.action)
             effects += told
             if fitted.answer is not None:
@@ -614,6 +712,8 @@ class ChargerSession:
         if self.buffer is not None and not calls.leg.is_open:
             self._set_due(now)
         if calls is self.to_backend and calls.waiting >= limit:
+            if self.follows and self.buffer is not None:
+                return self.buffer.fall_silent(now)  # the charger does not wait for this backend
             return self._hold(self.charger, Hold.LINE_FULL)
         return []
 
@@ -690,6 +790,8 @@ class ChargerSession:
             self.tally.latency[self.settings.backend_name, label].add(now - call.sent_at)
             learned: list[Effect] | None = None
             buffer = self.buffer
+            if self.others is not None:
+                self.others.answered(self, call, data)
             if buffer is not None and type_ is CALLRESULT and (call.action in OBSERVED or buffer.is_silent):
                 data, learned = self._observed(call, data, buffer, now)
             if data and type_ is CALLRESULT and self.reader.to_charger:
@@ -1126,6 +1228,19 @@ def _is_text(frame: bytes) -> bool:
         return False
     return True
 
+
+_OF_THE_CHARGER = (
+    "charger",
+    "drift",
+    "tally",
+    "station",
+    "_counted_as",
+    "_earliest_next",
+    "_flooding_since",
+    "_rests_until",
+    "last_action",
+)
+"""What belongs to the charger's connection, whichever session leads; `reader` and `dialect_of` are shared."""
 
 _VERDICT = {
     Outcome.CLEAN: Verdict.DELIVERED,

@@ -83,6 +83,14 @@ class Tally:
         self.losses: defaultdict[tuple[str, str], int] = defaultdict(int)
         self.refused: defaultdict[str, int] = defaultdict(int)
 
+    def beside(self) -> "Tally":
+        """One for messages that were counted already; everything else is counted with this one."""
+        other = Tally()
+        for name in Tally.__slots__:
+            if name != "messages":
+                setattr(other, name, getattr(self, name))
+        return other
+
     def station(self, brand: str, firmware: str) -> tuple[str, str]:
         """Brand and firmware to count by: as reported for the first `MAX_STATIONS` pairs, else `other`.
 

@@ -152,11 +152,11 @@ def test_a_backend_that_is_away_refuses_chargers_until_it_is_back():
                 "the backend does not answer at present; try again later\n",
             )
             assert int(wire.headers["retry-after"]) >= 1
-            assert here.fleet.backend.state == "away"
-            assert here.fleet.backend.reason == "it refuses connections"
+            assert here.fleet.main.links.state == "away"
+            assert here.fleet.main.links.reason == "it refuses connections"
             assert here.tally.refused["backend-away"] == 1
             async with backend(port=port) as stub:
-                await until(lambda: here.fleet.backend.state == "up", "the backend is back")
+                await until(lambda: here.fleet.main.links.state == "up", "the backend is back")
                 assert (await here.charger()).status == 101
                 assert "Sec-WebSocket-Key" not in stub.requests[0].headers  # a probe is no charger
 
@@ -170,7 +170,7 @@ def test_a_silent_backend_is_doubted_and_probed():
             wire.send(text_of_start())
             end = await wire.closed()
             assert (end.code, end.reason) == (1013, "the backend does not answer")
-            await until(lambda: here.fleet.backend.state == "up", "it answered the probe")
+            await until(lambda: here.fleet.main.links.state == "up", "it answered the probe")
             assert here.tally.events["backend-silent"] == 1
 
     run(test)
@@ -191,7 +191,7 @@ def test_a_refusal_by_the_backend_is_passed_on(status, told):
             wire = await here.charger()
             assert wire.status == told
             assert wire.body.startswith(f"the backend refused this charger with HTTP {status}: ")
-            assert here.fleet.backend.state == "up"
+            assert here.fleet.main.links.state == "up"
             assert not here.fleet.drivers
 
     run(test)
@@ -203,7 +203,7 @@ def test_a_backend_in_trouble_is_away(status):
         async with backend(status=status) as stub, node(stub.url) as here:
             wire = await here.charger()
             assert wire.status == 503
-            await until(lambda: here.fleet.backend.state == "up", "its HTTP server answers")
+            await until(lambda: here.fleet.main.links.state == "up", "its HTTP server answers")
 
     run(test)
 
@@ -290,7 +290,7 @@ def test_a_backend_that_nobody_vouches_for_is_refused(certificate):
     async def test():
         async with backend(tls=server_tls(certificate)) as stub, node(stub.url) as here:
             assert (await here.charger()).status == 503
-            assert "certificate is not trusted" in here.fleet.backend.reason
+            assert "certificate is not trusted" in here.fleet.main.links.reason
             assert not stub.links
 
     run(test)
@@ -316,7 +316,7 @@ def test_a_certificate_for_another_name_is_refused(certificate):
             node(f"wss://localhost:{stub.port}/", ca_file=certificate[0]) as here,
         ):
             assert (await here.charger()).status == 503
-            assert "certificate is not trusted" in here.fleet.backend.reason
+            assert "certificate is not trusted" in here.fleet.main.links.reason
 
     run(test)
 
@@ -420,6 +420,6 @@ def test_a_proxy_that_is_not_there_is_a_backend_that_is_away(kind):
         nowhere = Secret(f"{kind}://127.0.0.1:{free_port()}")
         async with backend() as stub, node(stub.url, proxy=nowhere) as here:
             assert (await here.charger()).status == 503
-            assert here.fleet.backend.is_away
+            assert here.fleet.main.links.is_away
 
     run(test)

@@ -221,7 +221,7 @@ def test_the_backend_is_told_which_link_has_closed_so_that_it_is_not_dialled_at_
     async def test():
         async with world() as (_, here):
             closed = []
-            monkeypatch.setattr(here.fleet.backend, "closed", closed.append)
+            monkeypatch.setattr(here.fleet.main.links, "closed", closed.append)
             (await here.charger("/CP1")).hang_up()
             await here.gone("CP1")
             assert closed == ["cp1"]
@@ -463,8 +463,8 @@ def test_picows_reads_the_plain_request_that_it_is_handed():
 def test_a_backend_that_is_not_there_is_seen_before_the_first_charger_comes():
     async def test():
         async with node("ws://127.0.0.1:1") as here:
-            await until(lambda: here.fleet.backend.is_away, "the backend being away")
-            assert here.fleet.backend.reason == "it refuses connections"
+            await until(lambda: here.fleet.main.links.is_away, "the backend being away")
+            assert here.fleet.main.links.reason == "it refuses connections"
 
     run(test)
 

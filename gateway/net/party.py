@@ -1,0 +1,136 @@
+"""One charger with several backends: its switchboard, and a driver for each of the backends."""
+
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from gateway.net.driver import Driver
+from gateway.net.link import Link
+from gateway.observe import log
+from gateway.ocpp.message import Sender
+from gateway.session import effects as ef
+from gateway.session import events as ev
+from gateway.session.effects import SendToCharger
+from gateway.session.switchboard import Addressed, Switchboard
+
+if TYPE_CHECKING:
+    from gateway.net.fleet import Fleet
+
+_OF_THE_CHARGER = ("offer", "address", "credential", "connected_at", "is_arriving", "tap")
+"""What a driver knows of the charger's connection, and hands over with it."""
+
+
+class Party:
+    """The `drivers` of one charger by the name of their backend; the one that leads has the charger's link."""
+
+    def __init__(self, fleet: "Fleet", board: Switchboard, leader: Driver) -> None:
+        self._fleet = fleet
+        self.board = board
+        self.drivers: dict[str, Driver] = {}
+        self._leading = board.leader
+        self.add(leader)
+
+    @property
+    def leader(self) -> Driver:
+        return self.drivers[self._leading]
+
+    @property
+    def charger(self) -> Link | None:
+        return self.leader.charger
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nobody of it has a link or a use for one."""
+        return not any(
+            driver.backend or driver.charger or driver.is_arriving or driver.upstream.relinker.needs(driver)
+            for driver in self.drivers.values()
+        )
+
+    def add(self, driver: Driver) -> None:
+        self.drivers[driver.upstream.name] = driver
+        driver.party = self
+
+    def serves(self, driver: Driver) -> bool:
+        """Whether the driver's backend is to hear what the charger says."""
+        return self.charger is not None and self.board.is_seated(driver.upstream.name)
+
+    def has_another_leader(self) -> bool:
+        """Whether the charger need not go when the backend that leads refuses it."""
+        return len(self.board.standing.ranked) > 1
+
+    def lead(self, name: str) -> None:
+        """This backend leads; no charger is there that would have to wait for anything."""
+        self.perform(self.board.lead(name, monotonic()))
+
+    def tell(self, driver: Driver, event: ev.Event) -> None:
+        """Give one of the sessions an event and do what they all want then."""
+        try:
+            routed = self.board.handle(driver.upstream.name, event, monotonic())
+        except Exception as error:
+            driver.failed(error)
+            return
+        self.perform(routed)
+
+    def charger_frame(self, driver: Driver, epoch: int, data: bytes, binary: bool) -> None:
+        try:
+            routed = self.board.charger_frame(epoch, data, binary, monotonic())
+        except Exception as error:
+            driver.failed(error, Sender.CHARGER, data)
+            return
+        self.perform(routed)
+
+    def backend_frame(self, driver: Driver, epoch: int, data: bytes, binary: bool) -> None:
+        try:
+            routed = self.board.backend_frame(driver.upstream.name, epoch, data, binary, monotonic())
+        except Exception as error:
+            driver.failed(error, Sender.BACKEND, data)
+            return
+        self.perform(routed)
+
+    def perform(self, routed: list[Addressed]) -> None:
+        """Do what the sessions want."""
+        if self.board.leader != self._leading:
+            self._hand_over()
+        link = self.charger
+        for name, effect in routed:
+            if type(effect) is SendToCharger:
+                if link is not None:
+                    link.send(effect.data)
+            elif type(effect) is ef.SendToBackend:
+                backend = self.drivers[name].backend
+                if backend is not None:
+                    backend.send(effect.data)
+            else:
+                driver = self.leader if _is_for_charger(effect) else self.drivers[name]
+                driver.perform(effect)
+        if self.board.shadowing.found:
+            found, self.board.shadowing.found = self.board.shadowing.found, []
+            self._fleet.compared(self.leader, found)
+
+    def _hand_over(self) -> None:
+        """Another backend leads: the charger's link is its driver's now."""
+        before, self._leading = self.leader, self.board.leader
+        after = self.leader
+        for name in _OF_THE_CHARGER:
+            mine, theirs = getattr(after, name), getattr(before, name)
+            setattr(after, name, theirs)
+            setattr(before, name, mine)
+        after.charger, before.charger = before.charger, None
+        if after.charger is not None:
+            after.charger.belong_to(after)
+        self._fleet.drivers[after.key] = after
+        log.event(
+            "warning",
+            "lead-moved",
+            charger=after.charger_id,
+            before=before.upstream.name,
+            after=after.upstream.name,
+        )
+
+
+def _is_for_charger(effect: ef.Effect) -> bool:
+    match effect:
+        case ef.Ping(to=Sender.CHARGER) | ef.Close(to=Sender.CHARGER):
+            return True
+        case ef.StopReading(of=Sender.CHARGER) | ef.ReadOn(of=Sender.CHARGER):
+            return True
+    return False

@@ -1,0 +1,158 @@
+"""Which backends each charger of the fleet has, as the routes say, and what a change of that means."""
+
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from gateway.config import Config, policies, routes
+from gateway.dialect.station import Station
+from gateway.net.driver import Driver
+from gateway.net.handshake import Offer
+from gateway.net.left import left_in
+from gateway.net.party import Party
+from gateway.net.place import place
+from gateway.net.tasks import spawn
+from gateway.observe import log
+from gateway.ocpp.message import Version
+from gateway.routing.ids import Ids
+from gateway.routing.routes import Facts, Seats
+from gateway.session.knowledge import Known
+from gateway.session.shadowing import Compared
+from gateway.session.switchboard import Rules, Switchboard
+from gateway.store.protocol import StoreError
+
+if TYPE_CHECKING:
+    from gateway.net.fleet import Fleet
+
+
+class Seating:
+    """Puts the backends of each charger of `fleet` together."""
+
+    def __init__(self, fleet: "Fleet") -> None:
+        self._fleet = fleet
+        self.apply(fleet.config)
+
+    def apply(self, config: Config) -> None:
+        """Take what a reload can change: routes and rules."""
+        self.routes = routes(config)
+        self.rules = {
+            name: Rules(policy, self._fleet.upstreams[name].config.commands_per_minute)
+            for name, policy in policies(config).items()
+        }
+        for key in list(self._fleet.drivers):
+            self.look(key)
+
+    def seats(self, charger_id: str, versions: tuple[Version, ...], vendor: str, model: str) -> Seats:
+        """The backends of one charger; `versions` are those it offers."""
+        return self.routes.seats(Facts(charger_id, versions, vendor, model))
+
+    def seats_of(self, offer: Offer) -> Seats:
+        """The backends of a charger that comes, by what is known of it."""
+        driver = self._fleet.drivers.get(offer.registry_key)
+        station = driver.session.station if driver is not None else Station()
+        versions = tuple(version for version, _ in offer.versions)
+        return self.seats(offer.charger_id, versions, station.vendor, station.model)
+
+    def _needs_party(self, names: set[str]) -> bool:
+        """Whether more than one backend is concerned, or the operator has a say in what may be commanded."""
+        return len(names) > 1 or any(not self.rules[name].policy.allows_all for name in names)
+
+    # A charger comes
+
+    async def crew(self, offer: Offer) -> Driver:
+        """Drivers for a charger that has none; the one that should lead. Errors: StoreError."""
+        key = offer.registry_key
+        known = await self._known(key, self._fleet.main.name)
+        station = left_in(known).station
+        spoken = tuple(version for version, _ in offer.versions)
+        seats = self.seats(offer.charger_id, spoken, station.vendor, station.model)
+        names = [*seats.everyone, *(name for name in self._owed(key) if name not in seats.everyone)]
+        knowns = {name: await self._known(key, name) for name in names}
+        upstreams, gate = self._fleet.upstreams, self._fleet.gate
+        leader = gate.driver(offer, knowns.pop(seats.leader), upstreams[seats.leader])
+        if self._needs_party(set(names)):
+            self._form(leader, seats, known.parts.get("ids", b""))
+            for name, of_it in knowns.items():
+                self._join(leader, name, of_it)
+        return leader
+
+    async def _known(self, key: str, name: str) -> Known:
+        archive = self._fleet.archive
+        return await archive.known(place(key, name)) if archive is not None else Known()
+
+    def _owed(self, key: str) -> list[str]:
+        """The backends that something of this charger is stored for."""
+        archive = self._fleet.archive
+        waiting = archive.waiting if archive is not None else {}
+        return [name for name in self._fleet.upstreams if place(key, name) in waiting]
+
+    def _form(self, leader: Driver, seats: Seats, ids: bytes) -> Party:
+        """A party of one, for a charger that is about to have more backends."""
+        name = leader.upstream.name
+        board = Switchboard(name, leader.session, seats, self.rules, Ids(ids), self._fleet.tally.beside())
+        party = Party(self._fleet, board, leader)
+        self._fleet.parties[leader.key] = party
+        return party
+
+    def _join(self, leader: Driver, name: str, known: Known) -> Driver:
+        """One more backend for a charger that has a party."""
+        party = leader.party
+        assert party is not None
+        driver = self._fleet.gate.follower(leader, known, self._fleet.upstreams[name])
+        party.add(driver)
+        party.perform(party.board.join(name, driver.session, monotonic()))
+        return driver
+
+    def link_followers(self, leader: Driver) -> None:
+        """The charger is there: every other backend is to have a link too."""
+        party = leader.party
+        for driver in party.drivers.values() if party is not None else ():
+            if driver is leader or driver.backend is not None:
+                continue
+            driver.offer = leader.offer
+            pairs = self._fleet.gate.pairs(((leader.version, ""),), driver.upstream)
+            self._fleet.gate.agree(driver, leader.version, pairs[0][1])
+            driver.upstream.relinker.want_now(driver)
+
+    # A charger's backends change
+
+    def look(self, key: str) -> None:
+        """Whether a charger that is there still has the backends that the routes give it."""
+        driver = self._fleet.drivers.get(key)
+        if driver is None or self._fleet.archive is None:
+            return
+        station = driver.session.station
+        offered = tuple(version for version, _ in driver.offer.versions)
+        seats = self.seats(driver.charger_id, offered, station.vendor, station.model)
+        self.reseat(driver, seats)
+
+    def reseat(self, driver: Driver, seats: Seats) -> None:
+        """These are the charger's backends from now on; its socket stays."""
+        names = {*seats.everyone, driver.upstream.name}
+        if driver.party is None and not self._needs_party(names):
+            return
+        party = driver.party or self._form(driver, seats, b"")
+        party.board.rules = self.rules
+        party.board.sit(seats)
+        missing = [name for name in seats.everyone if name not in party.drivers]
+        if missing:
+            spawn(self._add(driver, missing), "another backend for a charger")
+        else:
+            self.link_followers(party.leader)
+
+    async def _add(self, driver: Driver, names: list[str]) -> None:
+        for name in names:
+            try:
+                known = await self._known(driver.key, name)
+            except StoreError as error:
+                log.event("error", "store-unreadable", charger=driver.charger_id, reason=str(error))
+                return
+            party = driver.party
+            if party is None or not self._fleet.has(driver) or name in party.drivers:
+                return
+            self._join(party.leader, name, known)
+        if driver.party is not None and driver.party.charger is not None:
+            self.link_followers(driver.party.leader)
+
+    def compared(self, charger_id: str, found: list[Compared]) -> None:
+        """What came of comparing a backend that is tried out with the one that leads."""
+

@@ -1,0 +1,77 @@
+"""One backend as the node uses it: its links, when lost ones are dialled again, its pace, its outages."""
+
+import asyncio
+from collections import deque
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from gateway import config as settings
+from gateway.net.backend import Backend
+from gateway.net.limits import session_settings
+from gateway.net.pacer import Pacer
+from gateway.net.relinker import Relinker
+from gateway.observe.outages import Outages
+from gateway.session import events as ev
+
+if TYPE_CHECKING:
+    from gateway.net.driver import Driver
+    from gateway.net.fleet import Fleet
+
+DOUBTS = 5
+DOUBT_S = 30.0
+
+
+class Upstream:
+    """A backend of `fleet`, by the name that its configuration gives it."""
+
+    def __init__(self, fleet: "Fleet", config: settings.Backend) -> None:
+        self.config = config
+        self.name = config.name
+        self.links = Backend(config)
+        self.links.on_change = self._changed
+        self.relinker = Relinker(fleet, self)
+        self.outages = Outages(fleet.archive.store if fleet.archive else None, config.name, fleet.clock)
+        outage = fleet.config.outage
+        later = asyncio.get_running_loop().call_later
+        self.pacer = Pacer(outage.messages_per_s, outage.chargers_at_once, later)
+        self._fleet = fleet
+        self._doubts: deque[float] = deque(maxlen=DOUBTS)
+        self.apply(config)
+
+    def apply(self, config: settings.Backend) -> None:
+        """Take what a reload can change."""
+        fleet, outage = self._fleet, self._fleet.config.outage
+        self.config = config
+        self.pacer.per_s, self.pacer.at_once = outage.messages_per_s, outage.chargers_at_once
+        self.session_settings = session_settings(fleet.config, config, fleet.archive is not None)
+
+    def drivers(self) -> list["Driver"]:
+        """The drivers of all its chargers."""
+        return [driver for driver in self._fleet.everyone() if driver.upstream is self]
+
+    def doubt(self, reason: str) -> None:
+        """A session hears nothing. Without a buffer the first doubt counts; with one, several in a short time."""
+        now = monotonic()
+        self._doubts.append(now)
+        links = sum(driver.backend is not None for driver in self.drivers())
+        lately = sum(1 for at in self._doubts if now - at < DOUBT_S)
+        if self._fleet.archive is None or lately >= min(DOUBTS, links):
+            self.links.doubt(reason)
+            for driver in self.drivers():
+                driver.tell(ev.BackendAway())
+
+    def _changed(self, is_away: bool, reason: str) -> None:
+        if self._fleet.archive is None:
+            return
+        if is_away:
+            self.outages.begin(reason)
+            for driver in self.drivers():
+                if driver.backend is None:
+                    asyncio.get_running_loop().call_soon(driver.tell, ev.BackendAway())
+        else:
+            self.outages.end()
+
+    def sweep(self, now: float) -> None:
+        self.links.sweep(now)
+        self.relinker.sweep(now)
+        self.outages.sweep(now)

@@ -1,0 +1,39 @@
+"""What a session needs to know of the other backends of its charger: nothing but whom to tell."""
+
+from typing import TYPE_CHECKING, Protocol
+
+from msgspec import Struct
+
+from gateway.ocpp.message import Message, Version
+from gateway.session.calls import Call
+
+if TYPE_CHECKING:
+    from gateway.session.session import ChargerSession
+
+
+class Ruled(Struct, frozen=True, gc=False):
+    """What a backend hears instead of the charger: `reply` is a whole frame, `reason` is for people."""
+
+    reply: bytes
+    reason: str
+
+
+class Others(Protocol):
+    """The sessions of one charger, one per backend (`gateway.session.switchboard`)."""
+
+    def heard(self, message: Message, label: str) -> Message | None:
+        """The session that leads heard a CALL of the charger; as its backend is to hear it.
+
+        None: another backend gets it, and answers it.
+        """
+
+    def judge(
+        self, session: "ChargerSession", message: Message, version: Version, now: float
+    ) -> Message | Ruled | None:
+        """What becomes of a backend's CALL, written in `version`: changed, answered, or (None) as it is."""
+
+    def gave(self, session: "ChargerSession", key: str, id_: int) -> None:
+        """The charger's transaction with this natural key is known to the charger by this id."""
+
+    def answered(self, session: "ChargerSession", call: Call, data: bytes) -> None:
+        """The session's backend answered a CALL of the charger with this frame."""

@@ -1,0 +1,56 @@
+"""Comparing what a backend that follows answers with what the leader does."""
+
+from typing import Any
+
+from msgspec import Struct
+
+from gateway.ocpp import frame
+from gateway.ocpp.message import MessageType, Version
+from gateway.routing.shadow import Difference, compare
+from gateway.session import payloads
+from gateway.session.calls import Call
+
+MOST_OPEN = 64
+
+
+class Compared(Struct, frozen=True, gc=False):
+    """The answer of backend `name` to a CALL of this action, and how it differs from the leader's."""
+
+    name: str
+    action: str
+    differences: tuple[Difference, ...]
+
+
+class Shadowing:
+    """`compared` are the backends whose answers are compared; `found` what came of it, until it is taken."""
+
+    def __init__(self) -> None:
+        self.compared: frozenset[str] = frozenset()
+        self.found: list[Compared] = []
+        self._open: dict[tuple[str, bytes], bytes] = {}
+
+    def answered(self, name: str, leader: str, call: Call, data: bytes, version: Version) -> None:
+        """Backend `name` answered a CALL of the charger."""
+        if name != leader and name not in self.compared:
+            return
+        id_ = call.answer_id or frame.quoted(call.id)
+        others = self.compared if name == leader else (leader,)
+        for other in others:
+            theirs = self._open.pop((other, id_), None)
+            if theirs is None:
+                continue
+            shadow = other if name == leader else name
+            pair = (data, theirs) if name == leader else (theirs, data)
+            differences = compare(call.action, version, _answer(pair[0]), _answer(pair[1]))
+            self.found.append(Compared(shadow, call.action, differences))
+        self._open[name, id_] = data
+        if len(self._open) > MOST_OPEN:
+            del self._open[next(iter(self._open))]
+
+
+def _answer(data: bytes) -> dict[str, Any] | str:
+    """What an answer says: the payload of a CALLRESULT, the code of a CALLERROR."""
+    message = frame.split(data)
+    if message is None or message.type is not MessageType.CALLRESULT:
+        return message.error_code if message is not None else "unreadable"
+    return payloads.of_result(data) or {}

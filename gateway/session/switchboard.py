@@ -1,0 +1,411 @@
+"""The sessions of one charger that has several backends: who leads, who overhears, who may command.
+
+One session **leads**: it reads what the charger sends, and what its backend answers reaches the charger. The
+others **follow**: they overhear every CALL of the charger as it was normalised, and what their backends
+answer ends here. What the backends ask of the charger stands in one line (`gateway.session.commands`).
+
+Another session can be made to lead at any time: the charger is read no further until nothing of it is open
+with the one that led so far; then its connection is the other's. The charger's socket stays.
+"""
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+from msgspec import Struct, structs
+
+from gateway.ocpp import frame
+from gateway.ocpp.message import Message, Sender, Version
+from gateway.routing.ids import Ids
+from gateway.routing.policy import Answered, Pace, Policy
+from gateway.routing.routes import Seats
+from gateway.routing.standing import Standing
+from gateway.session import answers, payloads
+from gateway.session import events as ev
+from gateway.session.calls import Call, Own
+from gateway.session.commands import Commands
+from gateway.session.effects import Close, Effect, Noted, Ping, ReadOn, SendToCharger, StopReading
+from gateway.session.leg import Hold
+from gateway.session.others import Ruled
+from gateway.session.session import NEVER, ChargerSession
+from gateway.session.shadowing import Shadowing
+from gateway.session.tally import Tally
+
+CHARGER = Sender.CHARGER
+SPACE = b" \t\r\n["
+LONGEST_ANSWERS = 64
+REOPEN_S = 10.0
+
+Addressed = tuple[str, Effect]
+"""An effect and the backend whose session wants it; what is for the charger is the leader's."""
+
+
+class Rules(Struct, frozen=True):
+    """What one backend may ask of a charger, and how often."""
+
+    policy: Policy
+    commands_per_minute: float
+
+
+class Switchboard:
+    """The `sessions` of one charger by the name of their backend; `leader` is the one whose answers count.
+
+    It begins with the leader's own `session`; the others `join`. `rules` are every backend's. `copies` counts what
+    followers overhear. `shadowing` compares the answers of those named in it with the leader's.
+    """
+
+    def __init__(
+        self,
+        leader: str,
+        session: ChargerSession,
+        seats: Seats,
+        rules: Mapping[str, Rules],
+        ids: Ids,
+        copies: Tally,
+    ) -> None:
+        self.sessions: dict[str, ChargerSession] = {}
+        self.leader = leader
+        self.rules = rules
+        self.copies = copies
+        self.commands = Commands(self, ids)
+        self.shadowing = Shadowing()
+        self.standing = Standing((), leader, 0.0, 0.0)
+        self._paces: dict[str, Pace] = {}
+        self._heard: list[tuple[Message, str, str]] = []  # message, label, the only backend it is for or ""
+        self._gave: list[tuple[ChargerSession, str, int]] = []
+        self._answerers: dict[str, str] = {}
+        self._boot = b""
+        self._statuses: dict[str, bytes] = {}
+        self._wanted = leader
+        self._reopen_at = 0.0
+        self._add(leader, session)
+        self.commands.adopt(leader, session.to_charger.out)
+        self.sit(seats)
+
+    @property
+    def version(self) -> Version:
+        """What the charger speaks."""
+        return self.sessions[self.leader].version
+
+    @property
+    def due(self) -> float:
+        """When `TimePassed` should come next, besides the sessions' own times."""
+        held = any(not session.charger.is_open for session in self.sessions.values())
+        reopen = self._reopen_at if held and self.sessions[self.leader].charger.is_open else NEVER
+        return min(self.standing.due, self.commands.due, reopen)
+
+    # Who sits here
+
+    def _add(self, name: str, session: ChargerSession) -> None:
+        self.sessions[name] = session
+        session.others = self
+        session.follows = name != self.leader
+        if session.follows:
+            session.tally = self.copies
+        self._paces[name] = Pace(self.rules[name].commands_per_minute)
+
+    def sit(self, seats: Seats) -> None:
+        """Who may lead from now on; nobody changes places before the next look."""
+        self.standing.ranked = seats.ranked
+        self.standing.takeover_after_s = seats.takeover_after_s
+        self.standing.give_back_after_s = seats.give_back_after_s
+        self._seated = frozenset(seats.everyone)
+
+    def join(self, name: str, session: ChargerSession, now: float) -> list[Addressed]:
+        """One more backend: it is told who the charger is, and of no transaction that began before."""
+        self._add(name, session)
+        leader, buffer = self.sessions[self.leader], session.buffer
+        assert buffer is not None and leader.buffer is not None
+        for transaction in leader.buffer.book.transactions:
+            if transaction.is_open and isinstance(transaction.charger_id, int):
+                buffer.lessons.is_elsewhere(transaction.charger_id, now)
+        if not leader.charger.is_open:
+            return []
+        buffer.owed.boot = buffer.owed.boot or (self._boot or _boot_of(leader)).decode()
+        for key, status in self._statuses.items():
+            buffer.owed.add_status(key, status.decode())
+        opened = session.handle(ev.ChargerOpened(leader.charger.epoch, leader.version), now)
+        return self.route(name, opened, now)
+
+    def is_seated(self, name: str) -> bool:
+        """Whether this backend is told what the charger says."""
+        return name in self._seated
+
+    def retire(self, name: str) -> None:
+        """This backend is told nothing more; its session stays while it owes anything."""
+        self._seated -= {name}
+
+    def leave(self, name: str) -> ChargerSession:
+        """A backend that follows, or is retired, is gone."""
+        assert name != self.leader
+        del self._paces[name]
+        return self.sessions.pop(name)
+
+    def _followers(self) -> list[tuple[str, ChargerSession]]:
+        return [
+            (name, session)
+            for name, session in self.sessions.items()
+            if name != self.leader and name in self._seated
+        ]
+
+    # Events
+
+    def charger_frame(self, epoch: int, data: bytes, binary: bool, now: float) -> list[Addressed]:
+        """A message of the charger: an answer goes to who asked, anything else is read by who leads."""
+        leader = self.sessions[self.leader]
+        kind = data.lstrip(SPACE)[:1]
+        asked = self.commands.answer(data) if kind in (b"3", b"4") else None
+        if asked is None:
+            routed = self.route(self.leader, leader.charger_frame(epoch, data, binary, now), now)
+            return self._after(routed, now)
+        command, data = asked
+        if command.name == self.leader:
+            effects = leader.charger_frame(epoch, data, binary, now)
+        elif leader.charger.is_current(epoch):
+            leader.charger.heard_at = now
+            leader.charger.received += 1
+            effects = self.sessions[command.name].charger_answers(data, binary, now)
+        else:
+            return []
+        routed = [*self.route(command.name, effects, now), *self.commands.answered(command, data, now)]
+        return self._after(routed, now)
+
+    def backend_frame(self, name: str, epoch: int, data: bytes, binary: bool, now: float) -> list[Addressed]:
+        """A message of one of the backends."""
+        effects = self.sessions[name].backend_frame(epoch, data, binary, now)
+        return self._after(self.route(name, effects, now), now)
+
+    def handle(self, name: str, event: ev.Event, now: float) -> list[Addressed]:
+        """Anything else that happens to the session of `name`; to the leader's, also to the charger."""
+        routed = self.route(name, self.sessions[name].handle(event, now), now)
+        if name == self.leader:
+            match event:
+                case ev.ChargerOpened():
+                    self.commands.charger_opened(now)
+                    routed += self._tell_followers(event, now)
+                case ev.ChargerClosed():
+                    routed += self._tell_followers(event, now)
+                case ev.TimePassed():
+                    routed += self._reopen(now)
+        self._look(now)
+        return self._after(routed, now)
+
+    def _tell_followers(self, event: ev.ChargerOpened | ev.ChargerClosed, now: float) -> list[Addressed]:
+        routed: list[Addressed] = []
+        for name, session in self._followers() if isinstance(event, ev.ChargerOpened) else self._all_others():
+            routed += self.route(name, session.handle(event, now), now)
+        return routed
+
+    def _all_others(self) -> list[tuple[str, ChargerSession]]:
+        return [(name, session) for name, session in self.sessions.items() if name != self.leader]
+
+    def _reopen(self, now: float) -> list[Addressed]:
+        """A follower that could store nothing more listens again when it can."""
+        leader = self.sessions[self.leader]
+        if now < self._reopen_at or not leader.charger.is_open:
+            return []
+        self._reopen_at = now + REOPEN_S
+        routed: list[Addressed] = []
+        for name, session in self._followers():
+            buffer = session.buffer
+            if not session.charger.is_open and buffer and buffer.has_room(now + session.wall_offset_s):
+                opened = session.handle(ev.ChargerOpened(leader.charger.epoch, leader.version), now)
+                routed += self.route(name, opened, now)
+        return routed
+
+    # Effects
+
+    def addressed(self, name: str, effects: Iterable[Effect]) -> list[Addressed]:
+        return [(name, effect) for effect in effects]
+
+    def route(self, name: str, effects: Iterable[Effect], now: float) -> list[Addressed]:
+        """What a session wants, without what only the one that leads may do to the charger."""
+        leads = name == self.leader
+        routed: list[Addressed] = []
+        for effect in effects:
+            if type(effect) is SendToCharger:
+                if effect.data.lstrip(SPACE)[:1] == b"2":
+                    self.commands.add(name, effect.data)
+                elif leads or self._answers(name, effect.data):
+                    routed.append((self.leader, effect))
+            elif leads or not _is_about_the_charger(effect):
+                routed.append((name, effect))
+        return routed
+
+    def _answers(self, name: str, data: bytes) -> bool:
+        """Whether this answer is to a CALL that was for this backend alone."""
+        if not self._answerers:
+            return False
+        message = frame.split(data)
+        if message is None or self._answerers.get(message.id) != name:
+            return False
+        del self._answerers[message.id]
+        return True
+
+    def _after(self, routed: list[Addressed], now: float) -> list[Addressed]:
+        """What an event means for the others: copies, ids, the charger's next CALL, another one that leads."""
+        while self._heard or self._gave:
+            heard, self._heard = self._heard, []
+            for message, label, only in heard:
+                for name, session in self._followers():
+                    if only in ("", name):
+                        routed += self.route(name, session.overhear(message, label, now), now)
+            gave, self._gave = self._gave, []
+            for by, key, id_ in gave:
+                for name, session in self.sessions.items():
+                    if session is not by and session.buffer is not None:
+                        routed += self.route(name, session.buffer.lessons.given(key, id_), now)
+        routed += self.commands.pump(now)
+        if self._wanted != self.leader:
+            routed += self._hand_over(now)
+        return routed
+
+    # What the sessions tell (Others)
+
+    def heard(self, message: Message, label: str) -> Message | None:
+        if message.action == "BootNotification":
+            self._boot = message.frame
+        elif message.action == "StatusNotification":
+            self._note_status(message)
+        only, mine = self._whose(message)
+        self._heard.append((message, label, only))
+        if not only:
+            return mine
+        self._answerers[message.id] = only
+        if len(self._answerers) > LONGEST_ANSWERS:
+            del self._answerers[next(iter(self._answerers))]
+        return None
+
+    def _note_status(self, message: Message) -> None:
+        payload = payloads.of_call(message.frame)
+        if payload is not None and len(self._statuses) < LONGEST_ANSWERS:
+            self._statuses[answers.status_key(payload)] = message.frame
+
+    def _whose(self, message: Message) -> tuple[str, Message]:
+        """The only backend that a CALL of the charger is for, if any; the CALL as the leader's is to see it."""
+        ids, action = self.commands.ids, message.action
+        if action in Ids.CALLS and not ids.is_empty:
+            payload = payloads.of_call(message.frame)
+            if payload is not None:
+                owner = ids.from_charger(action, payload, self.version)
+                return self._numbered(message, owner)
+        if self.version is Version.V16 and action in ("StopTransaction", "MeterValues"):
+            return self._of_another_book(message), message
+        return "", message
+
+    def _of_another_book(self, message: Message) -> str:
+        """The only backend that knows the transaction of this CALL, when the leader's does not (OCPP 1.6)."""
+        buffer = self.sessions[self.leader].buffer
+        assert buffer is not None
+        id_ = (payloads.of_call(message.frame) or {}).get("transactionId")
+        if id_ is None or buffer.book.by_charger_id(id_) is not None:
+            return ""
+        for name, session in self._followers():
+            known = session.buffer.book.by_charger_id(id_) if session.buffer is not None else None
+            if known is not None and known.key:
+                return name
+        return ""
+
+    def judge(
+        self, session: ChargerSession, message: Message, version: Version, now: float
+    ) -> Message | Ruled | None:
+        name = self._name_of(session)
+        leads = name == self.leader
+        verdict = self.rules[name].policy.judge(message.action, message.payload, version, leads)
+        if not leads and not self._paces[name].take(now):
+            verdict = self.rules[name].policy.refusal(message.action, version, "too many commands")
+        if verdict is None:
+            return None
+        if isinstance(verdict, Answered):
+            return Ruled(verdict.frame(message), verdict.reason)
+        changed = frame.call(message.id, message.action, verdict.payload)
+        return structs.replace(message, payload=verdict.payload, frame=changed)
+
+    def gave(self, session: ChargerSession, key: str, id_: int) -> None:
+        self._gave.append((session, key, id_))
+
+    def answered(self, session: ChargerSession, call: Call, data: bytes) -> None:
+        if call.action == "BootNotification" and not session.follows:
+            self.commands.boot_until = 0.0
+        if self.shadowing.compared:
+            self.shadowing.answered(self._name_of(session), self.leader, call, data, self.version)
+
+    def _name_of(self, session: ChargerSession) -> str:
+        return next(name for name, known in self.sessions.items() if known is session)
+
+    # Who leads
+
+    def _look(self, now: float) -> None:
+        self._wanted = self.standing.look(self._is_usable, now)
+
+    def _is_usable(self, name: str) -> bool:
+        """Whether a backend could lead: it answers, and knows everything that it has missed."""
+        session = self.sessions.get(name)
+        buffer = session.buffer if session is not None else None
+        return buffer is not None and buffer.is_usable and (name == self.leader or not buffer.outbox.is_busy)
+
+    def _hand_over(self, now: float) -> list[Addressed]:
+        """Let the wanted one lead, as soon as nothing of the charger is open with the one that does."""
+        before, session = self.sessions[self.leader], self.sessions.get(self._wanted)
+        if session is None or not self._is_usable(self._wanted):
+            self._wanted = self.leader
+            return self.addressed(self.leader, before.read_on(Hold.HAND_OVER))
+        asked_elsewhere = self._ask_elsewhere(before, session, now) if not self._is_usable(self.leader) else []
+        if not before.is_quiet:
+            held = before.hold_charger(Hold.HAND_OVER)
+            return [*asked_elsewhere, *self.addressed(self.leader, held)]
+        return [*asked_elsewhere, *self.lead(self._wanted, now)]
+
+    def lead(self, name: str, now: float) -> list[Addressed]:
+        """This backend leads from now on."""
+        if name == self.leader:
+            return []
+        before, session = self.sessions[self.leader], self.sessions[name]
+        old, self.leader = self.leader, name
+        session.lead(before, now)
+        self.standing.leader = self._wanted = name
+        effects = [Noted("lead-moved", f"{old} to {name}"), *session.read_on(Hold.HAND_OVER)]
+        return self.addressed(name, effects)
+
+    def _ask_elsewhere(self, before: ChargerSession, session: ChargerSession, now: float) -> list[Addressed]:
+        """What the one that led leaves unanswered and the charger need not wait for is asked again."""
+        call = before.to_backend.out
+        message = frame.split(call.frame) if call is not None and call.own is None else None
+        if call is None or call.billing or message is None:
+            return []
+        call.own = Own.ABANDONED
+        self._answerers[message.id] = self._wanted
+        return self.route(self._wanted, session.overhear(message, call.label, now), now)
+
+
+def _boot_of(session: ChargerSession) -> bytes:
+    """A BootNotification made of what is known of the station, for a backend that has never heard one."""
+    station = session.station
+    if session.version is Version.V16:
+        payload = {
+            "chargePointVendor": station.vendor[:20] or "unknown",
+            "chargePointModel": station.model[:20] or "unknown",
+        }
+        named = {"firmwareVersion": station.firmware, "chargePointSerialNumber": station.serial[:25]}
+        payload |= {name: value for name, value in named.items() if value}
+    else:
+        known = {
+            "vendorName": station.vendor or "unknown",
+            "model": station.model[:20] or "unknown",
+            "firmwareVersion": station.firmware,
+            "serialNumber": station.serial[:25],
+        }
+        inside = {name: value for name, value in known.items() if value}
+        payload = {"reason": "Unknown", "chargingStation": inside}  # type: ignore[dict-item]
+    return frame.call("gateway-boot", "BootNotification", msgspec.json.encode(payload))
+
+
+def _is_about_the_charger(effect: Effect) -> bool:
+    """Whether an effect is about the charger's connection, which is not this session's to decide on."""
+    match effect:
+        case Ping(to=Sender.CHARGER) | Close(to=Sender.CHARGER):
+            return True
+        case StopReading(of=Sender.CHARGER) | ReadOn(of=Sender.CHARGER):
+            return True
+        case Noted(name="charger-connected" | "charger-disconnected" | "charger-paused"):
+            return True
+    return False
