@@ -182,6 +182,20 @@ def test_check_says_what_a_file_amounts_to(capsys, tmp_path):
     assert "hidden" not in shown
 
 
+def test_check_shows_routes_as_a_table(capsys, tmp_path):
+    path = tmp_path / "gateway.toml"
+    path.write_text(
+        "[backend]\nurl = 'ws://127.0.0.1:8080'\n[[backends]]\nname = 'new'\nurl = 'ws://127.0.0.1:8081'\n"
+        "versions = ['2.0.1']\n[[routes]]\nchargers = ['A*']\nversions = ['1.6']\nleader = 'new'\n"
+        "observers = ['main']\n"
+    )
+    assert ends("check", str(path)) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["backend", "new:", "ws://127.0.0.1:8081/<charger", "id>"] in lines
+    assert ["A*;", "OCPP", "1.6", "new", "-", "main"] in lines
+    assert ["other", "chargers", "main", "-", "-"] in lines
+
+
 def test_check_tells_every_mistake(capsys, tmp_path):
     path = tmp_path / "gateway.toml"
     path.write_text("[listen]\nadress = 1\n")

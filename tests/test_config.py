@@ -10,14 +10,17 @@ from gateway.config import (
     ConfigError,
     Secret,
     diff,
+    everyone,
     from_arguments,
     load,
     reloaded,
+    routes_of,
     unsafe,
 )
 from gateway.config.keys import paths
 from gateway.dialect.reader import Mode
 from gateway.ocpp.message import Version
+from gateway.routing.routes import Facts, Seats
 
 ROOT = Path(__file__).parent.parent
 BACKEND = '[backend]\nurl = "ws://127.0.0.1:8080/ocpp"\n'
@@ -337,3 +340,68 @@ def test_a_dialect_may_be_for_a_vendor(read):
     assert dialect.of("SITE-1", "Other")[0] is Mode.REPAIR
     assert dialect.of("SITE-1")[0] is Mode.REPAIR
     assert dialect.of("CP1", "Acme")[0] is Mode.REPAIR
+
+
+SEVERAL = (
+    '[backend]\nname = "billing"\nurl = "wss://billing.example"\n'
+    '[[backends]]\nname = "load"\nurl = "wss://load.example"\nversions = ["2.0.1"]\ncommands = "all"\n'
+    '[[backends]]\nname = "new"\nurl = "wss://new.example"\n'
+)
+
+
+def test_several_backends_have_seats_at_a_charger(read):
+    config = read(
+        SEVERAL + '[[labels]]\nname = "berlin"\nchargers = ["BER-*"]\n'
+        '[[routes]]\nlabels = ["berlin"]\nversions = ["1.6"]\nleader = "new"\nstandby = ["billing"]\n'
+        'observers = ["load"]\ntakeover_after_s = 5\n'
+    )
+    assert list(everyone(config)) == ["billing", "load", "new"]
+    assert (config.backends[0].commands, config.backend.commands) == ("all", "leading")
+    seats = routes_of(config).seats(Facts("ber-1", (Version.V16,)))
+    assert seats == Seats(("new", "billing"), ("load",), 5, 60, (Version.V16,))
+    assert routes_of(config).seats(Facts("ham-1", (Version.V16,))) == Seats(("billing",))
+    assert config.backend.durable is None
+
+
+@pytest.mark.parametrize(
+    ("text", "messages"),
+    [
+        ('[[backends]]\nurl = "wss://x"\nname = "load"', ['backends[2].name: "load" is taken; give each']),
+        ('[[backends]]\nurl = "wss://x"\nname = "billing"', ['backends[2].name: "billing" is taken; give']),
+        ('[[backends]]\nurl = "http://x"', ["backends[2].url: give a ws:// or wss:// url"]),
+        ('[[backends]]\nurl = "wss://x"\nusername = "a"', ["backends[2].password: is missing; give it"]),
+        ("[[backends]]\nname = 'x'", ["backends[2].url: is missing; give"]),
+        ('[[labels]]\nname = "a"\nchargers = ["x"]\n' * 2, ['labels[1].name: "a" is taken']),
+        (
+            '[[routes]]\nleader = "lead"\nobservers = ["x"]\n[[routes]]\nlabels = ["b*"]\nleader = "new"\n'
+            'standby = ["load", "new"]\nversions = ["2.1"]\n[listen]\nversions = ["1.6"]',
+            [
+                'routes[0].leader: no backend is called "lead"; did you mean load?',
+                'routes[0].observers: no backend is called "x"; known: billing, load, new',
+                'routes[1]: backend "new" has several roles; leave it in one',
+                'routes[1].labels: no label is called "b*"; known: none',
+                "routes[1].versions: none of them is among listen.versions; add",
+                "routes[1]: is never reached, since routes[0] is for every charger",
+            ],
+        ),
+        (
+            '[[backends]]\nurl = "wss://x"\nname = "c"\nwhen_away = "close"\n[[routes]]\nleader = "c"\n'
+            'standby = ["new"]',
+            ['routes[0].standby: "c" closes chargers when it goes'],
+        ),
+        ('[[routes]]\nchargers = ["x"]', ["routes[0].leader: is missing; give"]),
+    ],
+)
+def test_backends_and_routes_that_do_not_go_together_are_told_at_once(text, messages, errors):
+    found = errors(SEVERAL + text)
+    assert len(found) == len(messages)
+    assert all(error.startswith(message) for error, message in zip(found, messages, strict=True)), found
+
+
+def test_every_backend_is_looked_at_for_what_is_unsafe(read):
+    config = read(BACKEND + '[[backends]]\nname = "b"\nurl = "ws://b.example"\npassword = "x"\n')
+    assert [warning.split(":")[0] for warning in unsafe(config)] == [
+        "backends[0].url",
+        "backends[0].password",
+        "backends[0].password",
+    ]

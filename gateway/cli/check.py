@@ -6,7 +6,7 @@ from typing import Any
 
 from gateway.cli import Mistake
 from gateway.cli.options import configuration
-from gateway.config import Config, unsafe
+from gateway.config import Backend, Config, Route, everyone, unsafe
 
 
 def add(subparsers: "_SubParsersAction[Any]") -> None:
@@ -26,6 +26,8 @@ def run(arguments: Namespace) -> int:
     for line in _summary(config):
         print("  " + line)
     print("  brands    " + brands)
+    for line in _routes(config):
+        print("  " + line)
     warnings = unsafe(config)
     if warnings:
         print("unsafe:")
@@ -45,20 +47,49 @@ def _brands(config: Config) -> str:
     return f"{len(found.packs)} rule packs, {len(found.adapters)} adapters"
 
 
-def _translated(config: Config) -> Iterator[str]:
-    """Who is translated: chargers that speak no version of the backend."""
-    theirs = ", ".join(config.backend.versions)
-    foreign = [version for version in config.listen.versions if version not in config.backend.versions]
+def _backend(config: Config, backend: Backend) -> Iterator[str]:
+    """One backend, and who is translated for it: chargers that speak no version of it."""
+    yield f"backend   {backend.name}: {backend.url}/<charger id>"
+    foreign = [version for version in config.listen.versions if version not in backend.versions]
     if foreign:
-        yield f"translated chargers that speak only OCPP {' or '.join(foreign)}; the backend: OCPP {theirs}"
+        theirs = ", ".join(backend.versions)
+        only = " or ".join(foreign)
+        yield f"          speaks OCPP {theirs}; chargers that speak only OCPP {only} are translated"
+
+
+def _routes(config: Config) -> Iterator[str]:
+    """The routes as a table; nothing when there is only one backend."""
+    if not config.backends and not config.routes:
+        return
+    rows = [("routes", "leader", "standby", "observers")]
+    rows += [
+        (_who(route), route.leader, ", ".join(route.standby) or "-", ", ".join(route.observers) or "-")
+        for route in config.routes
+    ]
+    rows.append(("other chargers" if config.routes else "every charger", config.backend.name, "-", "-"))
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    for row in rows:
+        yield "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[3]])
+
+
+def _who(route: Route) -> str:
+    """The chargers that a route is for."""
+    parts = {
+        "": route.chargers,
+        "label ": route.labels,
+        "vendor ": route.vendors,
+        "model ": route.models,
+        "OCPP ": route.versions,
+    }
+    return "; ".join(kind + ", ".join(which) for kind, which in parts.items() if which) or "every charger"
 
 
 def _summary(config: Config) -> Iterator[str]:
-    listen, backend = config.listen, config.backend
+    listen = config.listen
     tls = "with TLS" if listen.tls_certificate else "without TLS"
     yield f"chargers  {listen.address}{listen.path} {tls}; OCPP {', '.join(listen.versions)}"
-    yield f"backend   {backend.name}: {backend.url}/<charger id>"
-    yield from _translated(config)
+    for backend in everyone(config).values():
+        yield from _backend(config, backend)
     yield f"admin     {config.admin.address} {'with' if config.admin.token else 'without'} a token"
     yield f"data      {config.data.directory}"
     yield f"dialect   {config.dialect.mode.value}; exceptions: {len(config.dialect.charger)}"

@@ -6,6 +6,8 @@
 from gateway.config.checks import diff, reloaded, unsafe
 from gateway.config.dialect import BrandUse, ChargerDialect, Dialect
 from gateway.config.reading import DEMO_BACKEND, OPTIONS, ConfigError, from_arguments, load
+from gateway.config.routing import Command, Label, Route
+from gateway.config.seating import everyone, routes_of
 from gateway.config.settings import (
     Admin,
     Backend,
@@ -29,21 +31,26 @@ __all__ = [
     "Backend",
     "BrandUse",
     "ChargerDialect",
+    "Command",
     "Config",
     "ConfigError",
     "Data",
     "Dialect",
     "Flags",
+    "Label",
     "Limits",
     "Listen",
     "Log",
     "Outage",
     "Quarantine",
+    "Route",
     "Secret",
     "Translation",
     "diff",
+    "everyone",
     "from_arguments",
     "load",
     "reloaded",
+    "routes_of",
     "unsafe",
 ]

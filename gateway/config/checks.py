@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from msgspec import structs
 
+from gateway.config import seating
 from gateway.config.keys import keys
 from gateway.config.settings import Admin, Backend, Config, Listen
 from gateway.config.table import Table
@@ -15,13 +16,18 @@ T = TypeVar("T", bound=Table)
 Finding = tuple[str, str]  # key path, what is wrong and the cure
 
 
-def contradictions(table: Table) -> Iterator[Finding]:
-    """What keeps the gateway from starting although every single value of the table fits."""
+def contradictions(table: Table, path: str) -> Iterator[Finding]:
+    """What keeps the gateway from starting although every single value of the table fits.
+
+    `path` is where the table is: `backend`, `backends[1]`, "" for the whole file.
+    """
     match table:
+        case Config():
+            return seating.contradictions(table)
         case Listen():
             return _listen(table)
         case Backend():
-            return _backend(table)
+            return _backend(table, path)
         case Admin():
             return _admin(table)
         case _:
@@ -65,17 +71,17 @@ def _listen(listen: Listen) -> Iterator[Finding]:
         )
 
 
-def _backend(backend: Backend) -> Iterator[Finding]:
+def _backend(backend: Backend, path: str) -> Iterator[Finding]:
     certificate, key = backend.client_certificate, backend.client_key
-    yield from _pair("backend", "client_certificate", certificate, "client_key", key)
+    yield from _pair(path, "client_certificate", certificate, "client_key", key)
     if backend.username and backend.password is None:
-        yield "backend.password", "is missing; give it, or leave backend.username out"
+        yield f"{path}.password", f"is missing; give it, or leave {path}.username out"
     if backend.reconnect_min_s > backend.reconnect_max_s:
-        yield "backend.reconnect_min_s", "is above backend.reconnect_max_s; lower it, or raise the other"
+        yield f"{path}.reconnect_min_s", f"is above {path}.reconnect_max_s; lower it, or raise the other"
     if backend.url.startswith("ws:"):
         for name in ("ca_file", "client_certificate", "insecure_tls"):
             if getattr(backend, name):
-                yield f"backend.{name}", "means nothing for a ws:// backend.url; use wss://, or leave it out"
+                yield f"{path}.{name}", f"means nothing for a ws:// {path}.url; use wss://, or leave it out"
 
 
 def _admin(admin: Admin) -> Iterator[Finding]:
@@ -93,34 +99,42 @@ def _pair(table: str, first: str, one: object, second: str, other: object) -> It
 
 
 def _unsafe(config: Config) -> Iterator[Finding]:
-    listen, backend, admin = config.listen, config.backend, config.admin
+    listen, admin = config.listen, config.admin
     if not listen.address.is_loopback and listen.tls_certificate is None:
         yield (
             "listen.insecure",
             f"chargers reach {listen.address} without TLS; anyone on the way can read and change",
         )
-    if backend.url.startswith("ws:") and not is_loopback(urlsplit(backend.url).hostname or ""):
-        yield "backend.url", "is ws://; anyone on the way can read and change what the backend is told"
-    if backend.insecure_tls:
-        yield (
-            "backend.insecure_tls",
-            "the backend's certificate is not checked; anyone on the way can pretend to be it",
-        )
-    if backend.password is not None:
-        yield (
-            "backend.password",
-            "is shown to the backend for every charger; chargers' own passwords are not checked",
-        )
+    backends = {"backend": config.backend} | {f"backends[{i}]": b for i, b in enumerate(config.backends)}
+    for path, backend in backends.items():
+        yield from _unsafe_backend(path, backend)
     if not admin.address.is_loopback:
         yield (
             "admin.address",
             f"others can reach {admin.address}, which has no TLS; anyone on the way can read the token",
         )
-    for path, secret in (("backend.password", backend.password), ("admin.token", admin.token)):
+    secrets = {f"{path}.password": backend.password for path, backend in backends.items()}
+    for path, secret in (secrets | {"admin.token": admin.token}).items():
         if secret is not None and secret.plain:
             yield path, 'is written in the configuration file; use { env = "NAME" } or { file = "path" }'
-    if backend.proxy is not None and backend.proxy.plain and urlsplit(backend.proxy.reveal()).password:
-        yield "backend.proxy", 'its password is written in the configuration file; use { env = "NAME" }'
+    for path, backend in backends.items():
+        if backend.proxy is not None and backend.proxy.plain and urlsplit(backend.proxy.reveal()).password:
+            yield f"{path}.proxy", 'its password is written in the configuration file; use { env = "NAME" }'
+
+
+def _unsafe_backend(path: str, backend: Backend) -> Iterator[Finding]:
+    if backend.url.startswith("ws:") and not is_loopback(urlsplit(backend.url).hostname or ""):
+        yield f"{path}.url", "is ws://; anyone on the way can read and change what the backend is told"
+    if backend.insecure_tls:
+        yield (
+            f"{path}.insecure_tls",
+            "the backend's certificate is not checked; anyone on the way can pretend to be it",
+        )
+    if backend.password is not None:
+        yield (
+            f"{path}.password",
+            "is shown to the backend for every charger; chargers' own passwords are not checked",
+        )
 
 
 def _changed(old: Table, new: Table, under: str) -> Iterator[tuple[str, bool]]:

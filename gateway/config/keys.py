@@ -57,6 +57,8 @@ def toml(value: Any) -> str:
             return "true" if value else "false"
         case int() | float():
             return str(value)
+        case dict():
+            return "{" + ", ".join(f" {name} = {toml(item)}" for name, item in value.items()).lstrip() + "}"
         case list() | tuple():
             return "[" + ", ".join(toml(item) for item in value) + "]"
         case _:
@@ -117,6 +119,8 @@ def _words(info: inspect.Type) -> str:  # noqa: PLR0911 - one answer per type
             return _one_of(choices)
         case inspect.VarTupleType(item_type=item, min_length=least):
             return f"a list of {'one or more' if least else 'any number'}, each {_words(item)}"
+        case inspect.DictType():
+            return "a table of values"
         case inspect.StrType(pattern=str(pattern)):
             return f"a text that matches {pattern}"
         case _:

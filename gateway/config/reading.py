@@ -118,7 +118,7 @@ def _table(cls: type[Table], raw: object, path: str, errors: _Errors) -> Table |
     if len(errors.found) > before:
         return None
     table = cls(**values)
-    for key_path, message in contradictions(table):
+    for key_path, message in contradictions(table, path):
         errors.add(key_path, message)
     return table
 

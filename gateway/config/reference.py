@@ -32,14 +32,23 @@ file to start from is [deploy/gateway.example.toml](../deploy/gateway.example.to
 
 def page() -> str:
     """docs/configuration.md."""
+    shown: set[type[Table]] = set()
     options = ", ".join(f"`--{name.replace('_', '-')}` (`{path}`)" for name, path in OPTIONS.items())
-    return HEAD.format(options=options) + "".join(_section(key, key.name) for key in keys(Config).values())
+    return HEAD.format(options=options) + "".join(
+        _section(key, key.name, shown) for key in keys(Config).values()
+    )
 
 
-def _section(key: Key, path: str) -> str:
+def _section(key: Key, path: str, shown: set[type[Table]]) -> str:
+    """The section of one table and of those in it; keys that were `shown` before are not shown again."""
     assert key.table is not None
     title = f"[[{path}]]" if key.many else f"[{path}]"
-    inner = [_section(inner, f"{path}.{inner.name}") for inner in keys(key.table).values() if inner.table]
+    if key.table in shown:
+        return f"\n## {title}\n\n{key.description}\n"
+    shown.add(key.table)
+    inner = [
+        _section(inner, f"{path}.{inner.name}", shown) for inner in keys(key.table).values() if inner.table
+    ]
     return f"\n## {title}\n\n{key.table.__doc__}\n\n" + "\n".join(_rows(key.table)) + "\n" + "".join(inner)
 
 

@@ -10,6 +10,7 @@ from msgspec import Meta, field
 
 from gateway.config import values
 from gateway.config.dialect import Dialect
+from gateway.config.routing import Command, Label, Name, Route
 from gateway.config.table import Bytes, Count, FilePath, Globs, Rate, Seconds, Table, about, matches
 from gateway.config.values import Address, Secret
 from gateway.ocpp.message import Version
@@ -86,9 +87,7 @@ class Backend(Table, frozen=True, kw_only=True):
     url: Annotated[
         str, about("ws:// or wss:// URL; the charger's id is put at its end.", parse=values.backend_url)
     ]
-    name: Annotated[
-        str, Meta(pattern="^[A-Za-z0-9_.-]{1,64}$"), about("Label in metrics, logs and flags.")
-    ] = "main"
+    name: Annotated[Name, about("Label in metrics, logs and flags; what routes call it.")] = "main"
     versions: Annotated[
         tuple[Version, ...],
         Meta(min_length=1),
@@ -131,6 +130,29 @@ class Backend(Table, frozen=True, kw_only=True):
             "their own queues do the work.",
         ),
     ] = "buffer"
+    durable: Annotated[
+        bool | None,
+        about(
+            "Whether what must not be lost and this backend missed is stored for it, as `when_away` says; "
+            "absent: where it leads or stands by, not where it observes."
+        ),
+    ] = None
+    commands: Annotated[
+        Literal["all", "leading", "read-only", "none"],
+        about(
+            "What it may tell chargers, unless `[[commands]]` say otherwise: `all`; `leading`: everything "
+            "while it leads, else as `read-only`; `read-only`: ask for settings, states, schedules and "
+            "reports; `none`. What could harm a charger is for its leader only; see docs/routing.md."
+        ),
+    ] = "leading"
+    commands_per_minute: Annotated[
+        float,
+        Meta(gt=0, le=60_000),
+        about(
+            "CALLs to one charger in the long run, and at once, where the charger has several backends; "
+            "more are refused."
+        ),
+    ] = 120
     new_links_per_s: Annotated[Rate, about("Links that are begun at most, for all chargers together.")] = 50
     reconnect_min_s: Annotated[Seconds, about("First wait before a broken link is tried again.")] = 1
     reconnect_max_s: Annotated[Seconds, about("Longest such wait; waits double up to here.")] = 60
@@ -361,6 +383,21 @@ class Config(Table, frozen=True, kw_only=True):
     """The whole file."""
 
     backend: Backend
+    backends: Annotated[
+        tuple[Backend, ...],
+        about(
+            "Further backends, one `[[backends]]` each, with the keys of `[backend]` and a name of their own."
+        ),
+    ] = ()
+    routes: Annotated[
+        tuple[Route, ...],
+        about("Which backends chargers have, one `[[routes]]` each; the first that fits counts."),
+    ] = ()
+    labels: Annotated[tuple[Label, ...], about("Names for lists of chargers, one `[[labels]]` each.")] = ()
+    commands: Annotated[
+        tuple[Command, ...],
+        about("What backends may tell chargers, one `[[commands]]` each; the first that fits counts."),
+    ] = ()
     listen: Listen = field(default_factory=Listen)
     outage: Outage = field(default_factory=Outage)
     translation: Translation = field(default_factory=Translation)

@@ -1,0 +1,1 @@
+"""Which backends a charger has, what each of them may do, and how they are kept apart. Pure."""
