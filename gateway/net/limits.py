@@ -41,7 +41,7 @@ def session_settings(config: Config, backend: Backend, buffers: bool) -> Session
         max_messages=outage.messages_per_charger,
         max_bytes=outage.bytes_per_charger,
         max_age_s=outage.max_age_hours * HOUR_S,
-        stores=backend.durable,
+        stores=_stores(config, backend),
     )
     return SessionSettings(
         answer_deadline_s=backend.answer_deadline_s,
@@ -56,6 +56,14 @@ def session_settings(config: Config, backend: Backend, buffers: bool) -> Session
         backend_name=backend.name,
         buffer=buffer if buffers else None,
     )
+
+
+def _stores(config: Config, backend: Backend) -> bool:
+    """Whether what this backend misses is stored for it: without a word on it, where it may lead."""
+    if backend.durable is not None:
+        return backend.durable
+    may_lead = {config.backend.name}.union(*((route.leader, *route.standby) for route in config.routes))
+    return backend.name in may_lead
 
 
 def policies(config: Config) -> Policies:

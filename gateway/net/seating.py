@@ -3,7 +3,7 @@
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from gateway.config import Config, policies, routes
+from gateway.config import Config, everyone, routes_of
 from gateway.dialect.station import Station
 from gateway.net.driver import Driver
 from gateway.net.handshake import Offer
@@ -14,6 +14,7 @@ from gateway.net.tasks import spawn
 from gateway.observe import log
 from gateway.ocpp.message import Version
 from gateway.routing.ids import Ids
+from gateway.routing.policy import Policy
 from gateway.routing.routes import Facts, Seats
 from gateway.session.knowledge import Known
 from gateway.session.shadowing import Compared
@@ -33,10 +34,9 @@ class Seating:
 
     def apply(self, config: Config) -> None:
         """Take what a reload can change: routes and rules."""
-        self.routes = routes(config)
+        self.routes = routes_of(config)
         self.rules = {
-            name: Rules(policy, self._fleet.upstreams[name].config.commands_per_minute)
-            for name, policy in policies(config).items()
+            name: Rules(Policy(), backend.commands_per_minute) for name, backend in everyone(config).items()
         }
         for key in list(self._fleet.drivers):
             self.look(key)

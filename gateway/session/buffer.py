@@ -215,7 +215,7 @@ class Buffer:
         With a `reply`, the backend has it already: the charger hears that, with the id that we give.
         """
         session = self.session
-        if not self.settings.stores:
+        if session.follows and not self.settings.stores:
             return self._let_go(call, payload)
         if call.own is None:
             call.epoch = session.charger.epoch

@@ -17,7 +17,7 @@ class BufferSettings(Struct, frozen=True):
     `answer_after_s`: how long one that nobody would mind waits for a backend that is there and silent.
     `absorbs_refusals`: a CALLERROR of the backend to revenue data stays here, and the data is tried again
     after `retry_s`, then twice that and so on, until it has been refused `max_refusals` times.
-    `stores`: what the backend misses is kept for it; only one that never leads can do without.
+    `stores`: what the backend misses is kept for it; where it leads that is always so.
     """
 
     hold_s: float = 3.0
