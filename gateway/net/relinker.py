@@ -55,6 +55,7 @@ class Relinker:
     def want_now(self, driver: "Driver") -> None:
         """It has no link yet: as soon as one can be had."""
         self._wait(driver, 0.0)
+        self.sweep(monotonic())
 
     def _wait(self, driver: "Driver", seconds: float) -> None:
         driver.redial_at = monotonic() + seconds

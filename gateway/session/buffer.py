@@ -124,6 +124,8 @@ class Buffer:
                 return [*before, *kept]
         if self.is_usable or self.delivery.boots_live(call):
             return None
+        if keeps and self._may_wait(call, now):
+            return None
         local = self.local(call.action, payload, now)
         if not self._answers_now(local, call, now):
             return None
@@ -141,6 +143,16 @@ class Buffer:
     def keeps(self, action: str, payload: Payload) -> bool:
         """Whether a CALL must reach the backend later."""
         return action in STORED or self.also_stores(action, payload)
+
+    def _may_wait(self, call: Call, now: float) -> bool:
+        """Whether a copy for a backend that nothing is stored for waits for its link, which is not there yet."""
+        session = self.session
+        return (
+            session.follows
+            and not (self.settings.stores or self.is_away or session.backend.is_open)
+            and session.to_backend.waiting < session.settings.waiting_calls
+            and now < call.came_at + session.settings.answer_deadline_s
+        )
 
     def _answers_now(self, local: Local | None, call: Call, now: float) -> bool:
         """Whether it is known that the backend will not answer, or nobody would mind if it did later."""

@@ -1,0 +1,2 @@
+class Difference: pass
+def compare(*a): return ()

@@ -1,0 +1,142 @@
+"""One charger, several backends, on real sockets: who leads, who takes over, what each ledger says."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+from ledger import LedgerBackend, ledger_backend
+from peers import Gateway, gateway, run, until
+from queueing import QueueingCharger, Session, Site, broken
+from test_outage_bridged import QUICK, TABLES, in_the_bridge, living
+
+BACKEND = """
+[[backends]]
+name = "{name}"
+url = "{url}"
+reconnect_min_s = 0.1
+reconnect_max_s = 0.5
+{more}
+"""
+ROUTE = """
+[[routes]]
+leader = "main"
+standby = [{standby}]
+observers = [{observers}]
+takeover_after_s = 0.5
+give_back_after_s = 0.5
+"""
+
+
+@asynccontextmanager
+async def ledgers(folder: Path, *names: str) -> AsyncIterator[dict[str, LedgerBackend]]:
+    """Backends by name, each with a ledger of its own, which count their transactions from 1."""
+    async with AsyncExitStack() as stack:
+        found = {}
+        for name in names:
+            (folder / name).mkdir()
+            found[name] = await stack.enter_async_context(ledger_backend(folder / name))
+        yield found
+
+
+@asynccontextmanager
+async def between(
+    folder: Path, cpms: dict[str, LedgerBackend], site: Site, standby: str = "", observers: str = ""
+) -> AsyncIterator[Gateway]:
+    """The gateway in front of `main` and the others."""
+    others = [
+        BACKEND.format(name=name, url=one.url, more=QUICK) for name, one in cpms.items() if name != "main"
+    ]
+    route = ROUTE.format(standby=_quoted(standby), observers=_quoted(observers))
+    tables = TABLES.format(tags="accept-all") + "".join(others) + route
+    async with gateway(folder, cpms["main"].url, backend=QUICK, tables=tables) as node:
+        site.url = node.url
+        yield node
+
+
+def _quoted(names: str) -> str:
+    return ", ".join(f'"{name}"' for name in names.split())
+
+
+def wrong(chargers: list[QueueingCharger], cpms: dict[str, LedgerBackend], repeats: int = 1) -> list[str]:
+    return [
+        f"{name}: {line}"
+        for name, one in cpms.items()
+        for charger in chargers
+        for line in broken(charger, one.rows(charger.id), repeats)
+    ]
+
+
+async def everybody_knows(chargers: list[QueueingCharger], cpms: dict[str, LedgerBackend]) -> None:
+    await until(lambda: all(charger.is_done for charger in chargers), "answers")
+    try:
+        await until(lambda: not wrong(chargers, cpms, 1_000), "every message in every ledger")
+    except AssertionError:
+        assert wrong(chargers, cpms, 1_000) == []
+
+
+def begin_all(chargers: list[QueueingCharger]) -> list[Session]:
+    return [charger.begin() for charger in chargers]
+
+
+def end_all(chargers: list[QueueingCharger], sessions: list[Session]) -> None:
+    for charger, session in zip(chargers, sessions, strict=True):
+        charger.value(session)
+        charger.end(session)
+
+
+def test_a_standby_takes_over_and_gives_back_and_no_ledger_lacks_anything(tmp_path: Path) -> None:
+    async def test() -> None:
+        site = Site()
+        chargers = [QueueingCharger(f"CP{n}", site, ["ocpp1.6", "ocpp2.0.1"][n % 2]) for n in range(10)]
+        async with (
+            ledgers(tmp_path, "main", "second") as cpms,
+            between(tmp_path, cpms, site, standby="second") as node,
+            living(*chargers),
+        ):
+            await in_the_bridge(chargers)
+            one = begin_all(chargers)
+            await everybody_knows(chargers, cpms)
+            await cpms["main"].kill()
+            end_all(chargers, one)
+            two = begin_all(chargers)
+            await everybody_knows(chargers, {"second": cpms["second"]})
+            await until(lambda: "lead-moved" in "".join(node.output), "the standby leads")
+            three_of = begin_all(chargers)
+            await everybody_knows(chargers, {"second": cpms["second"]})
+            await cpms["main"].start()
+            end_all(chargers, two)
+            await everybody_knows(chargers, cpms)
+            await until(lambda: "".join(node.output).count("after=main") == 10, "main leads again")
+            end_all(chargers, three_of)
+            await everybody_knows(chargers, cpms)
+            assert wrong(chargers, cpms) == []
+            assert [charger.visits for charger in chargers] == [1] * 10
+    run(test)
+
+
+def test_a_stop_from_any_backend_stops_the_right_transaction(tmp_path: Path) -> None:
+    async def test() -> None:
+        site = Site()
+        chargers = [QueueingCharger(f"CP{n}", site) for n in range(4)]
+        async with (
+            ledgers(tmp_path, "main", "second") as cpms,
+            between(tmp_path, cpms, site, observers="second"),
+            living(*chargers),
+        ):
+            await in_the_bridge(chargers)
+            await cpms["main"].kill()
+            first = begin_all(chargers)
+            await everybody_knows(chargers, {"second": cpms["second"]})
+            end_all(chargers, first)
+            await cpms["main"].start()
+            await everybody_knows(chargers, cpms)
+            begin_all(chargers)
+            await everybody_knows(chargers, cpms)
+            for name in cpms:
+                for charger in chargers:
+                    row = [row for row in cpms[name].rows(charger.id) if row["transaction"]][-1]
+                    cpms[name].command(charger.id, "RemoteStopTransaction", transaction_id=row["transaction"])
+                await until(lambda: all(charger.commands for charger in chargers), f"commands of {name}")
+                for charger in chargers:
+                    assert charger.commands.pop()[1] == charger.said[-1].session.id
+    run(test)
