@@ -77,6 +77,8 @@ class Switchboard:
         self._statuses: dict[str, bytes] = {}
         self._wanted = leader
         self._reopen_at = 0.0
+        self.waits_for_transactions = False
+        self._open: dict[object, None] = {}  # transactions that are going on, by the charger's ids
         self._add(leader, session)
         self.commands.adopt(leader, session.to_charger.out)
         self.sit(seats)
@@ -266,6 +268,8 @@ class Switchboard:
             self._boot = message.frame
         elif message.action == "StatusNotification":
             self._note_status(message)
+        elif message.action == "TransactionEvent":
+            self._track_event(message)
         only, mine = self._whose(message)
         self._heard.append((message, label, only))
         if not only:
@@ -279,6 +283,27 @@ class Switchboard:
         payload = payloads.of_call(message.frame)
         if payload is not None and len(self._statuses) < LONGEST_ANSWERS:
             self._statuses[answers.status_key(payload)] = message.frame
+
+    def _track_event(self, message: Message) -> None:
+        """Whether the transaction of this TransactionEvent is going on."""
+        payload = payloads.of_call(message.frame) or {}
+        id_ = payloads.transaction_of(message.action, payload)
+        self._track(id_, payload.get("eventType") == "Ended")
+
+    def _track(self, id_: object, is_over: bool) -> None:
+        if is_over:
+            self._open.pop(id_, None)
+        elif id_ is not None:
+            self._open[id_] = None
+            if len(self._open) > LONGEST_ANSWERS:
+                del self._open[next(iter(self._open))]
+
+    @property
+    def has_open_transaction(self) -> bool:
+        """Whether the charger is in a transaction, as far as anybody here knows."""
+        buffer = self.sessions[self.leader].buffer
+        known = buffer.book.transactions if buffer is not None and self.version is Version.V16 else ()
+        return bool(self._open) or any(one.is_open and isinstance(one.charger_id, int) for one in known)
 
     def _whose(self, message: Message) -> tuple[str, Message]:
         """The only backend that a CALL of the charger is for, if any; the CALL as the leader's is to see it."""
@@ -297,6 +322,7 @@ class Switchboard:
         buffer = self.sessions[self.leader].buffer
         assert buffer is not None
         id_ = (payloads.of_call(message.frame) or {}).get("transactionId")
+        self._track(id_, message.action == "StopTransaction")
         if id_ is None or buffer.book.by_charger_id(id_) is not None:
             return ""
         for name, session in self._followers():
@@ -349,6 +375,8 @@ class Switchboard:
         if session is None or not self._is_usable(self._wanted):
             self._wanted = self.leader
             return self.addressed(self.leader, before.read_on(Hold.HAND_OVER))
+        if self._is_too_early():
+            return []
         asked_elsewhere = self._ask_elsewhere(before, session, now) if not self._is_usable(self.leader) else []
         if not before.is_quiet:
             held = before.hold_charger(Hold.HAND_OVER)
@@ -365,6 +393,11 @@ class Switchboard:
         self.standing.leader = self._wanted = name
         effects = [Noted("lead-moved", f"{old} to {name}"), *session.read_on(Hold.HAND_OVER)]
         return self.addressed(name, effects)
+
+    def _is_too_early(self) -> bool:
+        """Whether the lead stays where it is while a transaction is going on; not when its backend is away."""
+        waits = self.waits_for_transactions and self._is_usable(self.leader)
+        return waits and self.has_open_transaction
 
     def _ask_elsewhere(self, before: ChargerSession, session: ChargerSession, now: float) -> list[Addressed]:
         """What the one that led leaves unanswered and the charger need not wait for is asked again."""
