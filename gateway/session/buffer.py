@@ -144,15 +144,16 @@ class Buffer:
         """Whether a CALL must reach the backend later."""
         return action in STORED or self.also_stores(action, payload)
 
-    def _may_wait(self, call: Call, now: float) -> bool:
-        """Whether a copy for a backend that nothing is stored for waits for its link, which is not there yet."""
+    @property
+    def awaits_link(self) -> bool:
+        """Whether copies for a backend that nothing is stored for wait for its link, which is not there yet."""
         session = self.session
-        return (
-            session.follows
-            and not (self.settings.stores or self.is_away or session.backend.is_open)
-            and session.to_backend.waiting < session.settings.waiting_calls
-            and now < call.came_at + session.settings.answer_deadline_s
-        )
+        return session.follows and not (self.settings.stores or self.is_away or session.backend.is_open)
+
+    def _may_wait(self, call: Call, now: float) -> bool:
+        session = self.session
+        has_room = session.to_backend.waiting < session.settings.waiting_calls
+        return self.awaits_link and has_room and now < self.patience.ends(call)
 
     def _answers_now(self, local: Local | None, call: Call, now: float) -> bool:
         """Whether it is known that the backend will not answer, or nobody would mind if it did later."""
@@ -199,10 +200,19 @@ class Buffer:
         if heard is None:
             return None
         if heard.content in ("", content):
-            return [*self.session.repeated(call), *self._hear(call, heard.answer)]
+            return self._again(call, key, heard.answer)
         self.session.tally.events["entry-conflict"] += 1
         self.book.unheard(key)
         return None
+
+    def _again(self, call: Call, key: str, answer: Payload) -> list[Effect]:
+        """The charger hears once more what it was answered, or what it would have been, had this backend led."""
+        taken_up: list[Effect] = []
+        if call.action == "StartTransaction" and not self.session.follows:
+            taken_up = self.lessons.takes_up(key)
+            again = self.book.heard(key)
+            answer = again.answer if again is not None else answer
+        return [*self.session.repeated(call), *taken_up, *self._hear(call, answer)]
 
     # Storing
 
@@ -347,6 +357,16 @@ class Buffer:
             else:
                 effects += taken
         return [*effects, *self.session.line_shrank()]
+
+    def keep_copies(self, now: float) -> list[Effect]:
+        """The charger left; what it has said may have been answered by another backend, and is kept for this one."""
+        calls = self.session.to_backend
+        effects = self.patience.store_out(now)
+        for call in calls.line or ():
+            payload = payloads.of_call(call.frame) if not call.retry else None
+            if payload is not None and self.keeps(call.action, payload):
+                effects += self.store(call, payload, now)
+        return effects
 
     def charger_opened(self, now: float) -> list[Effect]:
         """It may send again what it did not hear the answer to; commands that it missed are due."""

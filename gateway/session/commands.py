@@ -92,6 +92,8 @@ class Commands:
             if self._is_open(self.out):
                 return []
             self.expired(self.out)
+        if not self.board.sessions[self.board.leader].charger.is_open:
+            self._line.clear()  # the backends hear so from their sessions
         if not self._line:
             return []
         self._line = [command for command in self._line if self._is_open(command)]

@@ -117,7 +117,7 @@ class Lessons:
             return data, self._observe_copy(key, id_, result)
         taken = self.buffer.book.by_charger_id(id_)
         reply = frame.split(data)
-        if taken is not None and taken.backend_id != id_ and reply is not None:
+        if taken is not None and self._clashes(taken, key, id_) and reply is not None:
             return b"", self.buffer.store(call, request, now, was_sent=True, reply=reply)
         reading = payloads.energy_wh("StartTransaction", request)
         self.buffer.book.open(
@@ -134,7 +134,13 @@ class Lessons:
             )
         )
         self._gave(key, id_)
-        return data, []
+        return data, self._keep_book() if self.buffer.session.others is not None else []
+
+    def _clashes(self, taken: Transaction, key: str, id_: int) -> bool:
+        """Whether the charger must not know a new transaction by the id of one that it has already."""
+        if taken.backend_id != id_:
+            return True
+        return self.buffer.session.others is not None and taken.is_open and taken.key != key
 
     def _gave(self, key: str, id_: object) -> None:
         """The charger knows a transaction by this id: the other backends' sessions are to know that."""
@@ -272,15 +278,32 @@ class Lessons:
         ]
         if len(found) != 1 or not isinstance(id_, int):
             return None
-        found[0].charger_id = id_
+        others = self.buffer.session.others
+        found[0].given_by = others.leader if others is not None else ""
+        self.buffer.book.name(found[0], id_)
         return found[0]
 
-    def given(self, key: str, id_: int) -> list[Effect]:
-        """The charger knows the transaction with this key by an id that another backend has given."""
+    def given(self, key: str, id_: int, by: str, now: float) -> list[Effect]:
+        """The charger knows the transaction with this key by an id that backend `by` has given."""
         transaction = self.buffer.book.by_key(key)
-        if transaction is None or transaction.charger_id == id_:
+        if transaction is None:
+            self.is_elsewhere(id_, now)
+        elif (transaction.charger_id, transaction.given_by) == (id_, by):
             return []
-        transaction.charger_id = id_
+        else:
+            transaction.given_by = by
+            self.buffer.book.name(transaction, id_)
+        return self._keep_book()
+
+    def takes_up(self, key: str) -> list[Effect]:
+        """The charger asks again what another backend never answered: it hears an id of this one's now."""
+        book = self.buffer.book
+        transaction = book.by_key(key)
+        id_ = transaction.answer.get("transactionId") if transaction is not None else None
+        if transaction is None or transaction.charger_id != key or not isinstance(id_, int):
+            return []
+        book.name(transaction, id_ if book.by_charger_id(id_) is None else book.new_id())
+        self._gave(key, transaction.charger_id)
         return self._keep_book()
 
     def is_elsewhere(self, id_: int, now: float) -> None:
@@ -295,6 +318,8 @@ class Lessons:
         if transaction is None:
             return []
         transaction.answer = result
+        if isinstance(transaction.charger_id, int):
+            self.buffer.book.name(transaction, transaction.charger_id)
         self._name(transaction, id_)
         return self._keep_book()
 

@@ -19,7 +19,9 @@ class Ruled(Struct, frozen=True, gc=False):
 
 
 class Others(Protocol):
-    """The sessions of one charger, one per backend (`gateway.session.switchboard`)."""
+    """The sessions of one charger, one per backend (`gateway.session.switchboard`); `leader` is a backend's name."""
+
+    leader: str
 
     def heard(self, message: Message, label: str) -> Message | None:
         """The session that leads heard a CALL of the charger; as its backend is to hear it.

@@ -302,6 +302,8 @@ class ChargerSession:
         self.charger.is_open = False
         effects = self._refuse_commands("the charger left")
         calls = self.to_backend
+        if self.follows:
+            effects += buffer.keep_copies(now)
         waiting, calls.line = calls.line or (), None
         for call in waiting:
             if call.retry:
@@ -531,6 +533,8 @@ class ChargerSession:
     def lead(self, before: "ChargerSession", now: float) -> None:
         """From now on this session leads: the charger's connection, and what is known of it, come over."""
         self.follows, before.follows = False, True
+        if self.last_billing is not None and self.last_billing.action == "StartTransaction":
+            self.last_billing = None  # the charger may know it by another id
         for name in _OF_THE_CHARGER:
             mine, theirs = getattr(self, name), getattr(before, name)
             setattr(self, name, theirs)

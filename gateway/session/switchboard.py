@@ -33,6 +33,7 @@ from gateway.session.tally import Tally
 CHARGER = Sender.CHARGER
 SPACE = b" \t\r\n["
 LONGEST_ANSWERS = 64
+_OF_WHO_LED = Hold.HAND_OVER | Hold.LINE_FULL | Hold.OTHER_END_BLOCKED
 REOPEN_S = 10.0
 
 Addressed = tuple[str, Effect]
@@ -117,9 +118,10 @@ class Switchboard:
         self._add(name, session)
         leader, buffer = self.sessions[self.leader], session.buffer
         assert buffer is not None and leader.buffer is not None
-        for transaction in leader.buffer.book.transactions:
-            if transaction.is_open and isinstance(transaction.charger_id, int):
-                buffer.lessons.is_elsewhere(transaction.charger_id, now)
+        for one, other in ((leader.buffer, buffer), (buffer, leader.buffer)):
+            for transaction in one.book.transactions:
+                if transaction.is_open and isinstance(transaction.charger_id, int):
+                    other.lessons.is_elsewhere(transaction.charger_id, now)
         if not leader.charger.is_open:
             return []
         buffer.owed.boot = buffer.owed.boot or (self._boot or _boot_of(leader)).decode()
@@ -182,6 +184,7 @@ class Switchboard:
         if name == self.leader:
             match event:
                 case ev.ChargerOpened():
+                    self._answerers.clear()
                     self.commands.charger_opened(now)
                     routed += self._tell_followers(event, now)
                 case ev.ChargerClosed():
@@ -229,9 +232,13 @@ class Switchboard:
                     self.commands.add(name, effect.data)
                 elif leads or self._answers(name, effect.data):
                     routed.append((self.leader, effect))
-            elif leads or not _is_about_the_charger(effect):
+            elif leads or not _is_about_the_charger(effect) or self._closes(name, effect):
                 routed.append((name, effect))
         return routed
+
+    def _closes(self, name: str, effect: Effect) -> bool:
+        """Whether this backend alone could have answered the charger, and cannot."""
+        return type(effect) is Close and name in self._answerers.values()
 
     def _answers(self, name: str, data: bytes) -> bool:
         """Whether this answer is to a CALL that was for this backend alone."""
@@ -255,10 +262,13 @@ class Switchboard:
             for by, key, id_ in gave:
                 for name, session in self.sessions.items():
                     if session is not by and session.buffer is not None:
-                        routed += self.route(name, session.buffer.lessons.given(key, id_), now)
+                        told = session.buffer.lessons.given(key, id_, self._name_of(by), now)
+                        routed += self.route(name, told, now)
         routed += self.commands.pump(now)
         if self._wanted != self.leader:
             routed += self._hand_over(now)
+        elif self.sessions[self.leader].charger.held & Hold.HAND_OVER:
+            routed += self.addressed(self.leader, self.sessions[self.leader].read_on(Hold.HAND_OVER))
         return routed
 
     # What the sessions tell (Others)
@@ -270,6 +280,7 @@ class Switchboard:
             self._note_status(message)
         elif message.action == "TransactionEvent":
             self._track_event(message)
+        self._answerers.pop(message.id, None)
         only, mine = self._whose(message)
         self._heard.append((message, label, only))
         if not only:
@@ -323,12 +334,13 @@ class Switchboard:
         assert buffer is not None
         id_ = (payloads.of_call(message.frame) or {}).get("transactionId")
         self._track(id_, message.action == "StopTransaction")
-        if id_ is None or buffer.book.by_charger_id(id_) is not None:
+        mine = buffer.book.by_charger_id(id_)
+        if id_ is None or (mine is not None and not mine.is_elsewhere):
             return ""
         for name, session in self._followers():
             known = session.buffer.book.by_charger_id(id_) if session.buffer is not None else None
             if known is not None and known.key:
-                return name
+                return "" if known.given_by == self.leader else name
         return ""
 
     def judge(
@@ -378,7 +390,7 @@ class Switchboard:
         if self._is_too_early():
             return []
         asked_elsewhere = self._ask_elsewhere(before, session, now) if not self._is_usable(self.leader) else []
-        if not before.is_quiet:
+        if not (before.is_quiet and session.is_quiet):
             held = before.hold_charger(Hold.HAND_OVER)
             return [*asked_elsewhere, *self.addressed(self.leader, held)]
         return [*asked_elsewhere, *self.lead(self._wanted, now)]
@@ -391,7 +403,7 @@ class Switchboard:
         old, self.leader = self.leader, name
         session.lead(before, now)
         self.standing.leader = self._wanted = name
-        effects = [Noted("lead-moved", f"{old} to {name}"), *session.read_on(Hold.HAND_OVER)]
+        effects = [Noted("lead-moved", f"{old} to {name}"), *session.read_on(_OF_WHO_LED)]
         return self.addressed(name, effects)
 
     def _is_too_early(self) -> bool:

@@ -181,7 +181,8 @@ class Ledgers(Promises):
         if link.out is not None:
             _, before, since = link.out[:3]
             waited = self.world.now >= since + LEAST_PATIENCE_S - 0.001
-            self.require(not before and waited, "one CALL at a time to a backend")
+            is_lost = not before or not self.world.is_durable(driver.name)
+            self.require(is_lost and waited, "one CALL at a time to a backend")
         link.out = (id_, token, self.world.now, action)
         if not token:
             return
