@@ -129,8 +129,9 @@ class Buffer:
         local = self.local(call.action, payload, now)
         if not self._answers_now(local, call, now):
             return None
-        kept = self.store(call, payload, now) if keeps else self._answer(call, payload, now)
-        return [*before, *kept]
+        if not keeps:
+            return [*before, *self._answer(call, payload, now)]
+        return [*before, *self._store_waiting(now), *self.store(call, payload, now)]
 
     def _kept(self, call: Call, payload: Payload, now: float) -> list[Effect] | None:
         """What becomes of a CALL that was answered before, or has to wait behind others."""
@@ -138,7 +139,8 @@ class Buffer:
         if repeated is not None:
             return repeated
         id_ = payloads.transaction_of(call.action, payload)
-        return self.store(call, payload, now) if self.outbox.is_busy or self.book.is_refused(id_) else None
+        waits = self.outbox.is_busy or self.book.is_refused(id_)
+        return [*self._store_waiting(now), *self.store(call, payload, now)] if waits else None
 
     def keeps(self, action: str, payload: Payload) -> bool:
         """Whether a CALL must reach the backend later."""
@@ -237,11 +239,12 @@ class Buffer:
         With a `reply`, the backend has it already: the charger hears that, with the id that we give.
         """
         session = self.session
-        if session.follows and not self.settings.stores:
+        has_room = self.has_room(now + session.wall_offset_s)
+        if not (has_room and self.settings.stores) and self._may_lose(call):
             return self._let_go(call, payload)
         if call.own is None:
             call.epoch = session.charger.epoch
-        if not self.has_room(now + session.wall_offset_s):
+        if not has_room:
             return session.close_charger("outbox-full", TRY_AGAIN_LATER, "no room for messages", now)
         key, content = payloads.natural_key(call.action, payload), payloads.digest(payload)
         id_ = self._id_for(key) if call.action == "StartTransaction" else 0
@@ -268,10 +271,16 @@ class Buffer:
     def _id_for(self, key: str) -> int:
         """The id that a charger is to know a new transaction by."""
         known = self.book.by_key(key) if self.session.follows else None
-        return known.charger_id if known is not None and isinstance(known.charger_id, int) else self.book.new_id()
+        is_known = known is not None and isinstance(known.charger_id, int)
+        return known.charger_id if is_known else self.lessons.new_id()
+
+    def _may_lose(self, call: Call) -> bool:
+        """Whether another backend answers the charger: it is not closed for what this one misses."""
+        session = self.session
+        return session.follows and (session.others is None or not session.others.must_answer(session, call.id))
 
     def _let_go(self, call: Call, payload: Payload) -> list[Effect]:
-        """A backend that nothing is stored for has missed a message, and with a start its transaction."""
+        """A backend has missed a message, for which there is no room, and with a start its transaction."""
         if call.action == "StartTransaction":
             self.book.forget(payloads.natural_key(call.action, payload))
         self.look()
@@ -288,6 +297,8 @@ class Buffer:
             self.book.forget(unacked.key)  # and write the rest of its page with the next entry
             self.delivery.unstored(event.number)
             self.look()
+            if self._may_lose(unacked.call):
+                return [Noted("outbox-failed"), Noted("copy-lost", unacked.call.label)]
             return self.session.close_charger("outbox-failed", TRY_AGAIN_LATER, "nothing can be stored", now)
         self.book.durable(event.number)
         self.outbox.add(unacked.entry)
@@ -360,12 +371,19 @@ class Buffer:
 
     def keep_copies(self, now: float) -> list[Effect]:
         """The charger left; what it has said may have been answered by another backend, and is kept for this one."""
+        return [*self.patience.store_out(now), *self._store_waiting(now)]
+
+    def _store_waiting(self, now: float) -> list[Effect]:
+        """What waits in the line and must be kept goes to the disk before anything that came later."""
         calls = self.session.to_backend
-        effects = self.patience.store_out(now)
-        for call in calls.line or ():
-            payload = payloads.of_call(call.frame) if not call.retry else None
+        line, calls.line = calls.line, None
+        effects: list[Effect] = []
+        for call in line or ():
+            payload = payloads.of_call(call.frame) if call.own in (None, Own.MADE) and not call.retry else None
             if payload is not None and self.keeps(call.action, payload):
                 effects += self.store(call, payload, now)
+            else:
+                calls.wait(call)
         return effects
 
     def charger_opened(self, now: float) -> list[Effect]:

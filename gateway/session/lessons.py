@@ -117,7 +117,7 @@ class Lessons:
             return data, self._observe_copy(key, id_, result)
         taken = self.buffer.book.by_charger_id(id_)
         reply = frame.split(data)
-        if taken is not None and self._clashes(taken, key, id_) and reply is not None:
+        if self._clashes(taken, key, id_) and reply is not None:
             return b"", self.buffer.store(call, request, now, was_sent=True, reply=reply)
         reading = payloads.energy_wh("StartTransaction", request)
         self.buffer.book.open(
@@ -136,11 +136,23 @@ class Lessons:
         self._gave(key, id_)
         return data, self._keep_book() if self.buffer.session.others is not None else []
 
-    def _clashes(self, taken: Transaction, key: str, id_: int) -> bool:
-        """Whether the charger must not know a new transaction by the id of one that it has already."""
-        if taken.backend_id != id_:
+    def _clashes(self, taken: Transaction | None, key: str, id_: int) -> bool:
+        """Whether the charger must not know a new transaction by this id, which `taken` has in the book.
+
+        With other backends no id may be had twice: what one of them has missed is found by it later.
+        """
+        if taken is not None and taken.backend_id != id_:
             return True
-        return self.buffer.session.others is not None and taken.is_open and taken.key != key
+        others = self.buffer.session.others
+        return others is not None and (id_ <= 0 or others.is_taken(id_, key))
+
+    def new_id(self) -> int:
+        """A provisional id that no transaction of this charger has."""
+        others = self.buffer.session.others
+        while True:
+            id_ = self.buffer.book.new_id()
+            if others is None or not others.is_taken(id_):
+                return id_
 
     def _gave(self, key: str, id_: object) -> None:
         """The charger knows a transaction by this id: the other backends' sessions are to know that."""
@@ -302,7 +314,7 @@ class Lessons:
         id_ = transaction.answer.get("transactionId") if transaction is not None else None
         if transaction is None or transaction.charger_id != key or not isinstance(id_, int):
             return []
-        book.name(transaction, id_ if book.by_charger_id(id_) is None else book.new_id())
+        book.name(transaction, id_ if book.by_charger_id(id_) is None else self.new_id())
         self._gave(key, transaction.charger_id)
         return self._keep_book()
 

@@ -34,6 +34,12 @@ class Others(Protocol):
     ) -> Message | Ruled | None:
         """What becomes of a backend's CALL, written in `version`: changed, answered, or (None) as it is."""
 
+    def is_taken(self, id_: int, key: str = "") -> bool:
+        """Whether the charger may know another transaction than the one with this key by this id."""
+
+    def must_answer(self, session: "ChargerSession", id_: str) -> bool:
+        """Whether the charger hears this session's answer to its CALL with this id, or none."""
+
     def gave(self, session: "ChargerSession", key: str, id_: int) -> None:
         """The charger's transaction with this natural key is known to the charger by this id."""
 

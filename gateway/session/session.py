@@ -343,6 +343,8 @@ class ChargerSession:
         """End the charger's connection; what it was not answered for stays with it."""
         if not self.charger.is_open:
             return [Noted(name)]
+        if self.follows:  # the switchboard knows whether it has to be
+            return [Noted(name), Close(CHARGER, code, reason)]
         return [Noted(name), *self._close(self.charger, code, reason), *self._charger_left(code, now)]
 
     def close_backend(self, reason: str, now: float) -> list[Effect]:

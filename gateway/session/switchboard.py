@@ -34,7 +34,6 @@ CHARGER = Sender.CHARGER
 SPACE = b" \t\r\n["
 LONGEST_ANSWERS = 64
 _OF_WHO_LED = Hold.HAND_OVER | Hold.LINE_FULL | Hold.OTHER_END_BLOCKED
-REOPEN_S = 10.0
 
 Addressed = tuple[str, Effect]
 """An effect and the backend whose session wants it; what is for the charger is the leader's."""
@@ -77,7 +76,6 @@ class Switchboard:
         self._boot = b""
         self._statuses: dict[str, bytes] = {}
         self._wanted = leader
-        self._reopen_at = 0.0
         self.waits_for_transactions = False
         self._open: dict[object, None] = {}  # transactions that are going on, by the charger's ids
         self._add(leader, session)
@@ -92,9 +90,7 @@ class Switchboard:
     @property
     def due(self) -> float:
         """When `TimePassed` should come next, besides the sessions' own times."""
-        held = any(not session.charger.is_open for session in self.sessions.values())
-        reopen = self._reopen_at if held and self.sessions[self.leader].charger.is_open else NEVER
-        return min(self.standing.due, self.commands.due, reopen)
+        return min(self.standing.due, self.commands.due)
 
     # Who sits here
 
@@ -189,8 +185,6 @@ class Switchboard:
                     routed += self._tell_followers(event, now)
                 case ev.ChargerClosed():
                     routed += self._tell_followers(event, now)
-                case ev.TimePassed():
-                    routed += self._reopen(now)
         self._look(now)
         return self._after(routed, now)
 
@@ -202,20 +196,6 @@ class Switchboard:
 
     def _all_others(self) -> list[tuple[str, ChargerSession]]:
         return [(name, session) for name, session in self.sessions.items() if name != self.leader]
-
-    def _reopen(self, now: float) -> list[Addressed]:
-        """A follower that could store nothing more listens again when it can."""
-        leader = self.sessions[self.leader]
-        if now < self._reopen_at or not leader.charger.is_open:
-            return []
-        self._reopen_at = now + REOPEN_S
-        routed: list[Addressed] = []
-        for name, session in self._followers():
-            buffer = session.buffer
-            if not session.charger.is_open and buffer and buffer.has_room(now + session.wall_offset_s):
-                opened = session.handle(ev.ChargerOpened(leader.charger.epoch, leader.version), now)
-                routed += self.route(name, opened, now)
-        return routed
 
     # Effects
 
@@ -357,6 +337,13 @@ class Switchboard:
             return Ruled(verdict.frame(message), verdict.reason)
         changed = frame.call(message.id, message.action, verdict.payload)
         return structs.replace(message, payload=verdict.payload, frame=changed)
+
+    def is_taken(self, id_: int, key: str = "") -> bool:
+        books = [session.buffer.book for session in self.sessions.values() if session.buffer is not None]
+        return any(known.key != key for book in books if (known := book.by_charger_id(id_)) is not None)
+
+    def must_answer(self, session: ChargerSession, id_: str) -> bool:
+        return not session.follows or self._answerers.get(id_) == self._name_of(session)
 
     def gave(self, session: ChargerSession, key: str, id_: int) -> None:
         self._gave.append((session, key, id_))

@@ -268,20 +268,19 @@ class Ledgers(Promises):
 
     def noted(self, driver: "PartyDriver", effect: ef.Noted, event: Any) -> None:
         """A copy was lost: there has to be a reason."""
-        if effect.name == "outbox-full" and driver.name != driver.party.leading:
-            self.counted["outboxes full"] += 1
         if effect.name != "copy-lost":
             return
-        session, buffer = driver.session, driver.session.buffer
         self.counted["copies lost"] += 1
-        if not buffer.settings.stores or not isinstance(event, ev.ChargerFrame):
+        session, buffer = driver.session, driver.session.buffer
+        if not buffer.settings.stores or buffer.has_room(self.world.now + session.wall_offset_s):
             return
-        got = frames.parsed(event.data)
-        token = frames.token_of(got[2], got[3]) if got[0] == 2 else 0
-        if not token or self.copy(driver.key, token).is_safe:
-            return
-        if not session.charger.is_open:
-            self.excuse(self.copy(driver.key, token), "deaf")
+        calls = [session.to_backend.out, *(session.to_backend.line or ())]
+        kept = {frames.token_in(call.as_came or call.frame) for call in calls if call is not None}
+        kept |= {frames.token_in(unacked.entry.frame) for unacked in buffer.unacked.values()}
+        for token, fate in self.fates.items():
+            copy = fate.copies[driver.name]
+            if fate.key == driver.party.key and fate.is_read and not copy.is_safe and token not in kept:
+                self.excuse(copy, "full")
 
     # Sessions
 
