@@ -281,12 +281,15 @@ class Lessons:
             self.buffer.look()
 
     def _adopted(self, id_: object, payload: Payload) -> Transaction | None:
-        """The only transaction it can be, when the gateway was killed before it could note the id."""
+        """The only transaction it can be, when the gateway was killed before it could note the id.
+
+        A StopTransaction does not say where it was: it may be any.
+        """
         connector = payload.get("connectorId")
         found = [
             known
             for known in self.buffer.book.transactions
-            if known.is_open and known.charger_id == known.key and connector in (None, known.connector)
+            if known.is_open and known.charger_id == known.key and known.connector == connector
         ]
         if len(found) != 1 or not isinstance(id_, int):
             return None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import Struct
 
-from gateway.net.place import taken_apart
+from gateway.net.place import place, taken_apart
 from gateway.ocpp.message import Version
 from gateway.session import effects as ef
 from gateway.session import events as ev
@@ -77,7 +77,7 @@ class Ledgers(Promises):
         super().__init__(world)
         self.last: dict[str, int] = {}
         self.counted: Counter[str] = Counter()
-        self.moves = 0
+        self.transactions: dict[int, Transaction] = {}
 
     def copy(self, at: str, token: int) -> Copy:
         """The copy of a message for the backend of a place."""
@@ -88,6 +88,8 @@ class Ledgers(Promises):
     def made(self, key: str, message: Message) -> None:
         start = message.transaction.start if message.transaction is not None else 0
         start = start or (message.token if message.stage == "Started" else 0)
+        if message.stage == "Started" and message.transaction is not None:
+            self.transactions[message.token] = message.transaction
         version = self.world.chargers[key].version
         copies = {name: Copy() for name in self.world.backends}
         self.fates[message.token] = Fates(key, message.action, start, version, copies)
@@ -301,17 +303,15 @@ class Ledgers(Promises):
                     copy.last = copy.last if copy.is_on_disk else b""
                 if fate.is_acked and not copy.is_safe and not fate.is_discarded:
                     self.excuse(copy, "killed")
-                if token == fate.start and fate.version is Version.V16 and copy.processed:
-                    self._forgotten(name, token, fate, copy)
+                if token == fate.start and fate.version is Version.V16 and copy.is_safe and fate.is_acked:
+                    self._forgotten(place(fate.key, name), token, copy)
 
-    def _forgotten(self, name: str, token: int, fate: Fates, copy: Copy) -> None:
-        """A killed gateway may not have written down yet what a backend calls a transaction."""
-        key = fate.key
-        at = next((at for at in self.world.backends[name].accounts if at in self.world.places(key, name)), "")
-        given = self.world.backends[name].accounts[at].given.get(token, []) if at else []
+    def _forgotten(self, at: str, token: int, copy: Copy) -> None:
+        """A killed gateway may not have written down yet by which id the charger knows a transaction."""
         data = self.world.disk.parts.get(at, {}).get("book")
-        known = msgspec.json.decode(data)["transactions"] if data else []
-        if not any(one.get("backend_id") in given for one in known):
+        known = {one["charger_id"] for one in msgspec.json.decode(data)["transactions"]} if data else set()
+        transaction = self.transactions[token]
+        if transaction.id_ not in known:
             self.excuse(copy, "id forgotten")
 
     # The end

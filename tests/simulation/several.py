@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import structs
 
-from gateway.net.place import place
 from gateway.routing.policy import Policy
 from gateway.routing.routes import Seats
 from gateway.session.session import ChargerSession, SessionSettings
@@ -126,9 +125,6 @@ class SeveralWorld(World):
         buffer = structs.replace(settings.buffer, stores=self.is_durable(name))
         return structs.replace(settings, buffer=buffer, backend_name=name)
 
-    def places(self, key: str, name: str) -> tuple[str, ...]:
-        return (place(key, name),)
-
     # The story
 
     def live_on(self) -> None:
@@ -149,9 +145,9 @@ class SeveralWorld(World):
     def is_excused(self, since: float, key: str) -> bool:
         disk = self.disk
         party = self.node.parties.get(key)
-        session = party.leader.session if party is not None else None
-        has_room = session is None or session.buffer.has_room(self.now + self.wall_s + self.skew_s)
-        is_read = session is None or not session.charger.held
+        sessions = [driver.session for driver in party.drivers.values()] if party is not None else []
+        has_room = all(one.buffer.has_room(self.now + self.wall_s + self.skew_s) for one in sessions)
+        is_read = party is None or not party.leader.session.charger.held
         failed = max(disk.failed_at, disk.slow_until) >= since or bool(disk.trouble)
         return failed or not has_room or not is_read
 
