@@ -209,12 +209,9 @@ class Buffer:
 
     def _again(self, call: Call, key: str, answer: Payload) -> list[Effect]:
         """The charger hears once more what it was answered, or what it would have been, had this backend led."""
-        taken_up: list[Effect] = []
-        if call.action == "StartTransaction" and not self.session.follows:
-            taken_up = self.lessons.takes_up(key)
-            again = self.book.heard(key)
-            answer = again.answer if again is not None else answer
-        return [*self.session.repeated(call), *taken_up, *self._hear(call, answer)]
+        effects = self.session.repeated(call)
+        again = self.book.heard(key)
+        return [*effects, *self._hear(call, again.answer if again is not None else answer)]
 
     # Storing
 

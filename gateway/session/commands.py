@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from gateway.ocpp import frame
 from gateway.ocpp.flags import Flag, FlagCode
-from gateway.ocpp.message import Sender
+from gateway.ocpp.message import Message, Sender
 from gateway.routing.conflicts import Conflicts
 from gateway.routing.ids import Ids
 from gateway.routing.policy import priority
@@ -103,6 +103,13 @@ class Commands:
             sent += self._send(command, now)
         return sent
 
+    def was_late(self, id_: str) -> bool:
+        """Whether this is the id of a CALL whose answer nobody waits for any more."""
+        is_late = id_ in self._late
+        if is_late:
+            self._late.remove(id_)
+        return is_late
+
     def expired(self, command: Command) -> None:
         """Nobody waits for the answer any more; it may still come."""
         self._late.append(command.id)
@@ -164,6 +171,12 @@ class Commands:
         return frame.renamed(message, command.id)
 
     # The charger's answers
+
+    def stray(self, data: bytes) -> Message | None:
+        """The answer in this frame, when it is to none of what is out; a session may wait for another with its id."""
+        message = frame.split(data)
+        is_awaited = message is None or (self.out is not None and message.id == self.out.id)
+        return None if is_awaited else message
 
     def answer(self, data: bytes) -> tuple[Command, bytes] | None:
         """Whose answer this frame is, and as its session is to see it; None: nobody else's than the leader's."""

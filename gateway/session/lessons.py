@@ -310,14 +310,16 @@ class Lessons:
             self.buffer.book.name(transaction, id_)
         return self._keep_book()
 
-    def takes_up(self, key: str) -> list[Effect]:
-        """The charger asks again what another backend never answered: it hears an id of this one's now."""
-        book = self.buffer.book
+    def told_again(self, call: Call) -> list[Effect]:
+        """The charger asks for a transaction's id again: it keeps the one it may have heard, or gets one now."""
+        book, payload = self.buffer.book, payloads.of_call(call.as_came or call.frame) or {}
+        key = payloads.natural_key(call.action, payload)
         transaction = book.by_key(key)
-        id_ = transaction.answer.get("transactionId") if transaction is not None else None
-        if transaction is None or transaction.charger_id != key or not isinstance(id_, int):
+        if transaction is None:
             return []
-        book.name(transaction, id_ if book.by_charger_id(id_) is None else self.new_id())
+        id_ = transaction.answer.get("transactionId")
+        if transaction.charger_id == key and isinstance(id_, int):
+            book.name(transaction, id_ if book.by_charger_id(id_) is None else self.new_id())
         self._gave(key, transaction.charger_id)
         return self._keep_book()
 

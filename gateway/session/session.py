@@ -636,7 +636,9 @@ class ChargerSession:
 
     def repeated(self, call: Call) -> list[Effect]:
         """A CALL with revenue came again, and is answered again: how that is told."""
-        told = [self.bridge.repeated(call)] if self.bridge is not None else []
+        told: list[Effect] = [self.bridge.repeated(call)] if self.bridge is not None else []
+        if self.others is not None and self.buffer is not None and call.action == "StartTransaction" and not self.follows:
+            told += self.buffer.lessons.told_again(call)
         return [Noted("answer-repeated", call.label), *told]
 
     def refuse(self, call: Call) -> list[Effect]:
@@ -747,7 +749,7 @@ class ChargerSession:
         """An answer to one of `calls`: back to the sender of the CALL it is for; else it ends here."""
         call = calls.out
         if call is None or call.id != message.id:
-            return self._stray(message, calls)
+            return self._stray(message, calls, calls.was_late(message.id))
         if call.own is not None:
             return self._own_answered(call, message, calls, now)
         data = message.frame if call.answer_id is None else frame.renamed(message, call.answer_id)
@@ -916,8 +918,12 @@ class ChargerSession:
         self.to_backend.wait(call)
         return self._next(self.to_backend, now)
 
-    def _stray(self, message: Message, calls: Calls) -> list[Effect]:
-        code = FlagCode.ANSWER_LATE if calls.was_late(message.id) else FlagCode.ANSWER_UNKNOWN
+    def stray_answer(self, message: Message, is_late: bool) -> list[Effect]:
+        """The charger answers what no backend waits for."""
+        return self._stray(message, self.to_charger, is_late)
+
+    def _stray(self, message: Message, calls: Calls, is_late: bool) -> list[Effect]:
+        code = FlagCode.ANSWER_LATE if is_late else FlagCode.ANSWER_UNKNOWN
         end = calls.leg.end
         self.tally.messages[calls.kinds[message.type], "unknown", self.version] += 1
         return [

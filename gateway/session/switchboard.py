@@ -152,8 +152,12 @@ class Switchboard:
     def charger_frame(self, epoch: int, data: bytes, binary: bool, now: float) -> list[Addressed]:
         """A message of the charger: an answer goes to who asked, anything else is read by who leads."""
         leader = self.sessions[self.leader]
-        kind = data.lstrip(SPACE)[:1]
-        asked = self.commands.answer(data) if kind in (b"3", b"4") else None
+        is_answer = data.lstrip(SPACE)[:1] in (b"3", b"4")
+        if is_answer and leader.charger.is_current(epoch) and (stray := self.commands.stray(data)) is not None:
+            leader.charger.heard_at = now
+            leader.charger.received += 1
+            return self.addressed(self.leader, leader.stray_answer(stray, self.commands.was_late(stray.id)))
+        asked = self.commands.answer(data) if is_answer else None
         if asked is None:
             routed = self.route(self.leader, leader.charger_frame(epoch, data, binary, now), now)
             return self._after(routed, now)

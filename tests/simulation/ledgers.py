@@ -307,11 +307,12 @@ class Ledgers(Promises):
                     self._forgotten(place(fate.key, name), token, copy)
 
     def _forgotten(self, at: str, token: int, copy: Copy) -> None:
-        """A killed gateway may not have written down yet by which id the charger knows a transaction."""
+        """A killed gateway may not have written down yet by which ids both ends know a transaction."""
         data = self.world.disk.parts.get(at, {}).get("book")
-        known = {one["charger_id"] for one in msgspec.json.decode(data)["transactions"]} if data else set()
-        transaction = self.transactions[token]
-        if transaction.id_ not in known:
+        of_it = self.transactions[token].id_
+        found = msgspec.json.decode(data)["transactions"] if data else ()
+        known = [one for one in found if one["charger_id"] == of_it]
+        if not known or (known[-1].get("backend_id") is None and not copy.is_on_disk):
             self.excuse(copy, "id forgotten")
 
     # The end

@@ -135,6 +135,7 @@ class SeveralWorld(World):
         self.run_until(self.now + 30.0)
         while not self.is_calm() and self.now < until:
             self.run_until(self.now + 30.0)
+        self.run_until(self.now + 120.0)
         self.promises.check_all()
         for driver in self.node.drivers.values():
             self.require(not driver.session.buffer.owes, f"{driver.key!r} owes nothing in the end")
