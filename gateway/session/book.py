@@ -223,9 +223,9 @@ class Book:
         return next((known for known in reversed(self.transactions) if known.key == key), None)
 
     def is_refused(self, id_: object) -> bool:
-        """Whether the charger's id is that of a transaction whose start the backend did not get for good."""
+        """Whether the charger's id is that of a transaction that the backend has no name for."""
         transaction = self.by_charger_id(id_)
-        return transaction is not None and (transaction.refused or transaction.is_elsewhere)
+        return transaction is not None and (transaction.refused or transaction.backend_id is None)
 
     def name(self, transaction: Transaction, id_: int) -> None:
         """The charger knows a transaction by this id, and hears it whenever it asks again."""

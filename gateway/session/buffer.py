@@ -139,8 +139,13 @@ class Buffer:
         if repeated is not None:
             return repeated
         id_ = payloads.transaction_of(call.action, payload)
-        waits = self.outbox.is_busy or self.book.is_refused(id_)
+        waits = self.outbox.is_busy or (self.book.is_refused(id_) and not self._starts)
         return [*self._store_waiting(now), *self.store(call, payload, now)] if waits else None
+
+    @property
+    def _starts(self) -> bool:
+        """Whether the backend is just being told of a transaction that it has not named yet."""
+        return any(call.action == "StartTransaction" for call in self.session.to_backend)
 
     def keeps(self, action: str, payload: Payload) -> bool:
         """Whether a CALL must reach the backend later."""
@@ -197,6 +202,11 @@ class Buffer:
         for unacked in self.unacked.values():
             if unacked.key == key and unacked.content == content:
                 unacked.call = call
+                return self.session.repeated(call)
+        for number, waiting in self.lessons.unkept.items():
+            if waiting.answer_to(call, True):
+                call.answer = waiting.answer_to(call, True)
+                self.lessons.unkept[number] = call
                 return self.session.repeated(call)
         heard = self.book.heard(key)
         if heard is None:

@@ -11,7 +11,7 @@ from gateway.ocpp.times import seconds
 from gateway.session import payloads
 from gateway.session.book import Transaction
 from gateway.session.calls import Call
-from gateway.session.effects import Effect, Remember
+from gateway.session.effects import Effect, KeepState, Remember
 from gateway.session.knowledge import Boot
 from gateway.session.outbox import Entry
 from gateway.session.payloads import Payload
@@ -43,10 +43,14 @@ NAMING = {
 
 
 class Lessons:
-    """Keeps the book of `buffer`, and what else it knows, up to date."""
+    """Keeps the book of `buffer`, and what else it knows, up to date.
+
+    `unkept` are the CALLs whose answer waits until the book is on disk, by the number of `KeepState`.
+    """
 
     def __init__(self, buffer: "Buffer") -> None:
         self.buffer = buffer
+        self.unkept: dict[int, Call] = {}
 
     def lacks_start(self, message: Message) -> bool:
         """Whether a message belongs to a transaction that the backend has given no id."""
@@ -134,7 +138,24 @@ class Lessons:
             )
         )
         self._gave(key, id_)
-        return data, self._keep_book() if self.buffer.session.others is not None else []
+        if self.buffer.session.others is None:
+            return data, []
+        return b"", self._keep_first(call, data)
+
+    def _keep_first(self, call: Call, data: bytes) -> list[Effect]:
+        """What the other backends call it depends on this id: it is on disk before the charger hears it."""
+        self.buffer.look()
+        number = -self.buffer.book.number()  # numbers above 0 are the bridge's
+        call.answer, self.unkept[number] = data, call
+        return [KeepState(number, self.buffer.book.parts())]
+
+    def kept(self, number: int) -> list[Effect]:
+        """The charger may hear the answer to its StartTransaction; also when nothing can be written now."""
+        call = self.unkept.pop(number, None)
+        session = self.buffer.session
+        if call is None or not session.charger.is_current(call.epoch):
+            return []
+        return session.heard(call.answer, call.action)
 
     def _clashes(self, taken: Transaction | None, key: str, id_: int) -> bool:
         """Whether the charger must not know a new transaction by this id, which `taken` has in the book.
@@ -257,7 +278,7 @@ class Lessons:
         id_ = payload.get("transactionId")
         if id_ is None:
             return True
-        transaction = self.buffer.book.by_charger_id(id_) or self._adopted(id_, payload)
+        transaction = self.buffer.book.by_charger_id(id_)
         if transaction is not None and action == "StopTransaction":
             transaction.ended_at = now + session.wall_offset_s
             transaction.is_told = not transaction.key
@@ -279,24 +300,6 @@ class Lessons:
             )
             book.open(transaction)
             self.buffer.look()
-
-    def _adopted(self, id_: object, payload: Payload) -> Transaction | None:
-        """The only transaction it can be, when the gateway was killed before it could note the id.
-
-        A StopTransaction does not say where it was: it may be any.
-        """
-        connector = payload.get("connectorId")
-        found = [
-            known
-            for known in self.buffer.book.transactions
-            if known.is_open and known.charger_id == known.key and known.connector == connector
-        ]
-        if len(found) != 1 or not isinstance(id_, int):
-            return None
-        others = self.buffer.session.others
-        found[0].given_by = others.leader if others is not None else ""
-        self.buffer.book.name(found[0], id_)
-        return found[0]
 
     def given(self, key: str, id_: int, by: str, now: float) -> list[Effect]:
         """The charger knows the transaction with this key by an id that backend `by` has given."""

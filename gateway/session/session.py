@@ -515,7 +515,7 @@ class ChargerSession:
     @property
     def is_quiet(self) -> bool:
         """Whether nothing that the charger said waits for an answer."""
-        unstored = self.buffer is not None and bool(self.buffer.unacked)
+        unstored = self.buffer is not None and bool(self.buffer.unacked or self.buffer.lessons.unkept)
         return not (unstored or self._unkept or any(call.own is None and not call.retry for call in self.to_backend))
 
     def hold_charger(self, why: Hold) -> list[Effect]:
@@ -884,8 +884,8 @@ class ChargerSession:
         return self._buffered(self.buffer.delivery.fetched(event, now), now)
 
     def _state_kept(self, event: ev.StateKept, now: float) -> list[Effect]:
-        """The bridge is the one who waits."""
-        return []
+        """The charger's StartTransaction has its id; for other states the bridge waits."""
+        return self._buffered(self.buffer.lessons.kept(event.number), now) if self.buffer is not None else []
 
     def _turn(self, event: ev.Turn, now: float) -> list[Effect]:
         assert self.buffer is not None

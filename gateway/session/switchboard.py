@@ -114,17 +114,29 @@ class Switchboard:
         self._add(name, session)
         leader, buffer = self.sessions[self.leader], session.buffer
         assert buffer is not None and leader.buffer is not None
-        for one, other in ((leader.buffer, buffer), (buffer, leader.buffer)):
-            for transaction in one.book.transactions:
-                if transaction.is_open and isinstance(transaction.charger_id, int):
-                    other.lessons.is_elsewhere(transaction.charger_id, now)
+        told = [*self._tell_book(self.leader, name, now), *self._tell_book(name, self.leader, now)]
         if not leader.charger.is_open:
-            return []
+            return told
         buffer.owed.boot = buffer.owed.boot or (self._boot or _boot_of(leader)).decode()
         for key, status in self._statuses.items():
             buffer.owed.add_status(key, status.decode())
         opened = session.handle(ev.ChargerOpened(leader.charger.epoch, leader.version), now)
-        return self.route(name, opened, now)
+        return [*told, *self.route(name, opened, now)]
+
+    def _tell_book(self, by: str, to: str, now: float) -> list[Addressed]:
+        """One backend's session learns the ids of another's transactions."""
+        mine, theirs = self.sessions[to].buffer, self.sessions[by].buffer
+        assert mine is not None and theirs is not None
+        effects: list[Effect] = []
+        for known in theirs.book.transactions:
+            if not isinstance(known.charger_id, int):
+                continue
+            same = mine.book.by_key(known.key) if known.key else None
+            if same is not None and same.charger_id == same.key:
+                effects += mine.lessons.given(known.key, known.charger_id, known.given_by or by, now)
+            elif same is None and known.is_open:
+                mine.lessons.is_elsewhere(known.charger_id, now)
+        return self.addressed(to, effects)
 
     def is_seated(self, name: str) -> bool:
         """Whether this backend is told what the charger says."""

@@ -209,7 +209,10 @@ class Ledgers(Promises):
     # The backends
 
     def refused(self, key: str, token: int) -> None:
-        self.copy(key, token).refusals += 1
+        copy, fate = self.copy(key, token), self.fates[token]
+        copy.refusals += 1
+        if fate.action not in frames.REVENUE and not copy.is_on_disk:
+            self.excuse(copy, "refused")
 
     def processed(self, key: str, token: int, action: str, payload: dict, link: Link) -> None:
         fate, copy = self.fates[token], self.copy(key, token)
