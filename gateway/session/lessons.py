@@ -320,10 +320,14 @@ class Lessons:
         transaction = book.by_key(key)
         if transaction is None:
             return []
-        id_ = transaction.answer.get("transactionId")
-        if transaction.charger_id == key and isinstance(id_, int):
-            book.name(transaction, id_ if book.by_charger_id(id_) is None else self.new_id())
-        self._gave(key, transaction.charger_id)
+        id_ = transaction.charger_id
+        if id_ == key:
+            id_ = transaction.answer.get("transactionId")
+            id_ = id_ if book.by_charger_id(id_) is None else self.new_id()
+        if not isinstance(id_, int):
+            return []
+        book.name(transaction, id_)
+        self._gave(key, id_)
         return self._keep_book()
 
     def is_elsewhere(self, id_: int, now: float) -> None:
@@ -346,7 +350,7 @@ class Lessons:
     def _keep_book(self) -> list[Effect]:
         self.buffer.book.look()
         self.buffer.look()
-        return [Remember(*part) for part in self.buffer.book.parts() if part[0] == "book"]
+        return [Remember(*part) for part in self.buffer.book.parts()]
 
     def lacks_id(self, call: Call) -> bool:
         """Whether a CALL belongs to a transaction that this backend has given no id."""
