@@ -140,7 +140,7 @@ class Buffer:
             return repeated
         id_ = payloads.transaction_of(call.action, payload)
         waits = self.outbox.is_busy or (self.book.is_refused(id_) and not self._starts)
-        return [*self._store_waiting(now), *self.store(call, payload, now)] if waits else None
+        return [*self.store_open(now), *self.store(call, payload, now)] if waits else None
 
     @property
     def _starts(self) -> bool:
@@ -248,7 +248,7 @@ class Buffer:
         session = self.session
         has_room = self.has_room(now + session.wall_offset_s)
         if not (has_room and self.settings.stores) and self._may_lose(call):
-            return self._let_go(call, payload)
+            return self._let_go(call, payload, now)
         if call.own is None:
             call.epoch = session.charger.epoch
         if not has_room:
@@ -286,10 +286,10 @@ class Buffer:
         session = self.session
         return session.follows and (session.others is None or not session.others.must_answer(session, call.id))
 
-    def _let_go(self, call: Call, payload: Payload) -> list[Effect]:
+    def _let_go(self, call: Call, payload: Payload, now: float) -> list[Effect]:
         """A backend has missed a message, for which there is no room, and with a start its transaction."""
         if call.action == "StartTransaction":
-            self.book.forget(payloads.natural_key(call.action, payload))
+            self.lessons.misses(payloads.natural_key(call.action, payload), now)
         self.look()
         return [Noted("copy-lost", call.label)]
 
@@ -376,12 +376,12 @@ class Buffer:
                 effects += taken
         return [*effects, *self.session.line_shrank()]
 
-    def keep_copies(self, now: float) -> list[Effect]:
-        """The charger left; what it has said may have been answered by another backend, and is kept for this one."""
+    def store_open(self, now: float) -> list[Effect]:
+        """What the backend has not answered yet is stored, before anything that came later."""
         return [*self.patience.store_out(now), *self._store_waiting(now)]
 
     def _store_waiting(self, now: float) -> list[Effect]:
-        """What waits in the line and must be kept goes to the disk before anything that came later."""
+        """What waits in the line and must be kept goes to the disk."""
         calls = self.session.to_backend
         line, calls.line = calls.line, None
         effects: list[Effect] = []

@@ -330,6 +330,13 @@ class Lessons:
         self._gave(key, id_)
         return self._keep_book()
 
+    def misses(self, key: str, now: float) -> None:
+        """The backend is not told of the transaction whose start has this key."""
+        known = self.buffer.book.by_key(key)
+        self.buffer.book.forget(key)
+        if known is not None and isinstance(known.charger_id, int):
+            self.is_elsewhere(known.charger_id, now)
+
     def is_elsewhere(self, id_: int, now: float) -> None:
         """The charger has a transaction of this id that this backend is not told of."""
         if self.buffer.book.by_charger_id(id_) is None:

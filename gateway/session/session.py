@@ -302,8 +302,8 @@ class ChargerSession:
         self.charger.is_open = False
         effects = self._refuse_commands("the charger left")
         calls = self.to_backend
-        if self.follows:
-            effects += buffer.keep_copies(now)
+        if self.follows:  # another backend may have answered it: the charger will not say it again
+            effects += buffer.store_open(now)
         waiting, calls.line = calls.line or (), None
         for call in waiting:
             if call.retry:
