@@ -54,7 +54,11 @@ class Copy(Struct):
 
 
 class Fates(Struct):
-    """What became of one message. `start`: the number of the start of its transaction, 0 for none."""
+    """What became of one message. `start`: the number of the start of its transaction, 0 for none.
+
+    `given_by`: whose answer to a start the charger heard; `is_nameless`: the disk failed, and then the gateway
+    was killed, so that nobody knows any more what the charger's number for this transaction means.
+    """
 
     key: str
     action: str
@@ -65,6 +69,8 @@ class Fates(Struct):
     is_acked: bool = False
     is_heard: bool = False
     is_discarded: bool = False
+    given_by: str = ""
+    is_nameless: bool = False
 
 
 class Ledgers(Promises):
@@ -76,6 +82,7 @@ class Ledgers(Promises):
     def __init__(self, world: "SeveralWorld") -> None:
         super().__init__(world)
         self.last: dict[str, int] = {}
+        self.by = ""  # whose effects are being performed
         self.counted: Counter[str] = Counter()
         self.transactions: dict[int, Transaction] = {}
 
@@ -155,9 +162,10 @@ class Ledgers(Promises):
         link.answered.add(token)
         self.require(got[0] == 3 or action not in frames.REVENUE, f"{token} is not answered with an error")
         if got[0] == 3:
-            lacks = fate.copies[driver.name]
+            lacks = fate.copies[self.by]
             others = [copy for copy in fate.copies.values() if copy.is_safe]
-            is_foreign = not self.knows_start(driver.name, fate)
+            is_foreign = not self.knows_start(self.by, fate)
+            fate.given_by = self.by
             self.require(
                 lacks.is_safe or (is_foreign and bool(others)), f"{token} is safe before it is answered"
             )
@@ -213,6 +221,8 @@ class Ledgers(Promises):
         copy.refusals += 1
         if fate.action not in frames.REVENUE and not copy.is_on_disk:
             self.excuse(copy, "refused")
+            for other in fate.copies.values():  # the charger hears the refusal, and says it again to all
+                other.allowed += 1
 
     def processed(self, key: str, token: int, action: str, payload: dict, link: Link) -> None:
         fate, copy = self.fates[token], self.copy(key, token)
@@ -228,7 +238,7 @@ class Ledgers(Promises):
             given = link.peer.account(key).given.get(fate.start, [])
             named = payload["transactionId"]
             self.require(
-                named in given, f"{token} names {fate.start} to {key!r} by one of {given}, not {named}"
+                named in given or self.fates[fate.start].is_nameless, f"{token} names {fate.start} to {key!r} by one of {given}, not {named}"
             )
 
     # The disk
@@ -315,6 +325,10 @@ class Ledgers(Promises):
         of_it = self.transactions[token].id_
         found = msgspec.json.decode(data)["transactions"] if data else ()
         known = [one for one in found if one["charger_id"] == of_it]
+        fate = self.fates[token]
+        if not known and taken_apart(at)[1] == fate.given_by and not fate.is_nameless:
+            fate.is_nameless = True
+            self.counted["nameless"] += 1
         if not known or (known[-1].get("backend_id") is None and not copy.is_on_disk):
             self.excuse(copy, "id forgotten")
 

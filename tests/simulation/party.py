@@ -253,6 +253,7 @@ class PartyNode(Node):
                     self.kill(self.power_goes)
                     world.restart_later()
                     return False
+            world.promises.by = name
             perform = _DO.get(type(effect))
             if perform is not None:
                 perform(self, party.leader if _is_for_charger(effect) else party.drivers[name], effect)
