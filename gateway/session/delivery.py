@@ -206,7 +206,11 @@ class Delivery:
             self.buffer.is_registered = True
             self.boot_again_at = NEVER
             return [*self.buffer.lessons.booted(payload, now), self.buffer.remember_owed()]
-        interval = (payload or {}).get("interval")
+        return self.not_accepted(payload or {}, now)
+
+    def not_accepted(self, result: Payload, now: float) -> list[Effect]:
+        """The backend does not take the charger yet: it is told of the boot again."""
+        interval = result.get("interval")
         self.boot_again_at = now + (interval if isinstance(interval, int) and interval > 0 else BOOT_AGAIN_S)
         self.buffer.is_registered = False
         return [Noted("backend-boot-pending"), *self.buffer.absorb(now)]

@@ -82,7 +82,7 @@ class Lessons:
             self.buffer.shared.tags.learn(payloads.tag_of(request), info, wall)
         match call.action:
             case "BootNotification":
-                return data, [*self.booted(result, now), *self._accepted(result)]
+                return data, [*self.booted(result, now), *self._accepted(call, result, now)]
             case "Heartbeat":
                 self._learn_clock(result, now)
             case "StartTransaction":
@@ -95,10 +95,13 @@ class Lessons:
                     transaction.is_told = True
         return data, []
 
-    def _accepted(self, result: Payload) -> list[Effect]:
+    def _accepted(self, call: Call, result: Payload, now: float) -> list[Effect]:
         """The backend has heard the boot of a charger that told it itself."""
         if result.get("status") != "Accepted":
-            return []
+            if not self.buffer.session.follows:
+                return []
+            self.buffer.owed.boot = call.frame.decode()  # the charger hears another backend, and boots no more
+            return [*self.buffer.delivery.not_accepted(result, now), self.buffer.remember_owed()]
         self.buffer.is_registered = True
         was_owed, self.buffer.owed.boot = self.buffer.owed.boot, ""
         self.buffer.look()
