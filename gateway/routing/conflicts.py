@@ -1,3 +1,0 @@
-class Conflicts:
-    COMMANDS=frozenset()
-    def heard(self,*a): return None

@@ -1,2 +1,0 @@
-class Difference: pass
-def compare(*a): return ()
