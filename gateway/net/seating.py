@@ -3,7 +3,7 @@
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from gateway.config import Config, everyone, routes_of
+from gateway.config import Config, everyone, policies_of, routes_of
 from gateway.dialect.station import Station
 from gateway.net.driver import Driver
 from gateway.net.handshake import Offer
@@ -14,7 +14,6 @@ from gateway.net.tasks import spawn
 from gateway.observe import log
 from gateway.ocpp.message import Version
 from gateway.routing.ids import Ids
-from gateway.routing.policy import Policy
 from gateway.routing.routes import Facts, Seats
 from gateway.session.knowledge import Known
 from gateway.session.shadowing import Compared
@@ -35,9 +34,8 @@ class Seating:
     def apply(self, config: Config) -> None:
         """Take what a reload can change: routes and rules."""
         self.routes = routes_of(config)
-        self.rules = {
-            name: Rules(Policy(), backend.commands_per_minute) for name, backend in everyone(config).items()
-        }
+        paces = {name: backend.commands_per_minute for name, backend in everyone(config).items()}
+        self.rules = {name: Rules(policy, paces[name]) for name, policy in policies_of(config).items()}
         for key in list(self._fleet.drivers):
             self.look(key)
 
@@ -54,7 +52,7 @@ class Seating:
 
     def _needs_party(self, names: set[str]) -> bool:
         """Whether more than one backend is concerned, or the operator has a say in what may be commanded."""
-        return len(names) > 1 or any(not self.rules[name].policy.allows_all for name in names)
+        return len(names) > 1 or any(not self.rules[name].policy.is_open for name in names)
 
     # A charger comes
 

@@ -15,7 +15,7 @@ from gateway.ocpp.flags import Flag, FlagCode
 from gateway.ocpp.message import Sender
 from gateway.routing.conflicts import Conflicts
 from gateway.routing.ids import Ids
-from gateway.routing.policy import priority
+from gateway.routing.policy import priority_of
 from gateway.session import payloads
 from gateway.session.calls import Call
 from gateway.session.effects import Effect, Noted, Remember, SendToCharger, Verdict
@@ -73,13 +73,13 @@ class Commands:
     def adopt(self, name: str, call: Call | None) -> None:
         """The charger has not answered this CALL of the only session there was so far."""
         if call is not None:
-            self.out = Command(name, call, call.frame, priority(call.action), call.id)
+            self.out = Command(name, call, call.frame, priority_of(call.action), call.id)
 
     def add(self, name: str, data: bytes) -> None:
         """The session of this backend sends the charger a CALL."""
         call = self.board.sessions[name].to_charger.out
         if call is not None:
-            self._line.append(Command(name, call, data, priority(call.action), call.id))
+            self._line.append(Command(name, call, data, priority_of(call.action), call.id))
 
     def _is_open(self, command: Command) -> bool:
         """Whether its session still waits for the answer."""

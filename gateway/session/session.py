@@ -472,10 +472,7 @@ class ChargerSession:
             if self.bridge is not None:  # judged as the backend wrote it
                 return None
             ruled = others.judge(self, message, self.version, now)
-            if isinstance(ruled, Message):
-                call.frame = ruled.frame
-                return None
-            return None if ruled is None else self.refused_by_rule(message, ruled)
+            return None if ruled is None else self._ruled(message, call, ruled, now)
         if self.follows:
             return None
         heard = others.heard(message, call.label)
@@ -485,11 +482,24 @@ class ChargerSession:
             call.as_came, call.frame = call.frame, heard.frame
         return None
 
-    def refused_by_rule(self, message: Message, ruled: Ruled) -> list[Effect]:
-        """A backend's CALL that the operator does not want to reach the charger."""
-        flag = Flag(FlagCode.COMMAND_DENIED, after=ruled.reason)
-        told = self.flagged(BACKEND, "call", message.action, message.frame, [flag], Verdict.IGNORED)
-        return [told, SendToBackend(ruled.reply)]
+    def _ruled(self, message: Message, call: Call, ruled: Ruled, now: float) -> list[Effect]:
+        """A backend's CALL that the operator wants changed, or answered without the charger."""
+        told = self.told_of_rule(message, ruled)
+        if ruled.message is None:
+            return [told, SendToBackend(ruled.reply)]
+        call.frame = ruled.message.frame
+        if self.buffer is not None:
+            taken = self._taken_from_backend(ruled.message, call, self.buffer)
+            if taken is not None:
+                return [told, *taken]
+        calls = self.to_charger
+        is_free = calls.out is None and not calls.line and calls.leg.is_open
+        return [told, *(self._send(call, calls, now) if is_free else self._wait(call, calls, now))]
+
+    def told_of_rule(self, message: Message, ruled: Ruled) -> Flagged:
+        """How it is told that a rule has decided about a backend's CALL."""
+        verdict = Verdict.IGNORED if ruled.message is None else Verdict.DELIVERED
+        return self.flagged(BACKEND, "call", message.action, message.frame, [ruled.flag], verdict)
 
     def overhear(self, message: Message, label: str, now: float) -> list[Effect]:
         """The charger said this to the backend that leads; the one of this session is to know it too."""

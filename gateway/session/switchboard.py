@@ -14,16 +14,26 @@ import msgspec
 from msgspec import Struct, structs
 
 from gateway.ocpp import frame
+from gateway.ocpp.flags import Flag
 from gateway.ocpp.message import Message, Sender, Version
 from gateway.routing.ids import Ids
-from gateway.routing.policy import Answered, Pace, Policy
+from gateway.routing.policy import Pace, Policy, Rewritten
 from gateway.routing.routes import Seats
 from gateway.routing.standing import Standing
 from gateway.session import answers, payloads
 from gateway.session import events as ev
 from gateway.session.calls import Call, Own
 from gateway.session.commands import Commands
-from gateway.session.effects import Close, Effect, Noted, Ping, ReadOn, SendToCharger, StopReading
+from gateway.session.effects import (
+    Close,
+    Effect,
+    Noted,
+    Ping,
+    ReadOn,
+    SendToBackend,
+    SendToCharger,
+    StopReading,
+)
 from gateway.session.leg import Hold
 from gateway.session.others import Ruled
 from gateway.session.session import NEVER, ChargerSession
@@ -40,7 +50,7 @@ Addressed = tuple[str, Effect]
 
 
 class Rules(Struct, frozen=True):
-    """What one backend may ask of a charger, and how often."""
+    """What one backend may ask of chargers, and how often."""
 
     policy: Policy
     commands_per_minute: float
@@ -70,6 +80,8 @@ class Switchboard:
         self.shadowing = Shadowing()
         self.standing = Standing((), leader, 0.0, 0.0)
         self._paces: dict[str, Pace] = {}
+        self._policies: dict[str, Policy] = {}
+        self._completed: dict[tuple[str, str], Rewritten] = {}
         self._heard: list[tuple[Message, str, str]] = []  # message, label, the only backend it is for or ""
         self._gave: list[tuple[ChargerSession, str, int]] = []
         self._answerers: dict[str, str] = {}
@@ -104,9 +116,12 @@ class Switchboard:
         if session.follows:
             session.tally = self.copies
         self._paces[name] = Pace(self.rules[name].commands_per_minute)
+        self._policies[name] = self.rules[name].policy.of(session.charger_id)
 
     def sit(self, seats: Seats) -> None:
         """Who may lead from now on; nobody changes places before the next look."""
+        for name, session in self.sessions.items():
+            self._policies[name] = self.rules[name].policy.of(session.charger_id)
         self.standing.ranked = seats.ranked
         self.standing.takeover_after_s = seats.takeover_after_s
         self.standing.give_back_after_s = seats.give_back_after_s
@@ -139,7 +154,7 @@ class Switchboard:
     def leave(self, name: str) -> ChargerSession:
         """A backend that follows, or is retired, is gone."""
         assert name != self.leader
-        del self._paces[name]
+        del self._paces[name], self._policies[name]
         return self.sessions.pop(name)
 
     def _followers(self) -> list[tuple[str, ChargerSession]]:
@@ -229,9 +244,20 @@ class Switchboard:
                     self.commands.add(name, effect.data)
                 elif leads or self._answers(name, effect.data):
                     routed.append((self.leader, effect))
+            elif type(effect) is SendToBackend and self._completed:
+                routed.append((name, self._complete(name, effect)))
             elif leads or not _is_about_the_charger(effect):
                 routed.append((name, effect))
         return routed
+
+    def _complete(self, name: str, effect: SendToBackend) -> SendToBackend:
+        """The charger's answer to a CALL of which a rule has let only a part through."""
+        message = frame.split(effect.data)
+        rewritten = self._completed.pop((name, message.id), None) if message is not None else None
+        answer = payloads.of_result(effect.data) if rewritten is not None else None
+        if message is None or rewritten is None or answer is None:
+            return effect
+        return SendToBackend(frame.result(message.id, msgspec.json.encode(rewritten.completed(answer))))
 
     def _answers(self, name: str, data: bytes) -> bool:
         """Whether this answer is to a CALL that was for this backend alone."""
@@ -333,18 +359,23 @@ class Switchboard:
 
     def judge(
         self, session: ChargerSession, message: Message, version: Version, now: float
-    ) -> Message | Ruled | None:
+    ) -> Ruled | None:
         name = self._name_of(session)
-        leads = name == self.leader
-        verdict = self.rules[name].policy.judge(message.action, message.payload, version, leads)
-        if not leads and not self._paces[name].take(now):
-            verdict = self.rules[name].policy.refusal(message.action, version, "too many commands")
-        if verdict is None:
+        policy, payload = self._policies[name], bytes(message.payload) or raw_payload(message)
+        verdict = policy.judge(message.action, payload, version, name == self.leader)
+        if verdict is None and self._paces[name].allows(now):
             return None
-        if isinstance(verdict, Answered):
-            return Ruled(verdict.frame(message), verdict.reason)
-        changed = frame.call(message.id, message.action, verdict.payload)
-        return structs.replace(message, payload=verdict.payload, frame=changed)
+        verdict = verdict or policy.refuse_pace(message.action, payload, version)
+        flag = Flag(verdict.flag, after=verdict.reason)
+        id_ = message.id_literal or message.id
+        if isinstance(verdict, Rewritten):
+            changed = frame.call(message.id, message.action, verdict.payload)
+            if verdict.withheld:
+                self._completed[name, message.id] = verdict
+            return Ruled(flag, structs.replace(message, payload=verdict.payload, frame=changed))
+        if verdict.payload is not None:
+            return Ruled(flag, None, frame.result(id_, verdict.payload))
+        return Ruled(flag, None, frame.error(id_, verdict.error_code, verdict.reason))
 
     def gave(self, session: ChargerSession, key: str, id_: int) -> None:
         self._gave.append((session, key, id_))
@@ -408,6 +439,12 @@ class Switchboard:
         call.own = Own.ABANDONED
         self._answerers[message.id] = self._wanted
         return self.route(self._wanted, session.overhear(message, call.label, now), now)
+
+
+def raw_payload(message: Message) -> bytes:
+    """The JSON text of a CALL's payload."""
+    found = frame.split(message.frame)
+    return b"{}" if found is None else bytes(found.payload)
 
 
 def _boot_of(session: ChargerSession) -> bytes:

@@ -40,11 +40,16 @@ async def ledgers(folder: Path, *names: str) -> AsyncIterator[dict[str, LedgerBa
 
 @asynccontextmanager
 async def between(
-    folder: Path, cpms: dict[str, LedgerBackend], site: Site, standby: str = "", observers: str = ""
+    folder: Path,
+    cpms: dict[str, LedgerBackend],
+    site: Site,
+    standby: str = "",
+    observers: str = "",
+    more: str = "",
 ) -> AsyncIterator[Gateway]:
     """The gateway in front of `main` and the others."""
     others = [
-        BACKEND.format(name=name, url=one.url, more=QUICK) for name, one in cpms.items() if name != "main"
+        BACKEND.format(name=name, url=one.url, more=QUICK + more) for name, one in cpms.items() if name != "main"
     ]
     route = ROUTE.format(standby=_quoted(standby), observers=_quoted(observers))
     tables = TABLES.format(tags="accept-all") + "".join(others) + route
@@ -120,7 +125,7 @@ def test_a_stop_from_any_backend_stops_the_right_transaction(tmp_path: Path) -> 
         chargers = [QueueingCharger(f"CP{n}", site) for n in range(4)]
         async with (
             ledgers(tmp_path, "main", "second") as cpms,
-            between(tmp_path, cpms, site, observers="second"),
+            between(tmp_path, cpms, site, observers="second", more='commands = "all"'),
             living(*chargers),
         ):
             await in_the_bridge(chargers)
