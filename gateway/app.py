@@ -16,7 +16,7 @@ import uvloop
 
 from gateway import __version__, plugins
 from gateway.admin import server as admin
-from gateway.config import Address, Config, ConfigError, diff, reloaded, unsafe
+from gateway.config import Address, Config, ConfigError, diff, everyone, reloaded, unsafe
 from gateway.dialect.library import Library
 from gateway.net.archive import Archive
 from gateway.net.brands import FleetBrands, summary
@@ -166,7 +166,7 @@ class _Node:
     async def _retry(self, entry: QuarantineEntry) -> dict[str, Any]:
         if entry.sender != Sender.CHARGER.value:
             return {"delivered": False, "outcome": "only messages of chargers can be retried"}
-        return await self._fleet.parking.retry(entry.charger, entry.raw)
+        return await self._fleet.parking.retry(entry.charger, entry.raw, entry.backend)
 
     async def _start_sandbox_backend(self) -> None:
         runner, port = await sandbox_backend.start_backend("127.0.0.1", 0)
@@ -185,7 +185,10 @@ class _Node:
         lines = [
             f"ocpp-gateway {__version__}",
             f"  chargers   listening on {chargers}<charger id>",
-            f"  backend    {config.backend.name}: {config.backend.url.rstrip('/')}/<charger id>",
+            *(
+                f"  backend    {name}: {one.url.rstrip('/')}/<charger id>"
+                for name, one in everyone(config).items()
+            ),
             f"  admin      {plane}/metrics  {plane}/api/v1/chargers  {plane}/readyz",
             f"  data       {config.data.directory}",
         ]

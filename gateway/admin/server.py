@@ -105,6 +105,7 @@ def application(
             web.get("/api/v1/chargers", _chargers(fleet)),
             web.get("/api/v1/chargers/{id}", _charger(fleet)),
             web.get("/api/v1/outbox", _outbox(fleet)),
+            web.get("/api/v1/backends", _backends(fleet)),
         ]
     )
     if archive is not None:
@@ -150,16 +151,25 @@ def _outbox(fleet: FleetView) -> Answering:
     return _pages("outbox", "charger", fleet.outbox)
 
 
+def _backends(fleet: FleetView) -> Answering:
+    async def answer(request: web.Request) -> web.Response:
+        known_only(request.query)
+        return as_json({"backends": list(fleet.backends())})
+
+    return answer
+
+
 def _pages(name: str, key: str, rows: Callable[[], Iterable[dict[str, Any]]]) -> Answering:
     async def answer(request: web.Request) -> web.Response:
-        """By `key`; `after` is the last one of the page before."""
+        """By `key`; `after` is the last one of the page before. Rows with the same key stay together."""
         known_only(request.query, "after", "limit")
         most, after = limit(request.query), request.query.get("after", "")
-        found = nsmallest(
-            most + 1, (row for row in rows() if row[key] > after), key=lambda row: str(row[key])
-        )
-        more = len(found) > most
-        return as_json({name: found[:most], "next": found[most - 1][key] if more else None})
+        later = [row for row in rows() if row[key] > after]
+        found = nsmallest(most, later, key=lambda row: str(row[key]))
+        last = found[-1][key] if found else ""
+        page = [row for row in later if row[key] <= last]
+        page.sort(key=lambda row: str(row[key]))
+        return as_json({name: page, "next": last if len(page) < len(later) else None})
 
     return answer
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from gateway.net.place import OF_THE_CHARGER, part_of, taken_apart
+from gateway.store.place import OF_THE_CHARGER, part_of, taken_apart
 from gateway.net.tasks import spawn
 from gateway.observe import log
 from gateway.session import effects as ef
@@ -51,7 +51,7 @@ class Archive:
     """The store as sessions use it, made by `open`.
 
     `key` makes digests of what must not be kept itself. `waiting` is what each charger has in its outbox, by
-    its place, which is the charger's and the backend's (`gateway.net.place`). While the store takes nothing, `shared.can_store` is False, and messages stay with the
+    its place, which is the charger's and the backend's (`gateway.store.place`). While the store takes nothing, `shared.can_store` is False, and messages stay with the
     chargers.
     """
 

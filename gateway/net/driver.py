@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from gateway.net.handshake import Offer
 from gateway.net.link import Link
-from gateway.net.place import place
+from gateway.store.place import place
 from gateway.ocpp.flags import Flag, FlagCode
 from gateway.ocpp.message import Sender
 from gateway.session import effects as ef

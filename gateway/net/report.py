@@ -7,11 +7,12 @@ from typing import Any
 from msgspec import structs
 
 from gateway.dialect.brand import Brand
+from gateway.net.archive import Waiting
 from gateway.net.driver import Driver
 from gateway.net.fleet import Fleet
 from gateway.net.handshake import MAX_ID_LENGTH, registry_key
 from gateway.net.link import Link
-from gateway.net.place import taken_apart
+from gateway.store.place import taken_apart
 from gateway.ocpp.message import Version
 from gateway.session.book import Transaction
 
@@ -43,6 +44,31 @@ class FleetReport:
                 "bytes": found.size,
                 "oldest": found.oldest,
                 "state": _outbox_state(driver, fleet.clock()),
+            }
+
+    def backends(self) -> Iterable[dict[str, Any]]:
+        """Every backend: whether it is there, how many chargers it leads and overhears, what waits for it."""
+        waiting: dict[str, list[Waiting]] = {name: [] for name in self._fleet.upstreams}
+        archive = self._fleet.archive
+        for place, found in archive.waiting.items() if archive is not None else ():
+            waiting.setdefault(taken_apart(place)[1], []).append(found)
+        drivers = [driver for driver in self._fleet.everyone() if driver.serves_charger]
+        leads = Counter(driver.upstream.name for driver in drivers if not driver.session.follows)
+        follows = Counter(driver.upstream.name for driver in drivers if driver.session.follows)
+        up = self.backend_links_up()
+        for name, rows in waiting.items():
+            upstream = self._fleet.upstreams.get(name)
+            yield {
+                "name": name,
+                "versions": [version.value for version in upstream.config.versions] if upstream else [],
+                "state": upstream.links.state if upstream else "not configured",
+                "reason": upstream.links.reason if upstream and upstream.links.is_away else "",
+                "leads": leads[name],
+                "follows": follows[name],
+                "links": up.get(name, 0),
+                "messages": sum(row.messages for row in rows),
+                "bytes": sum(row.size for row in rows),
+                "oldest": min((row.oldest for row in rows), default=None),
             }
 
     def _driver(self, key: str, backend: str) -> Driver | None:
@@ -105,6 +131,7 @@ def _brief(driver: Driver) -> dict[str, Any]:
         "backend_version": driver.backend_version.value,
         "charger": _leg_state(driver.charger),
         "backend": _leg_state(driver.backend),
+        "leader": driver.upstream.name,
         "since": driver.connected_at,
         "address": driver.address,
         "vendor": session.station.vendor,
@@ -128,9 +155,28 @@ def _detail(driver: Driver) -> dict[str, Any]:
         "messages_from_backend": session.backend.received,
         "calls_to_backend": [call.action for call in session.to_backend],
         "calls_to_charger": [call.action for call in session.to_charger],
+        "backends": [_of_backend(one) for one in _crew(driver)],
         "stored_messages": buffer.outbox.messages if buffer is not None else 0,
         "transactions": [_transaction(one) for one in buffer.book.transactions] if buffer is not None else [],
         "paused": [hold.name for hold in session.charger.held],
+    }
+
+
+def _crew(driver: Driver) -> list[Driver]:
+    return [driver] if driver.party is None else list(driver.party.drivers.values())
+
+
+def _of_backend(driver: Driver) -> dict[str, Any]:
+    """One of a charger's backends: its part, its link, and what it has still to hear."""
+    buffer = driver.session.buffer
+    role = "leads" if not driver.session.follows else "follows" if driver.serves_charger else "leaves"
+    return {
+        "name": driver.upstream.name,
+        "role": role,
+        "version": driver.backend_version.value,
+        "link": _leg_state(driver.backend),
+        "stored_messages": buffer.outbox.messages if buffer is not None else 0,
+        "transactions": [_transaction(one) for one in buffer.book.transactions] if buffer is not None else [],
     }
 
 

@@ -9,7 +9,7 @@ from gateway.net.driver import Driver
 from gateway.net.handshake import Offer
 from gateway.net.left import left_in
 from gateway.net.party import Party
-from gateway.net.place import place
+from gateway.store.place import place
 from gateway.net.tasks import spawn
 from gateway.observe import log
 from gateway.ocpp.message import Version

@@ -129,7 +129,7 @@ class Buffer:
         local = self.local(call.action, payload, now)
         if not self._answers_now(local, call, now):
             return None
-        kept = self.store(call, payload, now) if keeps else self._answer(call, payload, now)
+        kept = self.store(call, payload, now) if keeps else self.answer(call, payload, now)
         return [*before, *kept]
 
     def _kept(self, call: Call, payload: Payload, now: float) -> list[Effect] | None:
@@ -161,7 +161,7 @@ class Buffer:
         deadline = call.came_at + DISK_LEAVES * self.session.settings.answer_deadline_s
         return now >= min(self.away_since + self.settings.hold_s, deadline)
 
-    def _answer(self, call: Call, payload: Payload, now: float) -> list[Effect]:
+    def answer(self, call: Call, payload: Payload, now: float) -> list[Effect]:
         """The charger hears an answer of ours, and at most the last of its kind is owed to the backend."""
         local = self.local(call.action, payload, now)
         if local is None:

@@ -14,6 +14,7 @@ from gateway.ocpp import frame
 from gateway.ocpp.flags import Flag, FlagCode
 from gateway.ocpp.message import Sender
 from gateway.routing.conflicts import Conflicts
+from gateway.routing.ids import COMMANDS as NUMBERED
 from gateway.routing.ids import Ids
 from gateway.routing.policy import priority_of
 from gateway.session import payloads
@@ -138,17 +139,16 @@ class Commands:
 
     def _numbered(self, command: Command, told: list[Effect]) -> bytes:
         """The CALL with the numbers that the charger knows it by."""
-        action, version = command.call.action, self.board.version
-        if action not in Ids.COMMANDS and action not in Conflicts.COMMANDS:
+        action = command.call.action
+        if action not in NUMBERED and action not in Conflicts.COMMANDS:
             return command.data
-        payload = payloads.of_call(command.data)
-        if payload is None:
+        command.payload = payloads.of_call(command.data)
+        if command.payload is None or action not in NUMBERED:
             return command.data
-        command.payload = payload
-        if action not in Ids.COMMANDS:
-            return command.data
-        changed = self.ids.to_charger(command.name, action, payload, version)
-        told.append(Remember("ids", self.ids.stored()))
+        revision = self.ids.revision
+        changed = self.ids.to_charger(command.name, action, command.payload)
+        if self.ids.revision != revision:
+            told.append(Remember("ids", self.ids.snapshot()))
         if changed is None:
             return command.data
         return frame.call(command.id, action, msgspec.json.encode(changed))
@@ -170,13 +170,6 @@ class Commands:
             return None
         if command.is_renamed:
             data = data.replace(frame.quoted(command.id), frame.quoted(command.call.id), 1)
-        if command.call.action in Ids.ANSWERS:
-            answer = payloads.of_result(data)
-            changed = answer and self.ids.answer_from_charger(
-                command.name, command.call.action, answer, self.board.version
-            )
-            if changed:
-                data = frame.result(command.call.id, msgspec.json.encode(changed))
         return command, data
 
     def answered(self, command: Command, data: bytes, now: float) -> list["Addressed"]:

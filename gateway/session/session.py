@@ -31,6 +31,7 @@ from gateway.ocpp import actions, errors, frame
 from gateway.ocpp.flags import FLAGS, Flag, FlagCode
 from gateway.ocpp.message import Message, MessageType, Sender
 from gateway.session import events as ev
+from gateway.session import payloads
 from gateway.session.answers import stores_nothing_else
 from gateway.session.bridge import Bridge
 from gateway.session.buffer import Buffer
@@ -509,6 +510,15 @@ class ChargerSession:
         effects = self._ask(message, self.to_backend, self.to_charger, now, label)
         return effects if self.bridge is None else self.bridge.outward(effects, now)
 
+    def answer_locally(self, message: Message, label: str, now: float) -> list[Effect]:
+        """The charger hears an answer of ours to a CALL that none of its backends will answer."""
+        payload, buffer = payloads.of_call(message.frame), self.buffer
+        call = Call(message.id, message.action, label, message.frame, now, False, message.id_literal, now)
+        call.epoch = self.charger.epoch
+        if payload is None or buffer is None:
+            return self.refuse(call)
+        return buffer.answer(call, payload, now)
+
     def charger_answers(self, data: bytes, binary: bool, now: float) -> list[Effect]:
         """The charger's answer to a CALL of this session, which does not lead."""
         got = self.reader.read(data, CHARGER, self._asked_of_charger, now + self.wall_offset_s, self._awaited)
@@ -679,7 +689,7 @@ class ChargerSession:
         if buffer is not None and calls is self.to_backend:
             limit = now + (buffer.settings.answer_after_s if call.billing else settings.call_timeout_s)
             if buffer.attentive and buffer.book.is_mapped and (call.billing or call.retry):
-                if self.follows and buffer.lessons.lacks_id(call):
+                if self.follows and not call.retry and buffer.lessons.lacks_id(call):
                     calls.out = None
                     return [Noted("copy-lost", call.label), *self._next(calls, now)]
                 buffer.lessons.exchange_id(call)

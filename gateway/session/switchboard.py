@@ -16,7 +16,7 @@ from msgspec import Struct, structs
 from gateway.ocpp import frame
 from gateway.ocpp.flags import Flag
 from gateway.ocpp.message import Message, Sender, Version
-from gateway.routing.ids import Ids
+from gateway.routing.ids import NOTICES, Ids, Owner
 from gateway.routing.policy import Pace, Policy, Rewritten
 from gateway.routing.routes import Seats
 from gateway.routing.standing import Standing
@@ -56,6 +56,15 @@ class Rules(Struct, frozen=True):
     commands_per_minute: float
 
 
+class Heard(Struct, gc=False):
+    """A CALL of the charger, for all backends or for the `only` one. `owner`: how each reads the numbers in it."""
+
+    message: Message
+    label: str
+    only: str
+    owner: Owner | None
+
+
 class Switchboard:
     """The `sessions` of one charger by the name of their backend; `leader` is the one whose answers count.
 
@@ -82,7 +91,7 @@ class Switchboard:
         self._paces: dict[str, Pace] = {}
         self._policies: dict[str, Policy] = {}
         self._completed: dict[tuple[str, str], Rewritten] = {}
-        self._heard: list[tuple[Message, str, str]] = []  # message, label, the only backend it is for or ""
+        self._heard: list[Heard] = []
         self._gave: list[tuple[ChargerSession, str, int]] = []
         self._answerers: dict[str, str] = {}
         self._boot = b""
@@ -273,10 +282,10 @@ class Switchboard:
         """What an event means for the others: copies, ids, the charger's next CALL, another one that leads."""
         while self._heard or self._gave:
             heard, self._heard = self._heard, []
-            for message, label, only in heard:
+            for one in heard:
                 for name, session in self._followers():
-                    if only in ("", name):
-                        routed += self.route(name, session.overhear(message, label, now), now)
+                    if one.only in ("", name):
+                        routed += self._overhear(name, session, one, now)
             gave, self._gave = self._gave, []
             for by, key, id_ in gave:
                 for name, session in self.sessions.items():
@@ -285,6 +294,15 @@ class Switchboard:
         routed += self.commands.pump(now)
         if self._wanted != self.leader:
             routed += self._hand_over(now)
+        return routed
+
+    def _overhear(self, name: str, session: ChargerSession, one: Heard, now: float) -> list[Addressed]:
+        effects = session.overhear(_as_read_by(name, one.message, one.owner), one.label, now)
+        routed = self.route(name, effects, now)
+        if one.only and any(type(effect) is Noted and effect.name == "copy-lost" for effect in effects):
+            del self._answerers[one.message.id]
+            leader = self.sessions[self.leader]
+            routed += self.addressed(self.leader, leader.answer_locally(one.message, one.label, now))
         return routed
 
     # What the sessions tell (Others)
@@ -296,10 +314,10 @@ class Switchboard:
             self._note_status(message)
         elif message.action == "TransactionEvent":
             self._track_event(message)
-        only, mine = self._whose(message)
-        self._heard.append((message, label, only))
-        if not only:
-            return mine
+        owner, only = self._whose(message)
+        self._heard.append(Heard(message, label, only, owner))
+        if not only or only == self.leader:
+            return _as_read_by(self.leader, message, owner)
         self._answerers[message.id] = only
         if len(self._answerers) > LONGEST_ANSWERS:
             del self._answerers[next(iter(self._answerers))]
@@ -331,17 +349,18 @@ class Switchboard:
         known = buffer.book.transactions if buffer is not None and self.version is Version.V16 else ()
         return bool(self._open) or any(one.is_open and isinstance(one.charger_id, int) for one in known)
 
-    def _whose(self, message: Message) -> tuple[str, Message]:
-        """The only backend that a CALL of the charger is for, if any; the CALL as the leader's is to see it."""
-        ids, action = self.commands.ids, message.action
-        if action in Ids.CALLS and not ids.is_empty:
+    def _whose(self, message: Message) -> tuple[Owner | None, str]:
+        """How each backend reads the numbers in a CALL of the charger; the only one that it is for, if any."""
+        action = message.action
+        owner = None
+        if action in NOTICES and len(self.commands.ids):
             payload = payloads.of_call(message.frame)
-            if payload is not None:
-                owner = ids.from_charger(action, payload, self.version)
-                return self._numbered(message, owner)
+            owner = self.commands.ids.from_charger(action, payload) if payload is not None else None
+            if owner is not None and owner.backend is not None:
+                return (owner, owner.backend) if self.is_seated(owner.backend) else (None, "")
         if self.version is Version.V16 and action in ("StopTransaction", "MeterValues"):
-            return self._of_another_book(message), message
-        return "", message
+            return owner, self._of_another_book(message)
+        return owner, ""
 
     def _of_another_book(self, message: Message) -> str:
         """The only backend that knows the transaction of this CALL, when the leader's does not (OCPP 1.6)."""
@@ -439,6 +458,15 @@ class Switchboard:
         call.own = Own.ABANDONED
         self._answerers[message.id] = self._wanted
         return self.route(self._wanted, session.overhear(message, call.label, now), now)
+
+
+def _as_read_by(name: str, message: Message, owner: Owner | None) -> Message:
+    """A CALL of the charger with the numbers that this backend knows."""
+    payload = owner.payload_for(name) if owner is not None else None
+    if payload is None:
+        return message
+    data = frame.call(message.id, message.action, msgspec.json.encode(payload))
+    return structs.replace(message, payload=b"", frame=data)
 
 
 def raw_payload(message: Message) -> bytes:
