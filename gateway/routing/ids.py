@@ -8,7 +8,7 @@ them.
 All payloads are in the charger's version. Nothing here depends on which, since no field has two meanings.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, Final
 
@@ -119,14 +119,15 @@ class Owner(Struct, frozen=True):
     """
 
     backend: str | None
-    payloads: Mapping[str, dict[str, Any]]
+    payloads: dict[str, dict[str, Any]]
     others: dict[str, Any]
 
     def payload_for(self, backend: str) -> dict[str, Any] | None:
         """What a backend is to hear; None: nothing."""
         if self.backend is not None and backend != self.backend:
             return None
-        return self.payloads.get(backend, self.others)
+        found: dict[str, Any] = self.payloads.get(backend, self.others)
+        return found
 
 
 class _Kept(Struct, array_like=True):
