@@ -13,6 +13,7 @@ from msgspec import Struct
 from gateway.ocpp import frame
 from gateway.ocpp.flags import Flag, FlagCode
 from gateway.ocpp.message import Sender
+from gateway.routing.conflicts import ACTIONS as CONTESTED
 from gateway.routing.conflicts import Conflicts
 from gateway.routing.ids import COMMANDS as NUMBERED
 from gateway.routing.ids import Ids
@@ -140,7 +141,7 @@ class Commands:
     def _numbered(self, command: Command, told: list[Effect]) -> bytes:
         """The CALL with the numbers that the charger knows it by."""
         action = command.call.action
-        if action not in NUMBERED and action not in Conflicts.COMMANDS:
+        if action not in NUMBERED and action not in CONTESTED:
             return command.data
         command.payload = payloads.of_call(command.data)
         if command.payload is None or action not in NUMBERED:
@@ -177,21 +178,17 @@ class Commands:
         if self._is_open(command):
             return []
         self.out = None
-        if command.payload is None or command.call.action not in Conflicts.COMMANDS:
+        if command.payload is None or command.call.action not in CONTESTED:
             return []
-        found = self.conflicts.heard(
-            command.name, command.call.action, command.payload, b'"Accepted"' in data, self.board.version, now
-        )
-        if found is None:
-            return []
-        session = self.board.sessions[command.name]
-        flag = Flag(
-            FlagCode.BACKENDS_CONFLICT,
-            found.what,
-            before=f"{found.first_author}: {found.first}",
-            after=f"{found.second_author}: {found.second}",
-        )
-        told = session.flagged(
-            Sender.BACKEND, "call", command.call.action, command.data, [flag], Verdict.DELIVERED
-        )
-        return self.board.addressed(command.name, [Noted("backends-conflict", found.what), told])
+        answer, session = payloads.of_result(data), self.board.sessions[command.name]
+        told: list[Effect] = []
+        for found in self.conflicts.heard(command.name, command.call.action, command.payload, answer, now):
+            before, after = f"{found.first}: {found.first_value}", f"{found.second}: {found.second_value}"
+            flag = Flag(FlagCode.BACKENDS_CONFLICT, found.what, before, after)
+            told.append(Noted("backends-conflict", str(found)))
+            told.append(
+                session.flagged(
+                    Sender.BACKEND, "call", command.call.action, command.data, [flag], Verdict.DELIVERED
+                )
+            )
+        return self.board.addressed(command.name, told)

@@ -100,6 +100,7 @@ class Switchboard:
         self._reopen_at = 0.0
         self.waits_for_transactions = False
         self._open: dict[object, None] = {}  # transactions that are going on, by the charger's ids
+        self._knows_transactions = False
         self._add(leader, session)
         self.commands.adopt(leader, session.to_charger.out)
         self.sit(seats)
@@ -310,6 +311,7 @@ class Switchboard:
     def heard(self, message: Message, label: str) -> Message | None:
         if message.action == "BootNotification":
             self._boot = message.frame
+            self._knows_transactions = True
         elif message.action == "StatusNotification":
             self._note_status(message)
         elif message.action == "TransactionEvent":
@@ -327,6 +329,8 @@ class Switchboard:
         payload = payloads.of_call(message.frame)
         if payload is not None and len(self._statuses) < LONGEST_ANSWERS:
             self._statuses[answers.status_key(payload)] = message.frame
+            status = payload.get("status", payload.get("connectorStatus"))
+            self._knows_transactions = self._knows_transactions or status == "Available"
 
     def _track_event(self, message: Message) -> None:
         """Whether the transaction of this TransactionEvent is going on."""
@@ -335,6 +339,7 @@ class Switchboard:
         self._track(id_, payload.get("eventType") == "Ended")
 
     def _track(self, id_: object, is_over: bool) -> None:
+        self._knows_transactions = True
         if is_over:
             self._open.pop(id_, None)
         elif id_ is not None:
@@ -343,11 +348,13 @@ class Switchboard:
                 del self._open[next(iter(self._open))]
 
     @property
-    def has_open_transaction(self) -> bool:
-        """Whether the charger is in a transaction, as far as anybody here knows."""
+    def open_transactions(self) -> int | None:
+        """How many transactions the charger is in; None when nothing heard so far says so."""
         buffer = self.sessions[self.leader].buffer
-        known = buffer.book.transactions if buffer is not None and self.version is Version.V16 else ()
-        return bool(self._open) or any(one.is_open and isinstance(one.charger_id, int) for one in known)
+        booked = buffer.book.transactions if buffer is not None and self.version is Version.V16 else ()
+        going_on = {one.charger_id for one in booked if one.is_open and isinstance(one.charger_id, int)}
+        found = len(going_on.union(self._open))
+        return found if found or self._knows_transactions or booked else None
 
     def _whose(self, message: Message) -> tuple[Owner | None, str]:
         """How each backend reads the numbers in a CALL of the charger; the only one that it is for, if any."""
@@ -403,18 +410,23 @@ class Switchboard:
         if call.action == "BootNotification" and not session.follows:
             self.commands.boot_until = 0.0
         if self.shadowing.compared:
-            self.shadowing.answered(self._name_of(session), self.leader, call, data, self.version)
+            self.shadowing.answered(self._name_of(session), self.leader, call, data)
 
     def _name_of(self, session: ChargerSession) -> str:
         return next(name for name, known in self.sessions.items() if known is session)
 
     # Who leads
 
-    def _look(self, now: float) -> None:
-        self._wanted = self.standing.look(self._is_usable, now)
+    def favour(self, name: str, now: float) -> None:
+        """This backend need not show first that it stays, for a person wants it to lead."""
+        self.standing.trust(name)
+        self._look(now)
 
-    def _is_usable(self, name: str) -> bool:
-        """Whether a backend could lead: it answers, and knows everything that it has missed."""
+    def _look(self, now: float) -> None:
+        self._wanted = self.standing.look(self.is_ready, now)
+
+    def is_ready(self, name: str) -> bool:
+        """Whether a backend could lead: it answers, has accepted the charger, and knows all that it missed."""
         session = self.sessions.get(name)
         buffer = session.buffer if session is not None else None
         return buffer is not None and buffer.is_usable and (name == self.leader or not buffer.outbox.is_busy)
@@ -422,12 +434,12 @@ class Switchboard:
     def _hand_over(self, now: float) -> list[Addressed]:
         """Let the wanted one lead, as soon as nothing of the charger is open with the one that does."""
         before, session = self.sessions[self.leader], self.sessions.get(self._wanted)
-        if session is None or not self._is_usable(self._wanted):
+        if session is None or not self.is_ready(self._wanted):
             self._wanted = self.leader
             return self.addressed(self.leader, before.read_on(Hold.HAND_OVER))
         if self._is_too_early():
             return []
-        asked_elsewhere = self._ask_elsewhere(before, session, now) if not self._is_usable(self.leader) else []
+        asked_elsewhere = self._ask_elsewhere(before, session, now) if not self.is_ready(self.leader) else []
         if not before.is_quiet:
             held = before.hold_charger(Hold.HAND_OVER)
             return [*asked_elsewhere, *self.addressed(self.leader, held)]
@@ -446,8 +458,8 @@ class Switchboard:
 
     def _is_too_early(self) -> bool:
         """Whether the lead stays where it is while a transaction is going on; not when its backend is away."""
-        waits = self.waits_for_transactions and self._is_usable(self.leader)
-        return waits and self.has_open_transaction
+        waits = self.waits_for_transactions and self.is_ready(self.leader)
+        return waits and bool(self.open_transactions)
 
     def _ask_elsewhere(self, before: ChargerSession, session: ChargerSession, now: float) -> list[Addressed]:
         """What the one that led leaves unanswered and the charger need not wait for is asked again."""
