@@ -145,11 +145,12 @@ class Buffer:
         return action in STORED or self.also_stores(action, payload)
 
     def _may_wait(self, call: Call, now: float) -> bool:
-        """Whether a copy for a backend that nothing is stored for waits for its link, which is not there yet."""
+        """Whether a copy for a backend that nothing is stored for waits until it is there and has booted."""
         session = self.session
         return (
             session.follows
-            and not (self.settings.stores or self.is_away or session.backend.is_open)
+            and not (self.settings.stores or self.is_away or self.is_silent)
+            and not (session.backend.is_open and self.is_registered)
             and session.to_backend.waiting < session.settings.waiting_calls
             and now < call.came_at + session.settings.answer_deadline_s
         )

@@ -36,7 +36,7 @@ from gateway.session.effects import (
 )
 from gateway.session.leg import Hold
 from gateway.session.others import Ruled
-from gateway.session.session import NEVER, ChargerSession
+from gateway.session.session import GOING_AWAY, NEVER, ChargerSession
 from gateway.session.shadowing import Shadowing
 from gateway.session.tally import Tally
 
@@ -103,7 +103,7 @@ class Switchboard:
         self._knows_transactions = False
         self._add(leader, session)
         self.commands.adopt(leader, session.to_charger.out)
-        self.sit(seats)
+        self.sit(seats, 0.0)
 
     @property
     def version(self) -> Version:
@@ -128,14 +128,27 @@ class Switchboard:
         self._paces[name] = Pace(self.rules[name].commands_per_minute)
         self._policies[name] = self.rules[name].policy.of(session.charger_id)
 
-    def sit(self, seats: Seats) -> None:
-        """Who may lead from now on; nobody changes places before the next look."""
+    def sit(self, seats: Seats, now: float) -> list[Addressed]:
+        """These are the charger's backends; nobody changes places before the next look, and who leads stays.
+
+        One that is not among them is told nothing more; its session stays while it owes anything.
+        """
         for name, session in self.sessions.items():
             self._policies[name] = self.rules[name].policy.of(session.charger_id)
         self.standing.ranked = seats.ranked
         self.standing.takeover_after_s = seats.takeover_after_s
         self.standing.give_back_after_s = seats.give_back_after_s
         self._seated = frozenset(seats.everyone)
+        return self._let_go(now)
+
+    def _let_go(self, now: float) -> list[Addressed]:
+        """The charger is gone for backends that it has no more."""
+        routed: list[Addressed] = []
+        for name, session in self._all_others():
+            if name not in self._seated and session.charger.is_open:
+                closed = ev.ChargerClosed(session.charger.epoch, GOING_AWAY)
+                routed += self.route(name, session.handle(closed, now), now)
+        return routed
 
     def join(self, name: str, session: ChargerSession, now: float) -> list[Addressed]:
         """One more backend: it is told who the charger is, and of no transaction that began before."""
@@ -145,7 +158,7 @@ class Switchboard:
         for transaction in leader.buffer.book.transactions:
             if transaction.is_open and isinstance(transaction.charger_id, int):
                 buffer.lessons.is_elsewhere(transaction.charger_id, now)
-        if not leader.charger.is_open:
+        if not leader.charger.is_open or not self.is_seated(name):
             return []
         buffer.owed.boot = buffer.owed.boot or (self._boot or _boot_of(leader)).decode()
         for key, status in self._statuses.items():
@@ -156,10 +169,6 @@ class Switchboard:
     def is_seated(self, name: str) -> bool:
         """Whether this backend is told what the charger says."""
         return name in self._seated
-
-    def retire(self, name: str) -> None:
-        """This backend is told nothing more; its session stays while it owes anything."""
-        self._seated -= {name}
 
     def leave(self, name: str) -> ChargerSession:
         """A backend that follows, or is retired, is gone."""
@@ -417,10 +426,11 @@ class Switchboard:
 
     # Who leads
 
-    def favour(self, name: str, now: float) -> None:
+    def favour(self, name: str, now: float) -> list[Addressed]:
         """This backend need not show first that it stays, for a person wants it to lead."""
         self.standing.trust(name)
         self._look(now)
+        return self._after([], now)
 
     def _look(self, now: float) -> None:
         self._wanted = self.standing.look(self.is_ready, now)
@@ -454,7 +464,7 @@ class Switchboard:
         session.lead(before, now)
         self.standing.leader = self._wanted = name
         effects = [Noted("lead-moved", f"{old} to {name}"), *session.read_on(Hold.HAND_OVER)]
-        return self.addressed(name, effects)
+        return [*self.addressed(name, effects), *self._let_go(now)]
 
     def _is_too_early(self) -> bool:
         """Whether the lead stays where it is while a transaction is going on; not when its backend is away."""
