@@ -108,6 +108,7 @@ class _Node:
                 store,
                 self._retry,
                 FleetBrands(self._fleet, self._reread_library),
+                self._fleet.migrations,
             ),
             "admin.address",
             config.admin.address,

@@ -12,6 +12,7 @@ from aiohttp import web
 from gateway.admin.answers import Refused, as_json, known_only, limit
 from gateway.admin.brands import BrandsApi, BrandsView
 from gateway.admin.guard import Guard, middlewares
+from gateway.admin.migrations import MigrationsApi, MigrationsView
 from gateway.admin.records import RecordsApi, Retry
 from gateway.admin.view import FleetView
 from gateway.observe import metrics
@@ -67,13 +68,15 @@ async def start(
     archive: Store | None = None,
     retry: Retry | None = None,
     brands: BrandsView | None = None,
+    migrations: MigrationsView | None = None,
 ) -> AdminServer:
     """Listen as `settings` say. Errors: OSError when the address is taken or not ours.
 
     `archive` holds flags and quarantine (None: nothing is stored, those paths answer 404); `retry` sends a
-    quarantined message through the gateway again; `brands` answers for rule packs and adapters.
+    quarantined message through the gateway again; `brands` answers for rule packs and adapters, `migrations` for
+    moves between backends.
     """
-    app = application(settings, fleet, tally, archive, retry, brands)
+    app = application(settings, fleet, tally, archive, retry, brands, migrations)
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=2)
     await runner.setup()
     site = web.TCPSite(runner, settings.address.host, settings.address.port)
@@ -92,6 +95,7 @@ def application(
     archive: Store | None,
     retry: Retry | None,
     brands: BrandsView | None = None,
+    migrations: MigrationsView | None = None,
 ) -> web.Application:
     """Every path there is, behind the guard."""
     guard = Guard(settings.token.reveal() if settings.token else None)
@@ -112,6 +116,8 @@ def application(
         app.add_routes(RecordsApi(archive, retry).routes())
     if brands is not None:
         app.add_routes(BrandsApi(brands).routes())
+    if migrations is not None:
+        app.add_routes(MigrationsApi(migrations).routes())
     return app
 
 

@@ -169,6 +169,10 @@ class Migrations:
 
     # What an operator wants
 
+    @property
+    def names(self) -> list[str]:
+        return list(self.moves)
+
     def plan(self, move: Move) -> Plan:
         """What a move would do; nothing is done. Errors: Refused."""
         self._check(move)
@@ -246,6 +250,10 @@ class Migrations:
         if name not in self.moves:
             raise Refused([f'no move is called "{name}"; known: {", ".join(self.moves) or "none"}'])
         return self.moves[name]
+
+    def counts(self) -> dict[tuple[str, str], int]:
+        """Name of a move and a state → chargers."""
+        return dict(Counter((known.name, known.progress.state.value) for known in self._of.values()))
 
     def described(self, name: str) -> dict[str, Any]:
         """A move, how far its chargers are, and what comparing answers has shown. Errors: Refused."""

@@ -13,6 +13,7 @@ from gateway.net.fleet import Fleet
 from gateway.net.handshake import MAX_ID_LENGTH, registry_key
 from gateway.net.link import Link
 from gateway.store.place import taken_apart
+from gateway.observe.metrics import ROLES
 from gateway.ocpp.message import Version
 from gateway.session.book import Transaction
 
@@ -48,13 +49,7 @@ class FleetReport:
 
     def backends(self) -> Iterable[dict[str, Any]]:
         """Every backend: whether it is there, how many chargers it leads and overhears, what waits for it."""
-        waiting: dict[str, list[Waiting]] = {name: [] for name in self._fleet.upstreams}
-        archive = self._fleet.archive
-        for place, found in archive.waiting.items() if archive is not None else ():
-            waiting.setdefault(taken_apart(place)[1], []).append(found)
-        drivers = [driver for driver in self._fleet.everyone() if driver.serves_charger]
-        leads = Counter(driver.upstream.name for driver in drivers if not driver.session.follows)
-        follows = Counter(driver.upstream.name for driver in drivers if driver.session.follows)
+        waiting, roles = self._waiting(), self.chargers_by_role()
         up = self.backend_links_up()
         for name, rows in waiting.items():
             upstream = self._fleet.upstreams.get(name)
@@ -63,8 +58,8 @@ class FleetReport:
                 "versions": [version.value for version in upstream.config.versions] if upstream else [],
                 "state": upstream.links.state if upstream else "not configured",
                 "reason": upstream.links.reason if upstream and upstream.links.is_away else "",
-                "leads": leads[name],
-                "follows": follows[name],
+                "leads": roles.get((name, "leads"), 0),
+                "follows": roles.get((name, "follows"), 0),
                 "links": up.get(name, 0),
                 "messages": sum(row.messages for row in rows),
                 "bytes": sum(row.size for row in rows),
@@ -78,12 +73,37 @@ class FleetReport:
             return driver.party.drivers.get(backend)
         return driver if driver is not None and driver.upstream.name == backend else None
 
-    def waiting(self) -> tuple[int, int, float]:
-        archive, now = self._fleet.archive, self._fleet.clock()
-        if archive is None:
-            return 0, 0, 0.0
-        oldest = min((found.oldest for found in archive.waiting.values()), default=now)
-        return archive.messages, archive.bytes, max(0.0, now - oldest)
+    def waiting(self) -> dict[str, tuple[int, int, float]]:
+        now, waiting = self._fleet.clock(), self._waiting()
+        return {
+            name: (
+                sum(row.messages for row in rows),
+                sum(row.size for row in rows),
+                max(0.0, now - min((row.oldest for row in rows), default=now)),
+            )
+            for name, rows in waiting.items()
+        }
+
+    def _waiting(self) -> dict[str, list[Waiting]]:
+        """What waits for each backend, by charger; also for those that are not configured any more."""
+        found: dict[str, list[Waiting]] = {name: [] for name in self._fleet.upstreams}
+        archive = self._fleet.archive
+        for place, row in archive.waiting.items() if archive is not None else ():
+            found.setdefault(taken_apart(place)[1], []).append(row)
+        return found
+
+    def chargers_by_role(self) -> dict[tuple[str, str], int]:
+        found = {(name, role): 0 for name in self._fleet.upstreams for role in ROLES}
+        for driver in self._fleet.everyone():
+            if driver.serves_charger:
+                found[driver.upstream.name, ROLES[driver.session.follows]] += 1
+        return found
+
+    def migrating(self) -> dict[tuple[str, str], int]:
+        return self._fleet.migrations.counts()
+
+    def copied(self) -> dict[tuple[str, str, str], int]:
+        return self._fleet.copies.messages
 
     def ready(self) -> tuple[bool, str]:
         if self._fleet.is_closing:

@@ -3,10 +3,11 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from ledger import LedgerBackend, ledger_backend
 from peers import Gateway, gateway, run, until
-from queueing import QueueingCharger, Session, Site, broken
+from queueing import QueueingCharger, Session, Site, broken, reading_of
 from test_outage_bridged import QUICK, TABLES, in_the_bridge, living
 
 BACKEND = """
@@ -28,13 +29,19 @@ give_back_after_s = 0.5
 
 
 @asynccontextmanager
-async def ledgers(folder: Path, *names: str) -> AsyncIterator[dict[str, LedgerBackend]]:
-    """Backends by name, each with a ledger of its own, which count their transactions from 1."""
+async def ledgers(
+    folder: Path, *names: str, planted: dict[str, Any] | None = None
+) -> AsyncIterator[dict[str, LedgerBackend]]:
+    """Backends by name, each with a ledger of its own, which count their transactions from 1.
+
+    `planted` are answers that all but `main` give differently.
+    """
     async with AsyncExitStack() as stack:
         found = {}
         for name in names:
             (folder / name).mkdir()
-            found[name] = await stack.enter_async_context(ledger_backend(folder / name))
+            other = planted if name != "main" else None
+            found[name] = await stack.enter_async_context(ledger_backend(folder / name, planted=other))
         yield found
 
 
@@ -145,3 +152,76 @@ def test_a_stop_from_any_backend_stops_the_right_transaction(tmp_path: Path) -> 
                 for charger in chargers:
                     assert charger.commands.pop()[1] == charger.said[-1].session.id
     run(test)
+
+
+PLANTED = {
+    "BootNotification": {"interval": 60},
+    "StartTransaction": {"id_tag_info": {"status": "Blocked"}},
+}
+
+
+def test_chargers_move_to_another_leader_while_they_charge(tmp_path: Path) -> None:
+    async def test() -> None:
+        site = Site()
+        chargers = [QueueingCharger(f"CP{n}", site) for n in range(200)]
+        async with (
+            ledgers(tmp_path, "main", "second", planted=PLANTED) as cpms,
+            gateway_of_two(tmp_path, cpms, site) as node,
+            living(*chargers),
+        ):
+            await in_the_bridge(chargers)
+            live = begin_all(chargers)
+            await everybody_knows(chargers, {"main": cpms["main"]})
+            shadow = {"to": "second", "stage": "shadow"}
+            plan = await node.post("/api/v1/migrations/spring/plan", {"to": "second"})
+            assert len(plan["chargers"]) == 200 and plan["already_led"] == 0
+            await node.post("/api/v1/migrations/spring/start", shadow)
+            for charger in chargers:
+                charger.reboot()
+            await until(lambda: all(charger.visits == 2 for charger in chargers), "all have booted again")
+            end_all(chargers, live)
+            await everybody_knows(chargers, {"main": cpms["main"]})
+            live = begin_all(chargers)
+            await everybody_knows(chargers, {"main": cpms["main"]})
+            status = await node.post("/api/v1/migrations/spring/start", shadow | {"stage": "moving"})
+            await until(lambda: waiting(node, 200), "all wait for their transactions")
+            for charger, session in zip(chargers, live, strict=True):
+                charger.value(session)
+            end_all(chargers, live)
+            await until(lambda: moved(node, 200), "all are moved")
+            last = begin_all(chargers)
+            end_all(chargers, last)
+            await until(lambda: all(charger.is_done for charger in chargers), "answers")
+            status = await node.fetch("/api/v1/migrations/spring")
+        assert wrong(chargers, {"main": cpms["main"]}) == []
+        for charger in chargers:
+            known = {reading_of(row) for row in cpms["second"].rows(charger.id)}
+            mine = [1000 + n for n, q in enumerate(charger.said) if q.session in last]
+            assert known >= set(mine), charger.id
+            assert charger.visits == 2
+        places = {action: set(tally["places"]) for action, tally in status["report"].items()}
+        assert places["BootNotification"] == {"interval"}
+        assert places["StartTransaction"] == {"idTagInfo.status"}
+        assert not any(tally["different"] for action, tally in status["report"].items() if action not in PLANTED)
+
+    run(test, 150)
+
+
+async def waiting(node: Gateway, count: int) -> bool:
+    return bool((await node.fetch("/api/v1/migrations/spring"))["states"].get("waiting") == count)
+
+
+async def moved(node: Gateway, count: int) -> bool:
+    return bool((await node.fetch("/api/v1/migrations/spring"))["states"].get("moved") == count)
+
+
+@asynccontextmanager
+async def gateway_of_two(
+    folder: Path, cpms: dict[str, LedgerBackend], site: Site
+) -> AsyncIterator[Gateway]:
+    """The gateway in front of `main`, which alone is in use; `second` is only configured."""
+    tables = TABLES.format(tags="accept-all")
+    tables += BACKEND.format(name="second", url=cpms["second"].url, more=QUICK)
+    async with gateway(folder, cpms["main"].url, backend=QUICK, tables=tables) as node:
+        site.url = node.url
+        yield node
