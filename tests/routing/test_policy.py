@@ -258,6 +258,25 @@ def test_a_rewritten_command_goes_on_with_the_values_of_the_rule():
     assert ceiling.judge("SetChargingProfile", {"connectorId": 1}, V16, leads=False) is None
 
 
+def test_a_value_that_the_version_does_not_have_makes_it_a_refusal():
+    soft = Policy("a", "all", [CommandRule(actions=("Reset",), do="rewrite", set={"type": "Soft"})])
+    refused = soft.judge("Reset", {"type": "Immediate"}, V201, leads=True)
+    assert status_of(refused) == "Rejected"
+    assert refused.reason == "changed by commands[0], whose type is not one of OCPP 2.0.1"
+    elsewhere = {"csChargingProfiles.stackLevel": "x", "chargingProfile.stackLevel": 3}
+    level = Policy("a", "all", [CommandRule(actions=("Set*",), do="rewrite", set=elsewhere)])
+    changed = level.judge("SetChargingProfile", {"chargingProfile": {"stackLevel": 1}}, V201, leads=True)
+    assert json.loads(changed.payload) == {"chargingProfile": {"stackLevel": 3}}
+
+
+def test_a_command_that_ocpp_does_not_have_is_for_the_leader():
+    for action in ("reset", "SetVariables ", "Launch"):
+        assert Policy("a", "all").judge(action, {}, V201, leads=True) is None
+        assert Policy("a", "all").judge(action, {}, V201, leads=False).error_code == "SecurityError"
+    named = Policy("a", "all", [CommandRule(actions=("launch",), do="allow")])
+    assert named.judge("Launch", {}, V16, leads=False) is None
+
+
 def test_rules_are_for_backends_and_chargers():
     rules = [
         CommandRule(backends=("b*",), actions=("Reset",), do="deny"),
