@@ -19,14 +19,13 @@ from gateway.routing import answers
 from gateway.routing.commands import (
     ALL,
     ASKS,
-    DANGEROUS,
     PRIORITY,
     READS,
     SETS_KEYS,
     TRIGGERED_BY_READERS,
     TRIGGERS,
     detail_of,
-    is_dangerous_key,
+    is_dangerous,
     priority_of,
     variable_of,
 )
@@ -126,7 +125,10 @@ _FLAGS: Final = {
 
 
 class Policy:
-    """What one backend may tell chargers, by its `commands` setting and all rules in their order."""
+    """What one backend may tell chargers, by its `commands` setting and all rules in their order.
+
+    Commands are judged as the backend wrote them, in its own version, and answered in that.
+    """
 
     def __init__(self, backend: str, commands: Allowance, rules: Sequence[CommandRule] = ()) -> None:
         self.backend = backend
@@ -207,8 +209,7 @@ class Policy:
 
     def _guard(self, action: str, detail: str, leads: bool) -> _Decision:
         """What could harm the charger is for its leader."""
-        sets_dangerous = action in SETS_KEYS and (not detail or is_dangerous_key(detail))
-        if leads or not (sets_dangerous or action in DANGEROUS or action not in ALL):
+        if leads or not is_dangerous(action, detail):
             return _ALLOW
         what = f"{action} of {detail}" if detail else action
         return _Decision("deny", f"{what} is for the leader only, unless a rule names it")

@@ -178,6 +178,14 @@ def test_other_keys_are_everybodys_who_may_set_any():
         assert Policy("a", "all").judge("ChangeConfiguration", {"key": key, "value": "1"}, V16, False) is None
 
 
+def test_what_a_data_transfer_holds_can_be_dangerous():
+    pnc = {"vendorId": "org.openchargealliance.iso15118pnc", "messageId": "InstallCertificate", "data": "{}"}
+    assert status_of(Policy("a", "all").judge("DataTransfer", pnc, V16, leads=False)) == "Rejected"
+    assert Policy("a", "all").judge("DataTransfer", pnc, V16, leads=True) is None
+    harmless = pnc | {"messageId": "DisplayText"}
+    assert Policy("a", "all").judge("DataTransfer", harmless, V16, leads=False) is None
+
+
 def test_a_rule_for_keys_decides_for_these_keys_only():
     rule = CommandRule(actions=("ChangeConfiguration",), keys=("MeterValue*",), do="absorb")
     policy = Policy("a", "leading", [rule])
