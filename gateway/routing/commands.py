@@ -90,7 +90,7 @@ def is_dangerous(action: str, detail: str) -> bool:
 
 
 def detail_of(action: str, payload: dict[str, Any]) -> str:
-    """The key of a ChangeConfiguration, what a TriggerMessage triggers, the message of a DataTransfer; or ""."""
+    """The key that is set, the message that is triggered or that a DataTransfer holds; "" without one."""
     found = payload.get(_DETAIL.get(action, "key"))
     return found.strip() if isinstance(found, str) else ""
 
