@@ -76,9 +76,22 @@ def priority_of(action: str) -> int:
     return PRIORITY.get(action, USUAL)
 
 
+_DETAIL: Final = {**dict.fromkeys(TRIGGERS, "requestedMessage"), "DataTransfer": "messageId"}
+
+
+def is_dangerous(action: str, detail: str) -> bool:
+    """Whether a command can take a charger away from its leader; one that OCPP does not have may.
+
+    So can a message that a DataTransfer holds, as those of Plug & Charge in 1.6, and a key that is not named.
+    """
+    if action in SETS_KEYS:
+        return not detail or is_dangerous_key(detail)
+    return action in DANGEROUS or action not in ALL or (action == "DataTransfer" and detail in DANGEROUS)
+
+
 def detail_of(action: str, payload: dict[str, Any]) -> str:
-    """The key that a ChangeConfiguration sets, what a TriggerMessage triggers; "" where there is none."""
-    found = payload.get("requestedMessage" if action in TRIGGERS else "key")
+    """The key that is set, the message that is triggered or that a DataTransfer holds; "" without one."""
+    found = payload.get(_DETAIL.get(action, "key"))
     return found.strip() if isinstance(found, str) else ""
 
 

@@ -19,19 +19,18 @@ from gateway.routing import answers
 from gateway.routing.commands import (
     ALL,
     ASKS,
-    DANGEROUS,
     PRIORITY,
     READS,
     SETS_KEYS,
     TRIGGERED_BY_READERS,
     TRIGGERS,
     detail_of,
-    is_dangerous_key,
+    is_dangerous,
     priority_of,
     variable_of,
 )
 from gateway.routing.globs import matcher
-from gateway.routing.rewriting import rewritten
+from gateway.routing.rewriting import misfit, rewritten
 
 __all__ = [
     "PRIORITY",
@@ -126,7 +125,10 @@ _FLAGS: Final = {
 
 
 class Policy:
-    """What one backend may tell chargers, by its `commands` setting and all rules in their order."""
+    """What one backend may tell chargers, by its `commands` setting and all rules in their order.
+
+    Commands are judged as the backend wrote them, in its own version, and answered in that.
+    """
 
     def __init__(self, backend: str, commands: Allowance, rules: Sequence[CommandRule] = ()) -> None:
         self.backend = backend
@@ -163,12 +165,12 @@ class Policy:
         if rules is None:
             rules = _rules_for(action, self._rules)
         request = _read(payload)
-        if action == "SetVariables" and (items := _items(request)):
+        if action == "SetVariables" and version is not Version.V16 and (items := _items(request)):
             decisions = [self._decision(action, variable_of(item), leads, rules) for item in items]
-            return _of_items(version, request, items, decisions)
-        return _of_whole(
-            version, action, request, self._decision(action, detail_of(action, request), leads, rules)
-        )
+            possible = [_possible(version, action, decision) for decision in decisions]
+            return _of_items(version, request, items, possible)
+        decision = self._decision(action, detail_of(action, request), leads, rules)
+        return _of_whole(version, action, request, _possible(version, action, decision))
 
     def refuse_pace(self, action: str, payload: dict[str, Any] | bytes, version: Version) -> Answered:
         """The answer to a command that comes too fast."""
@@ -207,9 +209,7 @@ class Policy:
 
     def _guard(self, action: str, detail: str, leads: bool) -> _Decision:
         """What could harm the charger is for its leader."""
-        if leads or not (
-            action in DANGEROUS or (action in SETS_KEYS and (not detail or is_dangerous_key(detail)))
-        ):
+        if leads or not is_dangerous(action, detail):
             return _ALLOW
         what = f"{action} of {detail}" if detail else action
         return _Decision("deny", f"{what} is for the leader only, unless a rule names it")
@@ -251,6 +251,13 @@ def _of_rule(number: int, rule: CommandRule, action: str, guard: _Decision) -> _
     do = "deny" if rule.do == "absorb" and action in ASKS else rule.do
     words = {"deny": "refused", "absorb": "answered", "rewrite": "changed"}
     return _Decision(do, f"{words[do]} by commands[{number}]", rule.status, rule.set)
+
+
+def _possible(version: Version, action: str, decision: _Decision) -> _Decision:
+    """The decision, unless it is to put a value where this version does not take it."""
+    if decision.do == "rewrite" and (place := misfit(version, action, decision.set)):
+        return _Decision("deny", f"{decision.reason}, whose {place} is not one of OCPP {version}")
+    return decision
 
 
 def _read(payload: dict[str, Any] | bytes) -> dict[str, Any]:

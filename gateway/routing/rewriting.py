@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from typing import Any
 
-from gateway.ocpp.schema import Node
+from gateway.ocpp.message import Version
+from gateway.ocpp.schema import Node, differences, schema
 from gateway.ocpp.values import Path, path_text
 
 Place = tuple[str, ...]
@@ -41,6 +42,16 @@ def node_at(node: Node, steps: Place) -> Node | None:
             return None
         node = node.properties[step]
     return node
+
+
+def misfit(version: Version, action: str, values: Mapping[str, Any]) -> str:
+    """The first place that this version has and where the value is not one of its; "" without any."""
+    request = schema(version, action, True)
+    for steps, value in places(values):
+        node = None if request is None else node_at(request, steps)
+        if node is not None and next(differences(node, value, ()), None) is not None:
+            return ".".join(steps)
+    return ""
 
 
 def _set(value: Any, steps: Place, new: Any, path: Path) -> Iterator[Path]:

@@ -25,9 +25,7 @@ MOST_PAIRS: Final = 10
 MOST_CHARGERS: Final = 20
 _MOST_SHOWN: Final = 80
 
-_NOT_COMPARED: Final = frozenset(
-    {"transactionId", "customData", "statusInfo", "exiResponse", "ocspResult", "messageId"}
-)
+_NOT_COMPARED: Final = frozenset({"transactionId", "customData", "statusInfo", "exiResponse", "ocspResult"})
 _NOT_SHOWN: Final = frozenset({"parentIdTag", "idToken", "additionalIdToken", "data"})
 """Fields whose values may say who a driver is."""
 

@@ -54,7 +54,9 @@ def test_a_share_is_even_and_a_larger_one_holds_the_smaller():
     assert share(10) < share(50) < share(100)
     assert len(share(100)) == 4000
     assert 320 <= len(share(10)) <= 480
-    assert share(10) == share(10)
+    half = move(percent=50)
+    for known in everyone:
+        assert chosen(half, known, LABELS) is chosen(half, facts(known.charger_id.lower()), LABELS)
 
 
 @given(st.text(max_size=20), st.floats(0, 100), st.floats(0, 100))

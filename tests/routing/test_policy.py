@@ -178,6 +178,14 @@ def test_other_keys_are_everybodys_who_may_set_any():
         assert Policy("a", "all").judge("ChangeConfiguration", {"key": key, "value": "1"}, V16, False) is None
 
 
+def test_what_a_data_transfer_holds_can_be_dangerous():
+    pnc = {"vendorId": "org.openchargealliance.iso15118pnc", "messageId": "InstallCertificate", "data": "{}"}
+    assert status_of(Policy("a", "all").judge("DataTransfer", pnc, V16, leads=False)) == "Rejected"
+    assert Policy("a", "all").judge("DataTransfer", pnc, V16, leads=True) is None
+    harmless = pnc | {"messageId": "DisplayText"}
+    assert Policy("a", "all").judge("DataTransfer", harmless, V16, leads=False) is None
+
+
 def test_a_rule_for_keys_decides_for_these_keys_only():
     rule = CommandRule(actions=("ChangeConfiguration",), keys=("MeterValue*",), do="absorb")
     policy = Policy("a", "leading", [rule])
@@ -256,6 +264,25 @@ def test_a_rewritten_command_goes_on_with_the_values_of_the_rule():
     assert verdict.changed == ("csChargingProfiles.chargingSchedule.chargingSchedulePeriod[0].limit",)
     assert given["csChargingProfiles"]["chargingSchedule"]["chargingSchedulePeriod"][0]["limit"] == 32
     assert ceiling.judge("SetChargingProfile", {"connectorId": 1}, V16, leads=False) is None
+
+
+def test_a_value_that_the_version_does_not_have_makes_it_a_refusal():
+    soft = Policy("a", "all", [CommandRule(actions=("Reset",), do="rewrite", set={"type": "Soft"})])
+    refused = soft.judge("Reset", {"type": "Immediate"}, V201, leads=True)
+    assert status_of(refused) == "Rejected"
+    assert refused.reason == "changed by commands[0], whose type is not one of OCPP 2.0.1"
+    elsewhere = {"csChargingProfiles.stackLevel": "x", "chargingProfile.stackLevel": 3}
+    level = Policy("a", "all", [CommandRule(actions=("Set*",), do="rewrite", set=elsewhere)])
+    changed = level.judge("SetChargingProfile", {"chargingProfile": {"stackLevel": 1}}, V201, leads=True)
+    assert json.loads(changed.payload) == {"chargingProfile": {"stackLevel": 3}}
+
+
+def test_a_command_that_ocpp_does_not_have_is_for_the_leader():
+    for action in ("reset", "SetVariables ", "Launch"):
+        assert Policy("a", "all").judge(action, {}, V201, leads=True) is None
+        assert Policy("a", "all").judge(action, {}, V201, leads=False).error_code == "SecurityError"
+    named = Policy("a", "all", [CommandRule(actions=("launch",), do="allow")])
+    assert named.judge("Launch", {}, V16, leads=False) is None
 
 
 def test_rules_are_for_backends_and_chargers():
