@@ -388,7 +388,7 @@ def test_several_backends_have_seats_at_a_charger(read):
         (
             '[[backends]]\nurl = "wss://x"\nname = "c"\nwhen_away = "close"\n[[routes]]\nleader = "c"\n'
             'standby = ["new"]',
-            ['routes[0].standby: "c" closes chargers when it goes'],
+            ['routes[0]: "c" closes chargers when it goes'],
         ),
         ('[[routes]]\nchargers = ["x"]', ["routes[0].leader: is missing; give"]),
     ],

@@ -73,8 +73,8 @@ async def start(
     """Listen as `settings` say. Errors: OSError when the address is taken or not ours.
 
     `archive` holds flags and quarantine (None: nothing is stored, those paths answer 404); `retry` sends a
-    quarantined message through the gateway again; `brands` answers for rule packs and adapters, `migrations` for
-    moves between backends.
+    quarantined message through the gateway again; `brands` answers for rule packs and adapters, `migrations`
+    for moves between backends.
     """
     app = application(settings, fleet, tally, archive, retry, brands, migrations)
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=2)

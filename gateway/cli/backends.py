@@ -35,7 +35,9 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         rows = declined(lambda: admin.get("/backends"))["backends"]
         table = Table(COLUMNS, WIDEST).lines([_row(row, time.time()) for row in rows])
-    print("\n".join(json.dumps(row, ensure_ascii=False) for row in rows) if arguments.json else "\n".join(table))
+    print(
+        "\n".join(json.dumps(row, ensure_ascii=False) for row in rows) if arguments.json else "\n".join(table)
+    )
     return 0
 
 

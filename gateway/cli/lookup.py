@@ -198,8 +198,8 @@ class _Files:
         return None if found is None else described(found, with_raw=True)
 
     def outbox(self) -> list[dict[str, Any]]:
-        from gateway.store.place import taken_apart
         from gateway.store import sqlite_state
+        from gateway.store.place import taken_apart
 
         found = []
         for one in sqlite_state.outbox_usage(self._db):

@@ -42,6 +42,11 @@ def contradictions(config: Config) -> Iterator[Finding]:
     for index, route in enumerate(config.routes):
         yield from _route(config, f"routes[{index}]", route)
     yield from _unreached(config)
+    if config.commands and config.backend.when_away == "close":
+        yield (
+            "commands",
+            'have no effect where backend.when_away is "close"; set it to "buffer", or leave them out',
+        )
     for index, command in enumerate(config.commands):
         yield from _command(everyone(config), f"commands[{index}]", command)
 
@@ -68,8 +73,8 @@ def _route(config: Config, path: str, route: Route) -> Iterator[Finding]:
             yield f"{path}.labels", f'no label is called "{glob}"; {_hint(glob, labels)}'
     if route.versions and not set(route.versions) & set(config.listen.versions):
         yield f"{path}.versions", "none of them is among listen.versions; add one there, or leave them out"
-    if route.standby:
-        yield from _closing(backends, path, route)
+    if route.standby or route.observers:
+        yield from _closing({config.backend.name: config.backend} | backends, path, route)
 
 
 def _command(backends: Collection[str], path: str, command: Command) -> Iterator[Finding]:
@@ -85,14 +90,14 @@ def _rule(command: Command) -> CommandRule:
 
 
 def _closing(backends: dict[str, Backend], path: str, route: Route) -> Iterator[Finding]:
-    """Who would close a charger that another backend could take over."""
-    for name in (route.leader, *route.standby):
+    """Who would close a charger that other backends go on with."""
+    for name in _named(route):
         backend = backends.get(name)
         if backend is not None and backend.when_away == "close":
             yield (
-                f"{path}.standby",
-                f'"{name}" closes chargers when it goes, so nobody could take over; set its '
-                'when_away = "buffer", or leave standby out',
+                path,
+                f'"{name}" closes chargers when it goes, which would take them from the others too; set its '
+                'when_away = "buffer", or give these chargers one backend',
             )
 
 

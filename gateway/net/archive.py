@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from gateway.store.place import OF_THE_CHARGER, part_of, taken_apart
 from gateway.net.tasks import spawn
 from gateway.observe import log
 from gateway.session import effects as ef
@@ -19,6 +18,7 @@ from gateway.session import events as ev
 from gateway.session.knowledge import Known, Shared
 from gateway.session.outbox import Entry
 from gateway.session.tags import Tags
+from gateway.store.place import OF_THE_CHARGER, part_of, taken_apart
 from gateway.store.protocol import (
     EntriesGone,
     OutboxEntry,
@@ -50,9 +50,10 @@ class Waiting(msgspec.Struct):
 class Archive:
     """The store as sessions use it, made by `open`.
 
-    `key` makes digests of what must not be kept itself. `parts` is what was known of the node at the start. `waiting` is what each charger has in its outbox, by
-    its place, which is the charger's and the backend's (`gateway.store.place`). While the store takes nothing, `shared.can_store` is False, and messages stay with the
-    chargers.
+    `key` makes digests of what must not be kept itself. `parts` is what was known of the node at the start.
+    `waiting` is what each charger has in its outbox, by its place, which is the charger's and the backend's
+    (`gateway.store.place`). While the store takes nothing, `shared.can_store` is False, and messages stay with
+    the chargers.
     """
 
     def __init__(

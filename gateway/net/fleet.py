@@ -17,9 +17,9 @@ from gateway.net.gate import Admission, Gate
 from gateway.net.handshake import Offer
 from gateway.net.limits import link_limits
 from gateway.net.link import Link
-from gateway.net.party import Party
 from gateway.net.migrations import Migrations
 from gateway.net.parking import Parking
+from gateway.net.party import Party
 from gateway.net.seating import Seating
 from gateway.net.tasks import spawn
 from gateway.net.upstream import Upstream
@@ -240,7 +240,7 @@ class Fleet:
             self._tell_ended(driver.key)
 
     def remove(self, driver: Driver) -> None:
-        """Nothing is left of a charger but what is known of it, unless another of its backends is owed something."""
+        """Nothing is left of a charger but what is known of it; unless another of its backends is owed."""
         if driver.party is not None and not driver.party.is_idle:
             return
         driver = driver.party.leader if driver.party is not None else driver

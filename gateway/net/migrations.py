@@ -1,7 +1,8 @@
 """Moving chargers from one leading backend to another while they stay connected.
 
-What is to happen is decided by `gateway.routing.moves`; here it is kept, looked at every second, and carried out by
-giving chargers other seats. How far a charger has come is kept with the charger, so that a restart changes nothing.
+What is to happen is decided by `gateway.routing.moves`; here it is kept, looked at every second, and carried
+out by giving chargers other seats. How far a charger has come is kept with the charger, so that a restart
+changes nothing.
 """
 
 from collections import Counter
@@ -229,7 +230,7 @@ class Migrations:
         if led:
             raise Refused(
                 [
-                    f'{len(led)} chargers are led by "{move.to}" because of this move alone, such as {led[0]}; '
+                    f'{len(led)} chargers such as {led[0]} are led by "{move.to}" because of this move alone; '
                     "change their [[routes]] first, or stop the move"
                 ]
             )

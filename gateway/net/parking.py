@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 from gateway.net.driver import Driver
 from gateway.net.gate import facts_in
 from gateway.net.handshake import Offer, registry_key
-from gateway.store.place import taken_apart
 from gateway.observe import log
 from gateway.session import effects as ef
 from gateway.session import events as ev
+from gateway.store.place import taken_apart
 from gateway.store.protocol import StoreError
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Parking:
                 self._fleet.gate.arriving.discard(key)
 
     async def _on_behalf_of(self, key: str, backend: str) -> Driver | None:
-        """A driver whose link to this backend is open, if need be in the name of a charger that is not there."""
+        """A driver whose link to this backend is open, perhaps in the name of a charger that is not there."""
         fleet = self._fleet
         if key not in fleet.drivers and fleet.archive is not None and key not in self._fleet.gate.arriving:
             self._fleet.gate.arriving.add(key)
@@ -93,7 +93,10 @@ class Parking:
         """Send a kept message of a charger to this backend of it; `delivered` and, for people, `outcome`."""
         driver = await self._on_behalf_of(registry_key(charger_id), backend)
         if driver is None:
-            return {"delivered": False, "outcome": "the charger is not connected to that backend; retry when it is"}
+            return {
+                "delivered": False,
+                "outcome": "the charger is not connected to that backend; retry when it is",
+            }
         self._numbers += 1
         waiting: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
         self._retries[self._numbers] = waiting

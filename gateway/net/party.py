@@ -20,7 +20,7 @@ _OF_THE_CHARGER = ("offer", "address", "credential", "connected_at", "is_arrivin
 
 
 class Party:
-    """The `drivers` of one charger by the name of their backend; the one that leads has the charger's link."""
+    """The `drivers` of one charger by their backend's name; the one that leads has the charger's link."""
 
     def __init__(self, fleet: "Fleet", board: Switchboard, leader: Driver) -> None:
         self._fleet = fleet

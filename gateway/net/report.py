@@ -12,10 +12,10 @@ from gateway.net.driver import Driver
 from gateway.net.fleet import Fleet
 from gateway.net.handshake import MAX_ID_LENGTH, registry_key
 from gateway.net.link import Link
-from gateway.store.place import taken_apart
 from gateway.observe.metrics import ROLES
 from gateway.ocpp.message import Version
 from gateway.session.book import Transaction
+from gateway.store.place import taken_apart
 
 
 class FleetReport:

@@ -9,7 +9,6 @@ from gateway.net.driver import Driver
 from gateway.net.handshake import Offer
 from gateway.net.left import left_in
 from gateway.net.party import Party
-from gateway.store.place import place
 from gateway.net.tasks import spawn
 from gateway.observe import log
 from gateway.routing.ids import Ids
@@ -17,6 +16,7 @@ from gateway.routing.moves import Move
 from gateway.routing.routes import Facts, Seats
 from gateway.session.knowledge import Known
 from gateway.session.switchboard import Rules, Switchboard
+from gateway.store.place import place
 from gateway.store.protocol import StoreError
 
 if TYPE_CHECKING:

@@ -122,9 +122,7 @@ class Buffer:
             kept = self._kept(call, payload, now)
             if kept is not None:
                 return [*before, *kept]
-        if self.is_usable or self.delivery.boots_live(call):
-            return None
-        if keeps and self._may_wait(call, now):
+        if self.is_usable or self.delivery.boots_live(call) or (keeps and self._may_wait(call, now)):
             return None
         local = self.local(call.action, payload, now)
         if not self._answers_now(local, call, now):
@@ -259,7 +257,11 @@ class Buffer:
     def _id_for(self, key: str) -> int:
         """The id that a charger is to know a new transaction by."""
         known = self.book.by_key(key) if self.session.follows else None
-        return known.charger_id if known is not None and isinstance(known.charger_id, int) else self.book.new_id()
+        return (
+            known.charger_id
+            if known is not None and isinstance(known.charger_id, int)
+            else self.book.new_id()
+        )
 
     def _let_go(self, call: Call, payload: Payload) -> list[Effect]:
         """A backend that nothing is stored for has missed a message, and with a start its transaction."""

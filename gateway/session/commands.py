@@ -152,6 +152,8 @@ class Commands:
             told.append(Remember("ids", self.ids.snapshot()))
         if changed is None:
             return command.data
+        session, flag = self.board.sessions[command.name], Flag(FlagCode.NUMBER_REPLACED)
+        told.append(session.flagged(Sender.BACKEND, "call", action, command.data, [flag], Verdict.DELIVERED))
         return frame.call(command.id, action, msgspec.json.encode(changed))
 
     def _renamed_as_new(self, command: Command, data: bytes) -> bytes:
@@ -165,7 +167,7 @@ class Commands:
     # The charger's answers
 
     def answer(self, data: bytes) -> tuple[Command, bytes] | None:
-        """Whose answer this frame is, and as its session is to see it; None: nobody else's than the leader's."""
+        """Whose answer this frame is, and as its session is to see it; None: to nobody's CALL."""
         command = self.out
         if command is None:
             return None

@@ -98,9 +98,9 @@ class SessionSettings(Struct, frozen=True):
 class ChargerSession:
     """Everything the gateway knows and decides about one charger.
 
-    `due` is when `TimePassed` should come next; it is never too late, but may be too early. With `others`, the
-    charger has more backends than this one; if it `follows`, another one leads: this session overhears what
-    the charger says, and what it sends the charger itself is a matter of the switchboard.
+    `due` is when `TimePassed` should come next; it is never too late, but may be too early. With `others`,
+    the charger has more backends than this one; if it `follows`, another one leads: this session overhears
+    what the charger says, and what it sends the charger itself is a matter of the switchboard.
     `wall_offset_s` turns the session's clock into seconds since 1970. `dialect_of` says how a station's
     messages are read, when it is known which station it is.
     """
@@ -466,7 +466,7 @@ class ChargerSession:
         return self._send(call, onward, now)
 
     def _settled(self, message: Message, call: Call, onward: Calls, now: float) -> list[Effect] | None:
-        """What becomes of a CALL that concerns the charger's other backends too, if it does not go on here."""
+        """What becomes of a CALL that concerns other backends of the charger, if it does not go on here."""
         others = self.others
         assert others is not None
         if onward is self.to_charger:
@@ -532,7 +532,9 @@ class ChargerSession:
     def is_quiet(self) -> bool:
         """Whether nothing that the charger said waits for an answer."""
         unstored = self.buffer is not None and bool(self.buffer.unacked)
-        return not (unstored or self._unkept or any(call.own is None and not call.retry for call in self.to_backend))
+        return not (
+            unstored or self._unkept or any(call.own is None and not call.retry for call in self.to_backend)
+        )
 
     def hold_charger(self, why: Hold) -> list[Effect]:
         """Read the charger no further, for the time being."""

@@ -57,7 +57,7 @@ class Rules(Struct, frozen=True):
 
 
 class Heard(Struct, gc=False):
-    """A CALL of the charger, for all backends or for the `only` one. `owner`: how each reads the numbers in it."""
+    """A CALL of the charger, for all backends or the `only` one. `owner`: how each reads its numbers."""
 
     message: Message
     label: str
@@ -68,8 +68,8 @@ class Heard(Struct, gc=False):
 class Switchboard:
     """The `sessions` of one charger by the name of their backend; `leader` is the one whose answers count.
 
-    It begins with the leader's own `session`; the others `join`. `rules` are every backend's. `copies` counts what
-    followers overhear. `shadowing` compares the answers of those named in it with the leader's.
+    It begins with the leader's own `session`; the others `join`. `rules` are every backend's. `copies` counts
+    what followers overhear. `shadowing` compares the answers of those named in it with the leader's.
     """
 
     def __init__(
@@ -289,7 +289,7 @@ class Switchboard:
         return True
 
     def _after(self, routed: list[Addressed], now: float) -> list[Addressed]:
-        """What an event means for the others: copies, ids, the charger's next CALL, another one that leads."""
+        """What an event means for the others: copies, ids, the charger's next CALL, another leader."""
         while self._heard or self._gave:
             heard, self._heard = self._heard, []
             for one in heard:
@@ -366,7 +366,7 @@ class Switchboard:
         return found if found or self._knows_transactions or booked else None
 
     def _whose(self, message: Message) -> tuple[Owner | None, str]:
-        """How each backend reads the numbers in a CALL of the charger; the only one that it is for, if any."""
+        """How each backend reads the numbers in a CALL of the charger; the only one it is for, if any."""
         action = message.action
         owner = None
         if action in NOTICES and len(self.commands.ids):
@@ -392,9 +392,7 @@ class Switchboard:
                 return name
         return ""
 
-    def judge(
-        self, session: ChargerSession, message: Message, version: Version, now: float
-    ) -> Ruled | None:
+    def judge(self, session: ChargerSession, message: Message, version: Version, now: float) -> Ruled | None:
         name = self._name_of(session)
         policy, payload = self._policies[name], bytes(message.payload) or raw_payload(message)
         verdict = policy.judge(message.action, payload, version, name == self.leader)
@@ -436,7 +434,7 @@ class Switchboard:
         self._wanted = self.standing.look(self.is_ready, now)
 
     def is_ready(self, name: str) -> bool:
-        """Whether a backend could lead: it answers, has accepted the charger, and knows all that it missed."""
+        """Whether a backend could lead: it answers, has accepted the charger, and knows what it missed."""
         session = self.sessions.get(name)
         buffer = session.buffer if session is not None else None
         return buffer is not None and buffer.is_usable and (name == self.leader or not buffer.outbox.is_busy)
@@ -467,7 +465,7 @@ class Switchboard:
         return [*self.addressed(name, effects), *self._let_go(now)]
 
     def _is_too_early(self) -> bool:
-        """Whether the lead stays where it is while a transaction is going on; not when its backend is away."""
+        """Whether the lead stays while a transaction is going on; not when its backend is away."""
         waits = self.waits_for_transactions and self.is_ready(self.leader)
         return waits and bool(self.open_transactions)
 

@@ -56,7 +56,9 @@ async def between(
 ) -> AsyncIterator[Gateway]:
     """The gateway in front of `main` and the others."""
     others = [
-        BACKEND.format(name=name, url=one.url, more=QUICK + more) for name, one in cpms.items() if name != "main"
+        BACKEND.format(name=name, url=one.url, more=QUICK + more)
+        for name, one in cpms.items()
+        if name != "main"
     ]
     route = ROUTE.format(standby=_quoted(standby), observers=_quoted(observers))
     tables = TABLES.format(tags="accept-all") + "".join(others) + route
@@ -123,6 +125,7 @@ def test_a_standby_takes_over_and_gives_back_and_no_ledger_lacks_anything(tmp_pa
             await everybody_knows(chargers, cpms)
             assert wrong(chargers, cpms) == []
             assert [charger.visits for charger in chargers] == [1] * 10
+
     run(test)
 
 
@@ -151,6 +154,7 @@ def test_a_stop_from_any_backend_stops_the_right_transaction(tmp_path: Path) -> 
                 await until(lambda: all(charger.commands for charger in chargers), f"commands of {name}")
                 for charger in chargers:
                     assert charger.commands.pop()[1] == charger.said[-1].session.id
+
     run(test)
 
 
@@ -202,7 +206,9 @@ def test_chargers_move_to_another_leader_while_they_charge(tmp_path: Path) -> No
         places = {action: set(tally["places"]) for action, tally in status["report"].items()}
         assert places["BootNotification"] == {"interval"}
         assert places["StartTransaction"] == {"idTagInfo.status"}
-        assert not any(tally["different"] for action, tally in status["report"].items() if action not in PLANTED)
+        assert not any(
+            tally["different"] for action, tally in status["report"].items() if action not in PLANTED
+        )
 
     run(test, 150)
 
@@ -216,9 +222,7 @@ async def moved(node: Gateway, count: int) -> bool:
 
 
 @asynccontextmanager
-async def gateway_of_two(
-    folder: Path, cpms: dict[str, LedgerBackend], site: Site
-) -> AsyncIterator[Gateway]:
+async def gateway_of_two(folder: Path, cpms: dict[str, LedgerBackend], site: Site) -> AsyncIterator[Gateway]:
     """The gateway in front of `main`, which alone is in use; `second` is only configured."""
     tables = TABLES.format(tags="accept-all")
     tables += BACKEND.format(name="second", url=cpms["second"].url, more=QUICK)
