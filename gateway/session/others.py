@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class Ruled(Struct, frozen=True, gc=False):
     """What the operator's rules make of a backend's CALL: `flag` says what.
 
-    It goes on as `message`, or (None) the backend hears `reply`, a whole frame, in place of the charger's answer.
+    It goes on as `message`, or (None) the backend hears `reply`, a whole frame, not the charger's answer.
     """
 
     flag: Flag

@@ -1,5 +1,6 @@
 """One charger, several backends, on real sockets: who leads, who takes over, what each ledger says."""
 
+import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -229,3 +230,43 @@ async def gateway_of_two(folder: Path, cpms: dict[str, LedgerBackend], site: Sit
     async with gateway(folder, cpms["main"].url, backend=QUICK, tables=tables) as node:
         site.url = node.url
         yield node
+
+
+def test_a_reload_gives_chargers_another_backend_and_other_rules(tmp_path: Path) -> None:
+    async def test() -> None:
+        site, charger = Site(), None
+        async with (
+            ledgers(tmp_path, "main", "second") as cpms,
+            gateway_of_two(tmp_path, cpms, site) as node,
+        ):
+            charger = QueueingCharger("CP1", site)
+            async with living(charger):
+                await in_the_bridge([charger])
+                first = charger.begin()
+                await everybody_knows([charger], {"main": cpms["main"]})
+                rule = '[[commands]]\nbackends = ["main"]\nactions = ["RemoteStop*"]\ndo = "deny"\n'
+                config = tmp_path / "gateway.toml"
+                route = ROUTE.format(standby="", observers='"second"')
+                config.write_text(config.read_text().replace("[[backends]]", rule + route + "[[backends]]"))
+                node.process.send_signal(signal.SIGHUP)
+                await until(lambda: " reloaded " in "".join(node.output), "the reload")
+                row = cpms["main"].rows("CP1")[-1]
+                cpms["main"].command("CP1", "RemoteStopTransaction", transaction_id=row["transaction"])
+                await until(lambda: denied(node), "the refusal")
+                charger.end(first)
+                second = charger.begin()
+                charger.value(second)
+                charger.end(second)
+                await everybody_knows([charger], {"main": cpms["main"]})
+                said = [1000 + n for n, one in enumerate(charger.said) if one.session is second]
+                await until(
+                    lambda: [reading_of(row) for row in cpms["second"].rows("CP1")] == said,
+                    "the transactions that began since",
+                )
+                assert charger.commands == [] and charger.visits == 1
+
+    run(test)
+
+
+async def denied(node: Gateway) -> bool:
+    return (await node.flags()).get("command-denied") == 1
