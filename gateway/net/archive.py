@@ -52,8 +52,8 @@ class Archive:
 
     `key` makes digests of what must not be kept itself. `parts` is what was known of the node at the start.
     `waiting` is what each charger has in its outbox, by its place, which is the charger's and the backend's
-    (`gateway.store.place`). While the store takes nothing, `shared.can_store` is False, and messages stay with
-    the chargers.
+    (`gateway.store.place`). While the store takes nothing, `shared.can_store` is False, and messages stay
+    with the chargers.
     """
 
     def __init__(

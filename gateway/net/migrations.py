@@ -230,7 +230,7 @@ class Migrations:
         if led:
             raise Refused(
                 [
-                    f'{len(led)} chargers such as {led[0]} are led by "{move.to}" because of this move alone; '
+                    f'{len(led)} chargers such as {led[0]} are led by "{move.to}" by this move alone; '
                     "change their [[routes]] first, or stop the move"
                 ]
             )

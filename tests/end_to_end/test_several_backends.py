@@ -5,7 +5,9 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 
+import pytest
 from ledger import LedgerBackend, ledger_backend
 from peers import Gateway, gateway, run, until
 from queueing import QueueingCharger, Session, Site, broken, reading_of
@@ -270,3 +272,42 @@ def test_a_reload_gives_chargers_another_backend_and_other_rules(tmp_path: Path)
 
 async def denied(node: Gateway) -> bool:
     return (await node.flags()).get("command-denied") == 1
+
+
+def test_a_migration_outlives_the_gateway_and_can_be_taken_back_and_ended(tmp_path: Path) -> None:
+    async def test() -> None:
+        site = Site()
+        chargers = [QueueingCharger(f"CP{n}", site) for n in range(3)]
+        move = {"to": "second", "stage": "moving"}
+        async with ledgers(tmp_path, "main", "second") as cpms, living(*chargers):
+            async with gateway_of_two(tmp_path, cpms, site) as node:
+                await in_the_bridge(chargers)
+                await node.post("/api/v1/migrations/spring/start", move)
+                await until(lambda: moved(node, 3), "all are moved")
+            async with gateway_of_two(tmp_path, cpms, site) as node:
+                await in_the_bridge(chargers, 2)
+                assert await leaders(node) == ["second"] * 3
+                with pytest.raises(HTTPError) as refused:
+                    await node.post("/api/v1/migrations/spring/end", {})
+                assert refused.value.code == 422
+                live = begin_all(chargers)
+                end_all(chargers, live)
+                await everybody_knows(chargers, cpms)
+                await node.post("/api/v1/migrations/spring/stop", {})
+                await until(lambda: led_by(node, "main"), "main leads again")
+                await node.post("/api/v1/migrations/spring/end", {})
+                live = begin_all(chargers)
+                end_all(chargers, live)
+                await everybody_knows(chargers, {"main": cpms["main"]})
+                assert all(charger.visits == 2 for charger in chargers)
+                assert len(cpms["second"].rows()) == 9
+
+    run(test)
+
+
+async def leaders(node: Gateway) -> list[str]:
+    return [row["leader"] for row in (await node.fetch("/api/v1/chargers"))["chargers"]]
+
+
+async def led_by(node: Gateway, name: str) -> bool:
+    return set(await leaders(node)) == {name}
