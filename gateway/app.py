@@ -16,7 +16,16 @@ import uvloop
 
 from gateway import __version__, plugins
 from gateway.admin import server as admin
-from gateway.config import Address, Config, ConfigError, diff, reloaded, unsafe
+from gateway.config import (
+    Address,
+    Config,
+    ConfigError,
+    contradictions,
+    diff,
+    everyone,
+    reloaded,
+    unsafe,
+)
 from gateway.dialect.library import Library
 from gateway.net.archive import Archive
 from gateway.net.brands import FleetBrands, summary
@@ -108,6 +117,7 @@ class _Node:
                 store,
                 self._retry,
                 FleetBrands(self._fleet, self._reread_library),
+                self._fleet.migrations,
             ),
             "admin.address",
             config.admin.address,
@@ -156,7 +166,7 @@ class _Node:
         return store
 
     async def _open_archive(self, store: SqliteStore) -> Archive | None:
-        if self._config.backend.when_away == "close":
+        if all(backend.when_away == "close" for backend in everyone(self._config).values()):
             return None
         try:
             return await Archive.open(store, self._config.outage.total_bytes)
@@ -166,7 +176,7 @@ class _Node:
     async def _retry(self, entry: QuarantineEntry) -> dict[str, Any]:
         if entry.sender != Sender.CHARGER.value:
             return {"delivered": False, "outcome": "only messages of chargers can be retried"}
-        return await self._fleet.parking.retry(entry.charger, entry.raw)
+        return await self._fleet.parking.retry(entry.charger, entry.raw, entry.backend)
 
     async def _start_sandbox_backend(self) -> None:
         runner, port = await sandbox_backend.start_backend("127.0.0.1", 0)
@@ -185,7 +195,10 @@ class _Node:
         lines = [
             f"ocpp-gateway {__version__}",
             f"  chargers   listening on {chargers}<charger id>",
-            f"  backend    {config.backend.name}: {config.backend.url.rstrip('/')}/<charger id>",
+            *(
+                f"  backend    {name}: {one.url.rstrip('/')}/<charger id>"
+                for name, one in everyone(config).items()
+            ),
             f"  admin      {plane}/metrics  {plane}/api/v1/chargers  {plane}/readyz",
             f"  data       {config.data.directory}",
         ]
@@ -207,6 +220,7 @@ class _Node:
                 new = self._config if self._reread is None else self._reread()
                 changed, restart = diff(self._config, new)
                 new = reloaded(self._config, new)
+                _check(new)
                 library = await asyncio.to_thread(plugins.library, new)
             except (ConfigError, plugins.PluginError) as error:
                 log.event("error", "not-reloaded", reason="; ".join(error.errors))
@@ -223,6 +237,13 @@ class _Node:
             self._fleet.apply(new)
             self._recorder.bounds = _bounds(new)
             log.configure(new.log.format, new.log.level)
+
+
+def _check(config: Config) -> None:
+    """What a reload changes must fit what needs a restart. Errors: ConfigError."""
+    found = [f"{path}: {message}" for path, message in contradictions(config)]
+    if found:
+        raise ConfigError([f"{one}; what it needs takes a restart" for one in found])
 
 
 def _loaded(library: Library) -> str:

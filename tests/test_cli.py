@@ -193,6 +193,19 @@ def test_check_shows_routes_as_a_table(capsys, tmp_path):
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert ["backend", "new:", "ws://127.0.0.1:8081/<charger", "id>"] in lines
     assert ["A*;", "OCPP", "1.6", "new", "-", "main"] in lines
+    assert [
+        "routes[0]:",
+        "new",
+        "speaks",
+        "none",
+        "of",
+        "its",
+        "versions;",
+        "its",
+        "chargers",
+        "are",
+        "translated",
+    ] in lines
     assert ["other", "chargers", "main", "-", "-"] in lines
 
 

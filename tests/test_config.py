@@ -13,6 +13,7 @@ from gateway.config import (
     everyone,
     from_arguments,
     load,
+    policies_of,
     reloaded,
     routes_of,
     unsafe,
@@ -387,7 +388,7 @@ def test_several_backends_have_seats_at_a_charger(read):
         (
             '[[backends]]\nurl = "wss://x"\nname = "c"\nwhen_away = "close"\n[[routes]]\nleader = "c"\n'
             'standby = ["new"]',
-            ['routes[0].standby: "c" closes chargers when it goes'],
+            ['routes[0]: "c" closes chargers when it goes'],
         ),
         ('[[routes]]\nchargers = ["x"]', ["routes[0].leader: is missing; give"]),
     ],
@@ -404,4 +405,33 @@ def test_every_backend_is_looked_at_for_what_is_unsafe(read):
         "backends[0].url",
         "backends[0].password",
         "backends[0].password",
+    ]
+
+
+def test_commands_become_a_policy_for_each_backend(read):
+    config = read(
+        SEVERAL + '[[commands]]\nbackends = ["load"]\nactions = ["Reset"]\ndo = "rewrite"\n'
+        'set = { type = "Soft" }\n[[commands]]\nactions = ["ClearCache"]\ndo = "deny"\n'
+    )
+    policies = policies_of(config)
+    assert list(policies) == ["billing", "load", "new"]
+    assert policies["billing"].judge("Reset", {"type": "Hard"}, Version.V16, leads=True) is None
+    changed = policies["load"].judge("Reset", {"type": "Hard"}, Version.V16, leads=False)
+    assert changed.payload == b'{"type":"Soft"}'
+    assert (
+        policies["new"].judge("ClearCache", {}, Version.V16, leads=True).payload == b'{"status":"Rejected"}'
+    )
+    assert policies_of(read(SEVERAL))["new"].is_open
+
+
+def test_every_mistake_in_a_rule_is_told_at_once(errors):
+    found = errors(
+        SEVERAL + '[[commands]]\nbackends = ["laod"]\nactions = ["Rest"]\ndo = "deny"\n'
+        '[[commands]]\nactions = ["Reset"]\nkeys = ["x"]\ndo = "rewrite"\n'
+    )
+    assert [error.split(":")[0] for error in found] == [
+        "commands[0].backends",
+        "commands[0].actions",
+        "commands[1].keys",
+        "commands[1].set",
     ]

@@ -12,6 +12,7 @@ from aiohttp import web
 from gateway.admin.answers import Refused, as_json, known_only, limit
 from gateway.admin.brands import BrandsApi, BrandsView
 from gateway.admin.guard import Guard, middlewares
+from gateway.admin.migrations import MigrationsApi, MigrationsView
 from gateway.admin.records import RecordsApi, Retry
 from gateway.admin.view import FleetView
 from gateway.observe import metrics
@@ -67,13 +68,15 @@ async def start(
     archive: Store | None = None,
     retry: Retry | None = None,
     brands: BrandsView | None = None,
+    migrations: MigrationsView | None = None,
 ) -> AdminServer:
     """Listen as `settings` say. Errors: OSError when the address is taken or not ours.
 
     `archive` holds flags and quarantine (None: nothing is stored, those paths answer 404); `retry` sends a
-    quarantined message through the gateway again; `brands` answers for rule packs and adapters.
+    quarantined message through the gateway again; `brands` answers for rule packs and adapters, `migrations`
+    for moves between backends.
     """
-    app = application(settings, fleet, tally, archive, retry, brands)
+    app = application(settings, fleet, tally, archive, retry, brands, migrations)
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=2)
     await runner.setup()
     site = web.TCPSite(runner, settings.address.host, settings.address.port)
@@ -92,6 +95,7 @@ def application(
     archive: Store | None,
     retry: Retry | None,
     brands: BrandsView | None = None,
+    migrations: MigrationsView | None = None,
 ) -> web.Application:
     """Every path there is, behind the guard."""
     guard = Guard(settings.token.reveal() if settings.token else None)
@@ -105,12 +109,15 @@ def application(
             web.get("/api/v1/chargers", _chargers(fleet)),
             web.get("/api/v1/chargers/{id}", _charger(fleet)),
             web.get("/api/v1/outbox", _outbox(fleet)),
+            web.get("/api/v1/backends", _backends(fleet)),
         ]
     )
     if archive is not None:
         app.add_routes(RecordsApi(archive, retry).routes())
     if brands is not None:
         app.add_routes(BrandsApi(brands).routes())
+    if migrations is not None:
+        app.add_routes(MigrationsApi(migrations).routes())
     return app
 
 
@@ -150,16 +157,25 @@ def _outbox(fleet: FleetView) -> Answering:
     return _pages("outbox", "charger", fleet.outbox)
 
 
+def _backends(fleet: FleetView) -> Answering:
+    async def answer(request: web.Request) -> web.Response:
+        known_only(request.query)
+        return as_json({"backends": list(fleet.backends())})
+
+    return answer
+
+
 def _pages(name: str, key: str, rows: Callable[[], Iterable[dict[str, Any]]]) -> Answering:
     async def answer(request: web.Request) -> web.Response:
-        """By `key`; `after` is the last one of the page before."""
+        """By `key`; `after` is the last one of the page before. Rows with the same key stay together."""
         known_only(request.query, "after", "limit")
         most, after = limit(request.query), request.query.get("after", "")
-        found = nsmallest(
-            most + 1, (row for row in rows() if row[key] > after), key=lambda row: str(row[key])
-        )
-        more = len(found) > most
-        return as_json({name: found[:most], "next": found[most - 1][key] if more else None})
+        later = [row for row in rows() if row[key] > after]
+        found = nsmallest(most, later, key=lambda row: str(row[key]))
+        last = found[-1][key] if found else ""
+        page = [row for row in later if row[key] <= last]
+        page.sort(key=lambda row: str(row[key]))
+        return as_json({name: page, "next": last if len(page) < len(later) else None})
 
     return answer
 

@@ -15,6 +15,9 @@ class FleetView(FleetFigures, Protocol):
     def charger(self, id: str) -> dict[str, Any] | None:
         """Everything about one charger, or None when it is not known."""
 
+    def backends(self) -> Iterable[dict[str, Any]]:
+        """Every backend, each with its `name`; in any order."""
+
     def outbox(self) -> Iterable[dict[str, Any]]:
         """What waits for the backend of each charger that has anything waiting; in any order."""
 

@@ -21,6 +21,8 @@ COMMANDS = {
     "translate": "show what becomes of a capture behind a backend of another version",
     "flags": "look up what was wrong with messages",
     "outbox": "see what waits for a backend that is away",
+    "backends": "see which backends there are, and whose chargers they have",
+    "migrate": "move chargers to another backend while they stay connected",
     "outages": "see when the backend was away, and what was stored meanwhile",
     "quarantine": "look at messages that were kept instead of forwarded",
     "capture": "record one charger's frames from the running gateway",

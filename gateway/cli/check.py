@@ -70,6 +70,10 @@ def _routes(config: Config) -> Iterator[str]:
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     for row in rows:
         yield "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[3]])
+    versions = {name: backend.versions for name, backend in everyone(config).items()}
+    for index, route in enumerate(config.routes):
+        if route.versions and set(route.versions).isdisjoint(versions[route.leader]):
+            yield f"routes[{index}]: {route.leader} speaks none of its versions; its chargers are translated"
 
 
 def _who(route: Route) -> str:

@@ -199,11 +199,14 @@ class _Files:
 
     def outbox(self) -> list[dict[str, Any]]:
         from gateway.store import sqlite_state
+        from gateway.store.place import taken_apart
 
-        return [
-            {"charger": one.charger, "messages": one.messages, "bytes": one.bytes, "oldest": one.oldest}
-            for one in sqlite_state.outbox_usage(self._db)
-        ]
+        found = []
+        for one in sqlite_state.outbox_usage(self._db):
+            charger, backend = taken_apart(one.charger)
+            counts = {"messages": one.messages, "bytes": one.bytes, "oldest": one.oldest}
+            found.append({"charger": charger, "backend": backend, **counts})
+        return found
 
     def outages(self, limit: int) -> list[dict[str, Any]]:
         from gateway.admin.records import outage_of

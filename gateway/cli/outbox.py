@@ -8,15 +8,15 @@ from typing import Any
 
 from gateway.cli.lookup import Table, add_source, shown, source
 
-COLUMNS = ("CHARGER", "MESSAGES", "BYTES", "OLDEST", "STATE")
-WIDEST = (64, 8, 12, 12, 10)
+COLUMNS = ("CHARGER", "BACKEND", "MESSAGES", "BYTES", "OLDEST", "STATE")
+WIDEST = (64, 32, 8, 12, 12, 10)
 
 
 def add(subparsers: "argparse._SubParsersAction[Any]") -> None:
     parser = subparsers.add_parser(
         "outbox",
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        description="Show how many messages wait for the backend, charger by charger.",
+        description="Show how many messages wait for the backends, charger by charger.",
         epilog="example: ocpp-gateway outbox --charger CP-17",
     )
     parser.add_argument("--charger", default="", metavar="ID", help="only this charger's")
@@ -38,13 +38,15 @@ def run(arguments: argparse.Namespace) -> int:
         print("nothing waits", file=sys.stderr)
         return 0
     print("\n".join(Table(COLUMNS, WIDEST).lines([_row(row, time.time()) for row in found])))
-    print(f"{sum(row['messages'] for row in found)} messages of {len(found)} chargers", file=sys.stderr)
+    chargers = len({row["charger"] for row in found})
+    print(f"{sum(row['messages'] for row in found)} messages of {chargers} chargers", file=sys.stderr)
     return 0
 
 
 def _row(row: dict[str, Any], now: float) -> tuple[str, ...]:
     age = span(now - row["oldest"])
-    return shown(row["charger"]), str(row["messages"]), str(row["bytes"]), age, row.get("state", "")
+    counts = str(row["messages"]), str(row["bytes"])
+    return shown(row["charger"]), row["backend"], *counts, age, row.get("state", "")
 
 
 def span(seconds: float) -> str:

@@ -7,7 +7,7 @@ from gateway.config.checks import diff, reloaded, unsafe
 from gateway.config.dialect import BrandUse, ChargerDialect, Dialect
 from gateway.config.reading import DEMO_BACKEND, OPTIONS, ConfigError, from_arguments, load
 from gateway.config.routing import Command, Label, Route
-from gateway.config.seating import everyone, routes_of
+from gateway.config.seating import contradictions, everyone, policies_of, routes_of
 from gateway.config.settings import (
     Admin,
     Backend,
@@ -46,10 +46,12 @@ __all__ = [
     "Route",
     "Secret",
     "Translation",
+    "contradictions",
     "diff",
     "everyone",
     "from_arguments",
     "load",
+    "policies_of",
     "reloaded",
     "routes_of",
     "unsafe",

@@ -5,10 +5,12 @@ from difflib import get_close_matches
 
 from msgspec import structs
 
-from gateway.config.routing import Route
+from gateway.config.routing import Command, Route
 from gateway.config.settings import Backend, Config
 from gateway.routing import routes as routing
+from gateway.routing.faults import faults
 from gateway.routing.globs import fits_any
+from gateway.routing.policy import CommandRule, Policy
 
 Finding = tuple[str, str]  # key path, what is wrong and the cure
 
@@ -27,6 +29,12 @@ def routes_of(config: Config) -> routing.Routes:
     )
 
 
+def policies_of(config: Config) -> dict[str, Policy]:
+    """What each backend may tell chargers, by its name."""
+    rules = [_rule(command) for command in config.commands]
+    return {name: Policy(name, backend.commands, rules) for name, backend in everyone(config).items()}
+
+
 def contradictions(config: Config) -> Iterator[Finding]:
     """What is wrong with backends, labels, routes and commands taken together."""
     yield from _twins("backends", [backend.name for backend in (config.backend, *config.backends)], 1)
@@ -34,6 +42,13 @@ def contradictions(config: Config) -> Iterator[Finding]:
     for index, route in enumerate(config.routes):
         yield from _route(config, f"routes[{index}]", route)
     yield from _unreached(config)
+    if config.commands and config.backend.when_away == "close":
+        yield (
+            "commands",
+            'have no effect where backend.when_away is "close"; set it to "buffer", or leave them out',
+        )
+    for index, command in enumerate(config.commands):
+        yield from _command(everyone(config), f"commands[{index}]", command)
 
 
 def _twins(table: str, names: list[str], ahead: int) -> Iterator[Finding]:
@@ -58,19 +73,31 @@ def _route(config: Config, path: str, route: Route) -> Iterator[Finding]:
             yield f"{path}.labels", f'no label is called "{glob}"; {_hint(glob, labels)}'
     if route.versions and not set(route.versions) & set(config.listen.versions):
         yield f"{path}.versions", "none of them is among listen.versions; add one there, or leave them out"
-    if route.standby:
-        yield from _closing(backends, path, route)
+    if route.standby or route.observers:
+        yield from _closing({config.backend.name: config.backend} | backends, path, route)
+
+
+def _command(backends: Collection[str], path: str, command: Command) -> Iterator[Finding]:
+    for glob in command.backends:
+        if not fits_any(backends, (glob,)):
+            yield f"{path}.backends", f'no backend is called "{glob}"; {_hint(glob, backends)}'
+    for key, message in faults(_rule(command)):
+        yield f"{path}.{key}", message
+
+
+def _rule(command: Command) -> CommandRule:
+    return CommandRule(**structs.asdict(command))
 
 
 def _closing(backends: dict[str, Backend], path: str, route: Route) -> Iterator[Finding]:
-    """Who would close a charger that another backend could take over."""
-    for name in (route.leader, *route.standby):
+    """Who would close a charger that other backends go on with."""
+    for name in _named(route):
         backend = backends.get(name)
         if backend is not None and backend.when_away == "close":
             yield (
-                f"{path}.standby",
-                f'"{name}" closes chargers when it goes, so nobody could take over; set its '
-                'when_away = "buffer", or leave standby out',
+                path,
+                f'"{name}" closes chargers when it goes, which would take them from the others too; set its '
+                'when_away = "buffer", or give these chargers one backend',
             )
 
 

@@ -391,12 +391,19 @@ class Config(Table, frozen=True, kw_only=True):
     ] = ()
     routes: Annotated[
         tuple[Route, ...],
-        about("Which backends chargers have, one `[[routes]]` each; the first that fits counts."),
+        about(
+            "Which backends chargers have, one `[[routes]]` each; the first that fits counts.", reload=True
+        ),
     ] = ()
-    labels: Annotated[tuple[Label, ...], about("Names for lists of chargers, one `[[labels]]` each.")] = ()
+    labels: Annotated[
+        tuple[Label, ...], about("Names for lists of chargers, one `[[labels]]` each.", reload=True)
+    ] = ()
     commands: Annotated[
         tuple[Command, ...],
-        about("What backends may tell chargers, one `[[commands]]` each; the first that fits counts."),
+        about(
+            "What backends may tell chargers, one `[[commands]]` each; the first that fits counts.",
+            reload=True,
+        ),
     ] = ()
     listen: Listen = field(default_factory=Listen)
     outage: Outage = field(default_factory=Outage)

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from gateway.net.place import OF_THE_CHARGER, part_of, taken_apart
 from gateway.net.tasks import spawn
 from gateway.observe import log
 from gateway.session import effects as ef
@@ -19,6 +18,7 @@ from gateway.session import events as ev
 from gateway.session.knowledge import Known, Shared
 from gateway.session.outbox import Entry
 from gateway.session.tags import Tags
+from gateway.store.place import OF_THE_CHARGER, part_of, taken_apart
 from gateway.store.protocol import (
     EntriesGone,
     OutboxEntry,
@@ -50,13 +50,17 @@ class Waiting(msgspec.Struct):
 class Archive:
     """The store as sessions use it, made by `open`.
 
-    `key` makes digests of what must not be kept itself. `waiting` is what each charger has in its outbox, by
-    its place, which is the charger's and the backend's (`gateway.net.place`). While the store takes nothing, `shared.can_store` is False, and messages stay with the
-    chargers.
+    `key` makes digests of what must not be kept itself. `parts` is what was known of the node at the start.
+    `waiting` is what each charger has in its outbox, by its place, which is the charger's and the backend's
+    (`gateway.store.place`). While the store takes nothing, `shared.can_store` is False, and messages stay
+    with the chargers.
     """
 
-    def __init__(self, store: Store, key: bytes, total_bytes: int) -> None:
+    def __init__(
+        self, store: Store, key: bytes, total_bytes: int, parts: dict[str, bytes] | None = None
+    ) -> None:
         self.store = store
+        self.parts = parts or {}
         self.key = key
         self.shared = Shared(Tags(key))
         self.total_bytes = total_bytes
@@ -67,12 +71,13 @@ class Archive:
     @classmethod
     async def open(cls, store: Store, total_bytes: int) -> "Archive":
         """Read what is known of tags, and how much waits for whom. Errors: StoreError."""
-        key = (await store.state(NODE)).get("key", b"")
+        parts = await store.state(NODE)
+        key = parts.get("key", b"")
         if not key:
             key = token_bytes(32)
             if (failed := await kept(store, StatePart(NODE, "key", key))) is not None:
                 raise StoreError(f"{failed.reason}: {failed.detail}")
-        archive = cls(store, key, total_bytes)
+        archive = cls(store, key, total_bytes, parts)
         tags = archive.shared.tags
         for seen in await store.tags():
             accepted, until = msgspec.json.decode(seen.data, type=tuple[bool, float | None])

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from gateway.net.handshake import Offer
 from gateway.net.link import Link
-from gateway.net.place import place
 from gateway.ocpp.flags import Flag, FlagCode
 from gateway.ocpp.message import Sender
 from gateway.session import effects as ef
 from gateway.session import events as ev
 from gateway.session.effects import SendToBackend, SendToCharger
 from gateway.session.session import ChargerSession
+from gateway.store.place import place
 
 if TYPE_CHECKING:
     from gateway.net.party import Party
@@ -99,9 +99,7 @@ class Driver:
         "world",
     )
 
-    def __init__(
-        self, offer: Offer, session: ChargerSession, world: World, upstream: "Upstream"
-    ) -> None:
+    def __init__(self, offer: Offer, session: ChargerSession, world: World, upstream: "Upstream") -> None:
         self.upstream = upstream
         self.party: Party | None = None
         self.key = offer.registry_key

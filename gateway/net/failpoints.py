@@ -28,6 +28,7 @@ from gateway.net.link import Link
 from gateway.net.pacer import Pacer
 from gateway.net.parking import Parking
 from gateway.net.relinker import Relinker
+from gateway.net.upstream import Upstream
 from gateway.observe import log
 from gateway.observe.keeper import Keeper
 from gateway.observe.outages import Outages
@@ -59,7 +60,7 @@ STEPS = {
     "link-for-charger": Step(Gate, "_linked", "the backend link of an arriving charger is opened"),
     "connect": Step(Backend, "connect", "a link to the backend is opened"),
     "probe": Step(Backend, "_probing", "an absent backend is asked until it answers"),
-    "backend-changes": Step(Fleet, "_backend_changed", "the backend went or came"),
+    "backend-changes": Step(Upstream, "_changed", "the backend went or came"),
     "redial": Step(Relinker, "_dial", "a lost link is opened again"),
     "park-all": Step(Parking, "fill", "after a start, absent chargers' queues are taken up"),
     "park": Step(Parking, "_park", "one absent charger's queue is taken up"),

@@ -17,8 +17,9 @@ from gateway.net.gate import Admission, Gate
 from gateway.net.handshake import Offer
 from gateway.net.limits import link_limits
 from gateway.net.link import Link
-from gateway.net.party import Party
+from gateway.net.migrations import Migrations
 from gateway.net.parking import Parking
+from gateway.net.party import Party
 from gateway.net.seating import Seating
 from gateway.net.tasks import spawn
 from gateway.net.upstream import Upstream
@@ -28,7 +29,6 @@ from gateway.ocpp.message import Sender
 from gateway.session import effects as ef
 from gateway.session import events as ev
 from gateway.session.session import ChargerSession
-from gateway.session.shadowing import Compared
 from gateway.session.tally import Tally
 
 SWEEP_S = 0.25
@@ -80,6 +80,8 @@ class Fleet:
         self._keeper = keeper
         self._epochs = 0
         self._duplicates = Duplicates(self)
+        self.copies = tally.beside()
+        self.migrations = Migrations(self)
         self.seating = Seating(self)
         self._malformed = MalformedShare(config.limits.malformed_per_s)
         self._ended: dict[str, asyncio.Event] = {}
@@ -226,6 +228,8 @@ class Fleet:
             return
         if driver.backend is None and driver.upstream.relinker.needs(driver):
             driver.upstream.relinker.want(driver)
+        elif driver.party is not None and driver.party.has_left(driver):
+            driver.party.drop(driver)
         elif driver.backend is None and driver.charger is None and not driver.is_arriving:
             self.remove(driver)
 
@@ -236,13 +240,14 @@ class Fleet:
             self._tell_ended(driver.key)
 
     def remove(self, driver: Driver) -> None:
-        """Nothing is left of a charger but what is known of it, unless another of its backends is owed something."""
+        """Nothing is left of a charger but what is known of it; unless another of its backends is owed."""
         if driver.party is not None and not driver.party.is_idle:
             return
         driver = driver.party.leader if driver.party is not None else driver
         self.parties.pop(driver.key, None)
         if self.drivers.get(driver.key) is driver:
             del self.drivers[driver.key]
+            self.migrations.forget(driver.key)
             self.gate.remember(driver)
             self._tell_ended(driver.key)
 
@@ -267,6 +272,7 @@ class Fleet:
             driver.tell(ev.TimePassed())
         for upstream in self.upstreams.values():
             upstream.sweep(now)
+        self.migrations.sweep(now)
         self._malformed.look(now, process_time())
         self._duplicates.sweep(now)
         if self.archive is not None:
@@ -295,10 +301,6 @@ class Fleet:
             upstream.outages.end()
         if self._sweeper is not None:
             self._sweeper.cancel()
-
-    def compared(self, driver: Driver, found: list[Compared]) -> None:
-        """A backend that is tried out has answered, and so has the one that leads."""
-        self.seating.compared(driver.charger_id, found)
 
     def handshake_flags(self, offer: Offer) -> None:
         """Count and log what was odd about an accepted handshake."""

@@ -114,7 +114,7 @@ class Gate:
             driver.backend.close(GOING_AWAY, "charger left")
 
     async def _linked(self, driver: Driver, offer: Offer) -> Admission:
-        """A link to the first backend that may lead and is there; else to none, for a charger that is known."""
+        """A link to the first backend that may lead and is there; to none for a charger that is known."""
         party = driver.party
         candidates = [driver]
         if party is not None:

@@ -20,7 +20,7 @@ _OF_THE_CHARGER = ("offer", "address", "credential", "connected_at", "is_arrivin
 
 
 class Party:
-    """The `drivers` of one charger by the name of their backend; the one that leads has the charger's link."""
+    """The `drivers` of one charger by their backend's name; the one that leads has the charger's link."""
 
     def __init__(self, fleet: "Fleet", board: Switchboard, leader: Driver) -> None:
         self._fleet = fleet
@@ -53,6 +53,11 @@ class Party:
         """Whether the driver's backend is to hear what the charger says."""
         return self.charger is not None and self.board.is_seated(driver.upstream.name)
 
+    def has_left(self, driver: Driver) -> bool:
+        """Whether the charger has this backend no more."""
+        is_seated = self.board.is_seated(driver.upstream.name)
+        return driver is not self.leader and driver.backend is None and not is_seated
+
     def has_another_leader(self) -> bool:
         """Whether the charger need not go when the backend that leads refuses it."""
         return len(self.board.standing.ranked) > 1
@@ -60,6 +65,15 @@ class Party:
     def lead(self, name: str) -> None:
         """This backend leads; no charger is there that would have to wait for anything."""
         self.perform(self.board.lead(name, monotonic()))
+
+    def favour(self, name: str) -> None:
+        """This backend is to lead as soon as it can."""
+        self.perform(self.board.favour(name, monotonic()))
+
+    def drop(self, driver: Driver) -> None:
+        """A backend that the charger has no more, and that is owed nothing."""
+        self.board.leave(driver.upstream.name)
+        del self.drivers[driver.upstream.name]
 
     def tell(self, driver: Driver, event: ev.Event) -> None:
         """Give one of the sessions an event and do what they all want then."""
@@ -104,7 +118,7 @@ class Party:
                 driver.perform(effect)
         if self.board.shadowing.found:
             found, self.board.shadowing.found = self.board.shadowing.found, []
-            self._fleet.compared(self.leader, found)
+            self._fleet.migrations.compared(self.leader.charger_id, found)
 
     def _hand_over(self) -> None:
         """Another backend leads: the charger's link is its driver's now."""

@@ -7,13 +7,15 @@ from typing import Any
 from msgspec import structs
 
 from gateway.dialect.brand import Brand
+from gateway.net.archive import Waiting
 from gateway.net.driver import Driver
 from gateway.net.fleet import Fleet
 from gateway.net.handshake import MAX_ID_LENGTH, registry_key
 from gateway.net.link import Link
-from gateway.net.place import taken_apart
+from gateway.observe.metrics import ROLES
 from gateway.ocpp.message import Version
 from gateway.session.book import Transaction
+from gateway.store.place import taken_apart
 
 
 class FleetReport:
@@ -45,6 +47,25 @@ class FleetReport:
                 "state": _outbox_state(driver, fleet.clock()),
             }
 
+    def backends(self) -> Iterable[dict[str, Any]]:
+        """Every backend: whether it is there, how many chargers it leads and overhears, what waits for it."""
+        waiting, roles = self._waiting(), self.chargers_by_role()
+        up = self.backend_links_up()
+        for name, rows in waiting.items():
+            upstream = self._fleet.upstreams.get(name)
+            yield {
+                "name": name,
+                "versions": [version.value for version in upstream.config.versions] if upstream else [],
+                "state": upstream.links.state if upstream else "not configured",
+                "reason": upstream.links.reason if upstream and upstream.links.is_away else "",
+                "leads": roles.get((name, "leads"), 0),
+                "follows": roles.get((name, "follows"), 0),
+                "links": up.get(name, 0),
+                "messages": sum(row.messages for row in rows),
+                "bytes": sum(row.size for row in rows),
+                "oldest": min((row.oldest for row in rows), default=None),
+            }
+
     def _driver(self, key: str, backend: str) -> Driver | None:
         """The driver of a charger and this backend."""
         driver = self._fleet.drivers.get(key)
@@ -52,12 +73,37 @@ class FleetReport:
             return driver.party.drivers.get(backend)
         return driver if driver is not None and driver.upstream.name == backend else None
 
-    def waiting(self) -> tuple[int, int, float]:
-        archive, now = self._fleet.archive, self._fleet.clock()
-        if archive is None:
-            return 0, 0, 0.0
-        oldest = min((found.oldest for found in archive.waiting.values()), default=now)
-        return archive.messages, archive.bytes, max(0.0, now - oldest)
+    def waiting(self) -> dict[str, tuple[int, int, float]]:
+        now, waiting = self._fleet.clock(), self._waiting()
+        return {
+            name: (
+                sum(row.messages for row in rows),
+                sum(row.size for row in rows),
+                max(0.0, now - min((row.oldest for row in rows), default=now)),
+            )
+            for name, rows in waiting.items()
+        }
+
+    def _waiting(self) -> dict[str, list[Waiting]]:
+        """What waits for each backend, by charger; also for those that are not configured any more."""
+        found: dict[str, list[Waiting]] = {name: [] for name in self._fleet.upstreams}
+        archive = self._fleet.archive
+        for place, row in archive.waiting.items() if archive is not None else ():
+            found.setdefault(taken_apart(place)[1], []).append(row)
+        return found
+
+    def chargers_by_role(self) -> dict[tuple[str, str], int]:
+        found = {(name, role): 0 for name in self._fleet.upstreams for role in ROLES}
+        for driver in self._fleet.everyone():
+            if driver.serves_charger:
+                found[driver.upstream.name, ROLES[driver.session.follows]] += 1
+        return found
+
+    def migrating(self) -> dict[tuple[str, str], int]:
+        return self._fleet.migrations.counts()
+
+    def copied(self) -> dict[tuple[str, str, str], int]:
+        return self._fleet.copies.messages
 
     def ready(self) -> tuple[bool, str]:
         if self._fleet.is_closing:
@@ -105,6 +151,7 @@ def _brief(driver: Driver) -> dict[str, Any]:
         "backend_version": driver.backend_version.value,
         "charger": _leg_state(driver.charger),
         "backend": _leg_state(driver.backend),
+        "leader": driver.upstream.name,
         "since": driver.connected_at,
         "address": driver.address,
         "vendor": session.station.vendor,
@@ -128,9 +175,28 @@ def _detail(driver: Driver) -> dict[str, Any]:
         "messages_from_backend": session.backend.received,
         "calls_to_backend": [call.action for call in session.to_backend],
         "calls_to_charger": [call.action for call in session.to_charger],
+        "backends": [_of_backend(one) for one in _crew(driver)],
         "stored_messages": buffer.outbox.messages if buffer is not None else 0,
         "transactions": [_transaction(one) for one in buffer.book.transactions] if buffer is not None else [],
         "paused": [hold.name for hold in session.charger.held],
+    }
+
+
+def _crew(driver: Driver) -> list[Driver]:
+    return [driver] if driver.party is None else list(driver.party.drivers.values())
+
+
+def _of_backend(driver: Driver) -> dict[str, Any]:
+    """One of a charger's backends: its part, its link, and what it has still to hear."""
+    buffer = driver.session.buffer
+    role = "leads" if not driver.session.follows else "follows" if driver.serves_charger else "leaves"
+    return {
+        "name": driver.upstream.name,
+        "role": role,
+        "version": driver.backend_version.value,
+        "link": _leg_state(driver.backend),
+        "stored_messages": buffer.outbox.messages if buffer is not None else 0,
+        "transactions": [_transaction(one) for one in buffer.book.transactions] if buffer is not None else [],
     }
 
 

@@ -3,22 +3,20 @@
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from gateway.config import Config, everyone, routes_of
+from gateway.config import Config, everyone, policies_of, routes_of
 from gateway.dialect.station import Station
 from gateway.net.driver import Driver
 from gateway.net.handshake import Offer
 from gateway.net.left import left_in
 from gateway.net.party import Party
-from gateway.net.place import place
 from gateway.net.tasks import spawn
 from gateway.observe import log
-from gateway.ocpp.message import Version
 from gateway.routing.ids import Ids
-from gateway.routing.policy import Policy
+from gateway.routing.moves import Move
 from gateway.routing.routes import Facts, Seats
 from gateway.session.knowledge import Known
-from gateway.session.shadowing import Compared
 from gateway.session.switchboard import Rules, Switchboard
+from gateway.store.place import place
 from gateway.store.protocol import StoreError
 
 if TYPE_CHECKING:
@@ -35,26 +33,32 @@ class Seating:
     def apply(self, config: Config) -> None:
         """Take what a reload can change: routes and rules."""
         self.routes = routes_of(config)
-        self.rules = {
-            name: Rules(Policy(), backend.commands_per_minute) for name, backend in everyone(config).items()
-        }
+        paces = {name: backend.commands_per_minute for name, backend in everyone(config).items()}
+        self.rules = {name: Rules(policy, paces[name]) for name, policy in policies_of(config).items()}
         for key in list(self._fleet.drivers):
             self.look(key)
 
-    def seats(self, charger_id: str, versions: tuple[Version, ...], vendor: str, model: str) -> Seats:
-        """The backends of one charger; `versions` are those it offers."""
-        return self.routes.seats(Facts(charger_id, versions, vendor, model))
+    def seats(self, facts: Facts, key: str) -> Seats:
+        """The backends of one charger: those of its route, and what a migration makes of them."""
+        return self._fleet.migrations.seats(facts, key, self.routes.seats(facts))
 
     def seats_of(self, offer: Offer) -> Seats:
         """The backends of a charger that comes, by what is known of it."""
         driver = self._fleet.drivers.get(offer.registry_key)
         station = driver.session.station if driver is not None else Station()
-        versions = tuple(version for version, _ in offer.versions)
-        return self.seats(offer.charger_id, versions, station.vendor, station.model)
+        return self.seats(_facts(offer, station), offer.registry_key)
+
+    def facts(self, driver: Driver) -> Facts:
+        """What routes want to know of a charger."""
+        return _facts(driver.offer, driver.session.station)
+
+    def by_route(self, driver: Driver) -> Seats:
+        """The backends that a charger has when nothing is migrated."""
+        return self.routes.seats(self.facts(driver))
 
     def _needs_party(self, names: set[str]) -> bool:
         """Whether more than one backend is concerned, or the operator has a say in what may be commanded."""
-        return len(names) > 1 or any(not self.rules[name].policy.allows_all for name in names)
+        return len(names) > 1 or any(not self.rules[name].policy.is_open for name in names)
 
     # A charger comes
 
@@ -62,9 +66,8 @@ class Seating:
         """Drivers for a charger that has none; the one that should lead. Errors: StoreError."""
         key = offer.registry_key
         known = await self._known(key, self._fleet.main.name)
-        station = left_in(known).station
-        spoken = tuple(version for version, _ in offer.versions)
-        seats = self.seats(offer.charger_id, spoken, station.vendor, station.model)
+        self._fleet.migrations.recall(key, known.parts.get("move", b""))
+        seats = self.seats(_facts(offer, left_in(known).station), key)
         names = [*seats.everyone, *(name for name in self._owed(key) if name not in seats.everyone)]
         knowns = {name: await self._known(key, name) for name in names}
         upstreams, gate = self._fleet.upstreams, self._fleet.gate
@@ -73,7 +76,11 @@ class Seating:
             self._form(leader, seats, known.parts.get("ids", b""))
             for name, of_it in knowns.items():
                 self._join(leader, name, of_it)
+            self._fleet.migrations.settle(leader, self._move(leader))
         return leader
+
+    def _move(self, driver: Driver) -> Move | None:
+        return self._fleet.migrations.move_of(self.facts(driver))
 
     async def _known(self, key: str, name: str) -> Known:
         archive = self._fleet.archive
@@ -88,7 +95,7 @@ class Seating:
     def _form(self, leader: Driver, seats: Seats, ids: bytes) -> Party:
         """A party of one, for a charger that is about to have more backends."""
         name = leader.upstream.name
-        board = Switchboard(name, leader.session, seats, self.rules, Ids(ids), self._fleet.tally.beside())
+        board = Switchboard(name, leader.session, seats, self.rules, Ids(ids), self._fleet.copies)
         party = Party(self._fleet, board, leader)
         self._fleet.parties[leader.key] = party
         return party
@@ -120,10 +127,7 @@ class Seating:
         driver = self._fleet.drivers.get(key)
         if driver is None or self._fleet.archive is None:
             return
-        station = driver.session.station
-        offered = tuple(version for version, _ in driver.offer.versions)
-        seats = self.seats(driver.charger_id, offered, station.vendor, station.model)
-        self.reseat(driver, seats)
+        self.reseat(driver, self.seats(self.facts(driver), key))
 
     def reseat(self, driver: Driver, seats: Seats) -> None:
         """These are the charger's backends from now on; its socket stays."""
@@ -132,7 +136,8 @@ class Seating:
             return
         party = driver.party or self._form(driver, seats, b"")
         party.board.rules = self.rules
-        party.board.sit(seats)
+        party.perform(party.board.sit(seats, monotonic()))
+        self._fleet.migrations.settle(driver, self._move(driver))
         missing = [name for name in seats.everyone if name not in party.drivers]
         if missing:
             spawn(self._add(driver, missing), "another backend for a charger")
@@ -153,6 +158,7 @@ class Seating:
         if driver.party is not None and driver.party.charger is not None:
             self.link_followers(driver.party.leader)
 
-    def compared(self, charger_id: str, found: list[Compared]) -> None:
-        """What came of comparing a backend that is tried out with the one that leads."""
 
+def _facts(offer: Offer, station: Station) -> Facts:
+    versions = tuple(version for version, _ in offer.versions)
+    return Facts(offer.charger_id, versions, station.vendor, station.model)

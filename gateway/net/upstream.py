@@ -43,25 +43,26 @@ class Upstream:
         fleet, outage = self._fleet, self._fleet.config.outage
         self.config = config
         self.pacer.per_s, self.pacer.at_once = outage.messages_per_s, outage.chargers_at_once
-        self.session_settings = session_settings(fleet.config, config, fleet.archive is not None)
+        buffers = fleet.archive is not None and config.when_away == "buffer"
+        self.session_settings = session_settings(fleet.config, config, buffers)
 
     def drivers(self) -> list["Driver"]:
         """The drivers of all its chargers."""
         return [driver for driver in self._fleet.everyone() if driver.upstream is self]
 
     def doubt(self, reason: str) -> None:
-        """A session hears nothing. Without a buffer the first doubt counts; with one, several in a short time."""
+        """A session hears nothing. Without a buffer the first doubt counts; with one, several at a time."""
         now = monotonic()
         self._doubts.append(now)
         links = sum(driver.backend is not None for driver in self.drivers())
         lately = sum(1 for at in self._doubts if now - at < DOUBT_S)
-        if self._fleet.archive is None or lately >= min(DOUBTS, links):
+        if self.session_settings.buffer is None or lately >= min(DOUBTS, links):
             self.links.doubt(reason)
             for driver in self.drivers():
                 driver.tell(ev.BackendAway())
 
     def _changed(self, is_away: bool, reason: str) -> None:
-        if self._fleet.archive is None:
+        if self.session_settings.buffer is None:
             return
         if is_away:
             self.outages.begin(reason)

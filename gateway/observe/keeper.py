@@ -49,6 +49,7 @@ class Keeper:
                     after=flag.after,
                     author=flag.author,
                     raw_ref=entry.id if entry else "",
+                    backend=session.settings.backend_name,
                 )
             )
         if entry is not None:
@@ -67,6 +68,7 @@ class Keeper:
             action=flagged.action,
             flags=tuple(flag.code.value for flag in flagged.flags),
             carries_revenue=_may_carry_revenue(flagged),
+            backend=session.settings.backend_name,
         )
 
     def _quarantine(self, entry: QuarantineEntry, done: Callable[[bool], None] | None) -> None:

@@ -42,14 +42,24 @@ class FleetFigures(Protocol):
     def pending_calls(self) -> dict[str, int]:
         """`to_backend` and `to_charger` → CALLs without an answer yet."""
 
-    def waiting(self) -> tuple[int, int, float]:
-        """Stored messages that wait: how many, their bytes, the age of the oldest in seconds."""
+    def waiting(self) -> dict[str, tuple[int, int, float]]:
+        """Backend name → stored messages that wait: how many, their bytes, the oldest's age in seconds."""
+
+    def chargers_by_role(self) -> dict[tuple[str, str], int]:
+        """Backend name and one of `ROLES` → chargers connected."""
+
+    def migrating(self) -> dict[tuple[str, str], int]:
+        """Name of a migration and how far they are → chargers."""
+
+    def copied(self) -> dict[tuple[str, str, str], int]:
+        """What followers were told and said: kind, action and version → messages."""
 
     def backend_states(self) -> dict[str, str]:
         """Backend name → one of `BACKEND_STATES`."""
 
 
 BACKEND_STATES = ("up", "away", "unknown")
+ROLES = ("leads", "follows")
 
 
 class Described(Struct, frozen=True):
@@ -120,9 +130,30 @@ METRICS: dict[str, Described] = dict(
             4,
             "CALLs that have no answer yet, by direction (`to_backend`, `to_charger`).",
         ),
-        _metric("outbox_messages", "gauge", "", 1, "Stored messages that wait for the backend."),
-        _metric("outbox_bytes", "gauge", "", 1, "Bytes of these messages."),
-        _metric("outbox_oldest_seconds", "gauge", "", 1, "Age of the oldest of them."),
+        _metric("outbox_messages", "gauge", "backend", 50, "Stored messages that wait for a backend."),
+        _metric("outbox_bytes", "gauge", "backend", 50, "Bytes of these messages."),
+        _metric("outbox_oldest_seconds", "gauge", "backend", 50, "Age of the oldest of them."),
+        _metric(
+            "backend_chargers",
+            "gauge",
+            "backend role",
+            100,
+            f"Connected chargers by what the backend is to them ({_code(ROLES)}).",
+        ),
+        _metric(
+            "copied_messages_total",
+            "counter",
+            "kind action version",
+            1000,
+            "Messages between chargers with several backends and those of them that do not lead.",
+        ),
+        _metric(
+            "migration_chargers",
+            "gauge",
+            "move state",
+            100,
+            "Chargers of a migration, by how far they are.",
+        ),
         _metric(
             "answered_locally_total",
             "counter",
@@ -166,10 +197,13 @@ class Collector:
         yield _numbers("backend_links_up", _single(fleet.backend_links_up()))
         yield _numbers("backend_state", states)
         yield _numbers("pending_calls", _single(fleet.pending_calls()))
-        messages, size, oldest_s = fleet.waiting()
-        yield _numbers("outbox_messages", {(): messages})
-        yield _numbers("outbox_bytes", {(): size})
-        yield _numbers("outbox_oldest_seconds", {(): round(oldest_s)})
+        waiting = fleet.waiting()
+        yield _numbers("outbox_messages", {(name,): found[0] for name, found in waiting.items()})
+        yield _numbers("outbox_bytes", {(name,): found[1] for name, found in waiting.items()})
+        yield _numbers("outbox_oldest_seconds", {(name,): round(found[2]) for name, found in waiting.items()})
+        yield _numbers("backend_chargers", fleet.chargers_by_role())
+        yield _numbers("copied_messages_total", fleet.copied())
+        yield _numbers("migration_chargers", fleet.migrating())
         yield _numbers("answered_locally_total", tally.answered)
         yield _numbers("translation_losses_total", tally.losses)
         yield _numbers("build_info", {(__version__, platform.python_version()): 1})

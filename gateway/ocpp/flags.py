@@ -229,6 +229,12 @@ class FlagCode(StrEnum):
     SIGNED_VALUE_KEPT = "signed-value-kept"
     ADAPTER_FAILED = "adapter-failed"
     RULE_FAILED = "rule-failed"
+    COMMAND_DENIED = "command-denied"
+    COMMAND_ABSORBED = "command-absorbed"
+    COMMAND_REWRITTEN = "command-rewritten"
+    COMMANDS_TOO_FAST = "commands-too-fast"
+    BACKENDS_CONFLICT = "backends-conflict"
+    NUMBER_REPLACED = "number-replaced"
 
 
 class Flag(Struct, frozen=True, gc=False):
@@ -725,6 +731,26 @@ FLAGS: Final[dict[FlagCode, FlagFacts]] = {
     ),
     FlagCode.RULE_FAILED: FlagFacts(
         _ERROR, _DELIVERED, "A rule could not be applied; the message went on without it."
+    ),
+    FlagCode.COMMAND_DENIED: FlagFacts(
+        _WARNING, _IGNORED, "A backend may not send this command; the gateway refused it for the charger."
+    ),
+    FlagCode.COMMAND_ABSORBED: FlagFacts(
+        _INFO,
+        _IGNORED,
+        "A rule keeps this command from the charger; the gateway answered as if it were done.",
+    ),
+    FlagCode.COMMAND_REWRITTEN: FlagFacts(
+        _INFO, _DELIVERED, "A rule changed a backend's command, or took a part of it out."
+    ),
+    FlagCode.COMMANDS_TOO_FAST: FlagFacts(
+        _WARNING, _IGNORED, "A backend sends one charger more commands than it may; this one was refused."
+    ),
+    FlagCode.BACKENDS_CONFLICT: FlagFacts(
+        _WARNING, _DELIVERED, "Two backends set the same thing of a charger to different values."
+    ),
+    FlagCode.NUMBER_REPLACED: FlagFacts(
+        _INFO, _DELIVERED, "Two backends used the same number; the charger has another one for this."
     ),
 }
 

@@ -31,6 +31,10 @@ class Standing:
         self.due = NEVER
         return self._above(now) or self._instead(now) or self.leader
 
+    def trust(self, name: str) -> None:
+        """This one counts as having been there for long, if it is there."""
+        self._since[name] = (True, float("-inf"))
+
     def _above(self, now: float) -> str | None:
         """Somebody who ranks above the leader and has been there for long enough."""
         rank = self.ranked.index(self.leader) if self.leader in self.ranked else len(self.ranked)

@@ -144,9 +144,7 @@ class Bridge:
         if message.type is CALL:
             if message.id_literal is not None:
                 self.orders.literals[message.id] = message.id_literal
-            call = BackendCall(message.id, message.action, payload_of(message))
-            orders = self.translator.backend_call(call, self.wall(now))
-            return self.orders.follow(Held(orders, message, message.action, BACKEND), now)
+            return self._backend_asks(message, now)
         is_answer = message.type is CALLRESULT or message.type is CALLERROR
         answered = self.wire.answered(message.id) if is_answer else None
         if answered is None:
@@ -157,6 +155,20 @@ class Bridge:
         orders = self.translator.backend_answered(answered.order.token, answer_in(message), self.wall(now))
         held = Held(orders, message, answered.order.action, BACKEND)
         return [*self.orders.follow(held, now), *self.orders.next(now)]
+
+    def _backend_asks(self, message: Message, now: float) -> list[Effect]:
+        told: list[Effect] = []
+        others = self.session.others
+        if others is not None:
+            ruled = others.judge(self.session, message, self.reader.version, now)
+            if ruled is not None:
+                told = [self.session.told_of_rule(message, ruled)]
+                if ruled.message is None:
+                    return [*told, SendToBackend(ruled.reply)]
+                message = ruled.message
+        call = BackendCall(message.id, message.action, payload_of(message))
+        orders = self.translator.backend_call(call, self.wall(now))
+        return [*told, *self.orders.follow(Held(orders, message, message.action, BACKEND), now)]
 
     def _count(self, message: Message) -> None:
         version = self.reader.version

@@ -122,15 +122,13 @@ class Buffer:
             kept = self._kept(call, payload, now)
             if kept is not None:
                 return [*before, *kept]
-        if self.is_usable or self.delivery.boots_live(call):
-            return None
-        if keeps and self._may_wait(call, now):
+        if self.is_usable or self.delivery.boots_live(call) or (keeps and self._may_wait(call, now)):
             return None
         local = self.local(call.action, payload, now)
         if not self._answers_now(local, call, now):
             return None
         if not keeps:
-            return [*before, *self._answer(call, payload, now)]
+            return [*before, *self.answer(call, payload, now)]
         return [*before, *self._store_waiting(now), *self.store(call, payload, now)]
 
     def _kept(self, call: Call, payload: Payload, now: float) -> list[Effect] | None:
@@ -153,9 +151,10 @@ class Buffer:
 
     @property
     def awaits_link(self) -> bool:
-        """Whether copies for a backend that nothing is stored for wait for its link, which is not there yet."""
+        """Whether copies for a backend that nothing is stored for wait until it is there and has booted."""
         session = self.session
-        return session.follows and not (self.settings.stores or self.is_away or session.backend.is_open)
+        is_there = session.backend.is_open and self.is_registered
+        return session.follows and not (self.settings.stores or self.is_away or self.is_silent or is_there)
 
     def _may_wait(self, call: Call, now: float) -> bool:
         session = self.session
@@ -169,7 +168,7 @@ class Buffer:
         deadline = call.came_at + DISK_LEAVES * self.session.settings.answer_deadline_s
         return now >= min(self.away_since + self.settings.hold_s, deadline)
 
-    def _answer(self, call: Call, payload: Payload, now: float) -> list[Effect]:
+    def answer(self, call: Call, payload: Payload, now: float) -> list[Effect]:
         """The charger hears an answer of ours, and at most the last of its kind is owed to the backend."""
         local = self.local(call.action, payload, now)
         if local is None:

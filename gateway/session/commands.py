@@ -13,9 +13,11 @@ from msgspec import Struct
 from gateway.ocpp import frame
 from gateway.ocpp.flags import Flag, FlagCode
 from gateway.ocpp.message import Message, Sender
+from gateway.routing.conflicts import ACTIONS as CONTESTED
 from gateway.routing.conflicts import Conflicts
+from gateway.routing.ids import COMMANDS as NUMBERED
 from gateway.routing.ids import Ids
-from gateway.routing.policy import priority
+from gateway.routing.policy import priority_of
 from gateway.session import payloads
 from gateway.session.calls import Call
 from gateway.session.effects import Effect, Noted, Remember, SendToCharger, Verdict
@@ -73,13 +75,13 @@ class Commands:
     def adopt(self, name: str, call: Call | None) -> None:
         """The charger has not answered this CALL of the only session there was so far."""
         if call is not None:
-            self.out = Command(name, call, call.frame, priority(call.action), call.id)
+            self.out = Command(name, call, call.frame, priority_of(call.action), call.id)
 
     def add(self, name: str, data: bytes) -> None:
         """The session of this backend sends the charger a CALL."""
         call = self.board.sessions[name].to_charger.out
         if call is not None:
-            self._line.append(Command(name, call, data, priority(call.action), call.id))
+            self._line.append(Command(name, call, data, priority_of(call.action), call.id))
 
     def _is_open(self, command: Command) -> bool:
         """Whether its session still waits for the answer."""
@@ -147,19 +149,20 @@ class Commands:
 
     def _numbered(self, command: Command, told: list[Effect]) -> bytes:
         """The CALL with the numbers that the charger knows it by."""
-        action, version = command.call.action, self.board.version
-        if action not in Ids.COMMANDS and action not in Conflicts.COMMANDS:
+        action = command.call.action
+        if action not in NUMBERED and action not in CONTESTED:
             return command.data
-        payload = payloads.of_call(command.data)
-        if payload is None:
+        command.payload = payloads.of_call(command.data)
+        if command.payload is None or action not in NUMBERED:
             return command.data
-        command.payload = payload
-        if action not in Ids.COMMANDS:
-            return command.data
-        changed = self.ids.to_charger(command.name, action, payload, version)
-        told.append(Remember("ids", self.ids.stored()))
+        revision = self.ids.revision
+        changed = self.ids.to_charger(command.name, action, command.payload)
+        if self.ids.revision != revision:
+            told.append(Remember("ids", self.ids.snapshot()))
         if changed is None:
             return command.data
+        session, flag = self.board.sessions[command.name], Flag(FlagCode.NUMBER_REPLACED)
+        told.append(session.flagged(Sender.BACKEND, "call", action, command.data, [flag], Verdict.DELIVERED))
         return frame.call(command.id, action, msgspec.json.encode(changed))
 
     def _renamed_as_new(self, command: Command, data: bytes) -> bytes:
@@ -179,19 +182,12 @@ class Commands:
         return None if is_awaited else message
 
     def answer(self, data: bytes) -> tuple[Command, bytes] | None:
-        """Whose answer this frame is, and as its session is to see it; None: nobody else's than the leader's."""
+        """Whose answer this frame is, and as its session is to see it; None: to nobody's CALL."""
         command = self.out
         if command is None:
             return None
         if command.is_renamed:
             data = data.replace(frame.quoted(command.id), frame.quoted(command.call.id), 1)
-        if command.call.action in Ids.ANSWERS:
-            answer = payloads.of_result(data)
-            changed = answer and self.ids.answer_from_charger(
-                command.name, command.call.action, answer, self.board.version
-            )
-            if changed:
-                data = frame.result(command.call.id, msgspec.json.encode(changed))
         return command, data
 
     def answered(self, command: Command, data: bytes, now: float) -> list["Addressed"]:
@@ -199,21 +195,17 @@ class Commands:
         if self._is_open(command):
             return []
         self.out = None
-        if command.payload is None or command.call.action not in Conflicts.COMMANDS:
+        if command.payload is None or command.call.action not in CONTESTED:
             return []
-        found = self.conflicts.heard(
-            command.name, command.call.action, command.payload, b'"Accepted"' in data, self.board.version, now
-        )
-        if found is None:
-            return []
-        session = self.board.sessions[command.name]
-        flag = Flag(
-            FlagCode.BACKENDS_CONFLICT,
-            found.what,
-            before=f"{found.first_author}: {found.first}",
-            after=f"{found.second_author}: {found.second}",
-        )
-        told = session.flagged(
-            Sender.BACKEND, "call", command.call.action, command.data, [flag], Verdict.DELIVERED
-        )
-        return self.board.addressed(command.name, [Noted("backends-conflict", found.what), told])
+        answer, session = payloads.of_result(data), self.board.sessions[command.name]
+        told: list[Effect] = []
+        for found in self.conflicts.heard(command.name, command.call.action, command.payload, answer, now):
+            before, after = f"{found.first}: {found.first_value}", f"{found.second}: {found.second_value}"
+            flag = Flag(FlagCode.BACKENDS_CONFLICT, found.what, before, after)
+            told.append(Noted("backends-conflict", str(found)))
+            told.append(
+                session.flagged(
+                    Sender.BACKEND, "call", command.call.action, command.data, [flag], Verdict.DELIVERED
+                )
+            )
+        return self.board.addressed(command.name, told)

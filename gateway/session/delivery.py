@@ -172,6 +172,8 @@ class Delivery:
     def answered(self, call: Call, message: Message, now: float) -> list[Effect]:
         """The backend answered a CALL of ours."""
         self.buffer.is_silent = False
+        if (others := self.buffer.session.others) is not None:
+            others.answered(self.buffer.session, call, message.frame)
         effects: list[Effect] = []
         match call.own:
             case Own.BOOT:

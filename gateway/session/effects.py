@@ -185,7 +185,7 @@ EVENTS = {
     "charger-slow-reader": "A charger did not read for 30 s; its socket was closed.",
     "command-refused": "A charger refused a command of the gateway, such as to stop after a late refusal.",
     "delivery-refused": "The backend refused a stored message; it is tried again, later.",
-    "copy-lost": "A backend that does not lead missed a message: it is not stored for, or knows no start of it.",
+    "copy-lost": "A backend that does not lead missed a message: nothing is stored for it, or it knows no start.",
     "dialect-drift": "A charger's new firmware brought new kinds of deviation; told once per update.",
     "entry-conflict": "A message came again with other content; both are delivered.",
     "entry-delivered": "A stored message was processed by the backend.",

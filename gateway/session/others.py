@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
 
+from gateway.ocpp.flags import Flag
 from gateway.ocpp.message import Message, Version
 from gateway.session.calls import Call
 
@@ -12,10 +13,14 @@ if TYPE_CHECKING:
 
 
 class Ruled(Struct, frozen=True, gc=False):
-    """What a backend hears instead of the charger: `reply` is a whole frame, `reason` is for people."""
+    """What the operator's rules make of a backend's CALL: `flag` says what.
 
-    reply: bytes
-    reason: str
+    It goes on as `message`, or (None) the backend hears `reply`, a whole frame, not the charger's answer.
+    """
+
+    flag: Flag
+    message: Message | None
+    reply: bytes = b""
 
 
 class Others(Protocol):
@@ -31,8 +36,8 @@ class Others(Protocol):
 
     def judge(
         self, session: "ChargerSession", message: Message, version: Version, now: float
-    ) -> Message | Ruled | None:
-        """What becomes of a backend's CALL, written in `version`: changed, answered, or (None) as it is."""
+    ) -> Ruled | None:
+        """What becomes of a backend's CALL, written in `version`; None: it goes on as it is."""
 
     def is_taken(self, id_: int, key: str = "") -> bool:
         """Whether the charger may know another transaction than the one with this key by this id."""

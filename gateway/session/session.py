@@ -31,6 +31,7 @@ from gateway.ocpp import actions, errors, frame
 from gateway.ocpp.flags import FLAGS, Flag, FlagCode
 from gateway.ocpp.message import Message, MessageType, Sender
 from gateway.session import events as ev
+from gateway.session import payloads
 from gateway.session.answers import stores_nothing_else
 from gateway.session.bridge import Bridge
 from gateway.session.buffer import Buffer
@@ -97,9 +98,9 @@ class SessionSettings(Struct, frozen=True):
 class ChargerSession:
     """Everything the gateway knows and decides about one charger.
 
-    `due` is when `TimePassed` should come next; it is never too late, but may be too early. With `others`, the
-    charger has more backends than this one; if it `follows`, another one leads: this session overhears what
-    the charger says, and what it sends the charger itself is a matter of the switchboard.
+    `due` is when `TimePassed` should come next; it is never too late, but may be too early. With `others`,
+    the charger has more backends than this one; if it `follows`, another one leads: this session overhears
+    what the charger says, and what it sends the charger itself is a matter of the switchboard.
     `wall_offset_s` turns the session's clock into seconds since 1970. `dialect_of` says how a station's
     messages are read, when it is known which station it is.
     """
@@ -469,17 +470,14 @@ class ChargerSession:
         return self._send(call, onward, now)
 
     def _settled(self, message: Message, call: Call, onward: Calls, now: float) -> list[Effect] | None:
-        """What becomes of a CALL that concerns the charger's other backends too, if it does not go on here."""
+        """What becomes of a CALL that concerns other backends of the charger, if it does not go on here."""
         others = self.others
         assert others is not None
         if onward is self.to_charger:
             if self.bridge is not None:  # judged as the backend wrote it
                 return None
             ruled = others.judge(self, message, self.version, now)
-            if isinstance(ruled, Message):
-                call.frame = ruled.frame
-                return None
-            return None if ruled is None else self.refused_by_rule(message, ruled)
+            return None if ruled is None else self._ruled(message, call, ruled, now)
         if self.follows:
             return None
         heard = others.heard(message, call.label)
@@ -489,11 +487,24 @@ class ChargerSession:
             call.as_came, call.frame = call.frame, heard.frame
         return None
 
-    def refused_by_rule(self, message: Message, ruled: Ruled) -> list[Effect]:
-        """A backend's CALL that the operator does not want to reach the charger."""
-        flag = Flag(FlagCode.COMMAND_DENIED, after=ruled.reason)
-        told = self.flagged(BACKEND, "call", message.action, message.frame, [flag], Verdict.IGNORED)
-        return [told, SendToBackend(ruled.reply)]
+    def _ruled(self, message: Message, call: Call, ruled: Ruled, now: float) -> list[Effect]:
+        """A backend's CALL that the operator wants changed, or answered without the charger."""
+        told = self.told_of_rule(message, ruled)
+        if ruled.message is None:
+            return [told, SendToBackend(ruled.reply)]
+        call.frame = ruled.message.frame
+        if self.buffer is not None:
+            taken = self._taken_from_backend(ruled.message, call, self.buffer)
+            if taken is not None:
+                return [told, *taken]
+        calls = self.to_charger
+        is_free = calls.out is None and not calls.line and calls.leg.is_open
+        return [told, *(self._send(call, calls, now) if is_free else self._wait(call, calls, now))]
+
+    def told_of_rule(self, message: Message, ruled: Ruled) -> Flagged:
+        """How it is told that a rule has decided about a backend's CALL."""
+        verdict = Verdict.IGNORED if ruled.message is None else Verdict.DELIVERED
+        return self.flagged(BACKEND, "call", message.action, message.frame, [ruled.flag], verdict)
 
     def overhear(self, message: Message, label: str, now: float) -> list[Effect]:
         """The charger said this to the backend that leads; the one of this session is to know it too."""
@@ -502,6 +513,15 @@ class ChargerSession:
             return [Noted("copy-lost", label)]
         effects = self._ask(message, self.to_backend, self.to_charger, now, label)
         return effects if self.bridge is None else self.bridge.outward(effects, now)
+
+    def answer_locally(self, message: Message, label: str, now: float) -> list[Effect]:
+        """The charger hears an answer of ours to a CALL that none of its backends will answer."""
+        payload, buffer = payloads.of_call(message.frame), self.buffer
+        call = Call(message.id, message.action, label, message.frame, now, False, message.id_literal, now)
+        call.epoch = self.charger.epoch
+        if payload is None or buffer is None:
+            return self.refuse(call)
+        return buffer.answer(call, payload, now)
 
     def charger_answers(self, data: bytes, binary: bool, now: float) -> list[Effect]:
         """The charger's answer to a CALL of this session, which does not lead."""
@@ -516,7 +536,9 @@ class ChargerSession:
     def is_quiet(self) -> bool:
         """Whether nothing that the charger said waits for an answer."""
         unstored = self.buffer is not None and bool(self.buffer.unacked or self.buffer.lessons.unkept)
-        return not (unstored or self._unkept or any(call.own is None and not call.retry for call in self.to_backend))
+        return not (
+            unstored or self._unkept or any(call.own is None and not call.retry for call in self.to_backend)
+        )
 
     def hold_charger(self, why: Hold) -> list[Effect]:
         """Read the charger no further, for the time being."""
@@ -677,7 +699,7 @@ class ChargerSession:
         if buffer is not None and calls is self.to_backend:
             limit = now + (buffer.settings.answer_after_s if call.billing else settings.call_timeout_s)
             if buffer.attentive and buffer.book.is_mapped and (call.billing or call.retry):
-                if self.follows and buffer.lessons.lacks_id(call):
+                if self.follows and not call.retry and buffer.lessons.lacks_id(call):
                     calls.out = None
                     return [Noted("copy-lost", call.label), *self._next(calls, now)]
                 buffer.lessons.exchange_id(call)

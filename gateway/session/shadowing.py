@@ -5,7 +5,7 @@ from typing import Any
 from msgspec import Struct
 
 from gateway.ocpp import frame
-from gateway.ocpp.message import MessageType, Version
+from gateway.ocpp.message import MessageType
 from gateway.routing.shadow import Difference, compare
 from gateway.session import payloads
 from gateway.session.calls import Call
@@ -29,7 +29,7 @@ class Shadowing:
         self.found: list[Compared] = []
         self._open: dict[tuple[str, bytes], bytes] = {}
 
-    def answered(self, name: str, leader: str, call: Call, data: bytes, version: Version) -> None:
+    def answered(self, name: str, leader: str, call: Call, data: bytes) -> None:
         """Backend `name` answered a CALL of the charger."""
         if name != leader and name not in self.compared:
             return
@@ -41,7 +41,7 @@ class Shadowing:
                 continue
             shadow = other if name == leader else name
             pair = (data, theirs) if name == leader else (theirs, data)
-            differences = compare(call.action, version, _answer(pair[0]), _answer(pair[1]))
+            differences = compare(call.action, _answer(pair[0]), _answer(pair[1]))
             self.found.append(Compared(shadow, call.action, differences))
         self._open[name, id_] = data
         if len(self._open) > MOST_OPEN:

@@ -14,19 +14,29 @@ import msgspec
 from msgspec import Struct, structs
 
 from gateway.ocpp import frame
+from gateway.ocpp.flags import Flag
 from gateway.ocpp.message import Message, Sender, Version
-from gateway.routing.ids import Ids
-from gateway.routing.policy import Answered, Pace, Policy
+from gateway.routing.ids import NOTICES, Ids, Owner
+from gateway.routing.policy import Pace, Policy, Rewritten
 from gateway.routing.routes import Seats
 from gateway.routing.standing import Standing
 from gateway.session import answers, payloads
 from gateway.session import events as ev
 from gateway.session.calls import Call, Own
 from gateway.session.commands import Commands
-from gateway.session.effects import Close, Effect, Noted, Ping, ReadOn, SendToCharger, StopReading
+from gateway.session.effects import (
+    Close,
+    Effect,
+    Noted,
+    Ping,
+    ReadOn,
+    SendToBackend,
+    SendToCharger,
+    StopReading,
+)
 from gateway.session.leg import Hold
 from gateway.session.others import Ruled
-from gateway.session.session import NEVER, ChargerSession
+from gateway.session.session import GOING_AWAY, NEVER, ChargerSession
 from gateway.session.shadowing import Shadowing
 from gateway.session.tally import Tally
 
@@ -40,17 +50,26 @@ Addressed = tuple[str, Effect]
 
 
 class Rules(Struct, frozen=True):
-    """What one backend may ask of a charger, and how often."""
+    """What one backend may ask of chargers, and how often."""
 
     policy: Policy
     commands_per_minute: float
 
 
+class Heard(Struct, gc=False):
+    """A CALL of the charger, for all backends or the `only` one. `owner`: how each reads its numbers."""
+
+    message: Message
+    label: str
+    only: str
+    owner: Owner | None
+
+
 class Switchboard:
     """The `sessions` of one charger by the name of their backend; `leader` is the one whose answers count.
 
-    It begins with the leader's own `session`; the others `join`. `rules` are every backend's. `copies` counts what
-    followers overhear. `shadowing` compares the answers of those named in it with the leader's.
+    It begins with the leader's own `session`; the others `join`. `rules` are every backend's. `copies` counts
+    what followers overhear. `shadowing` compares the answers of those named in it with the leader's.
     """
 
     def __init__(
@@ -70,7 +89,9 @@ class Switchboard:
         self.shadowing = Shadowing()
         self.standing = Standing((), leader, 0.0, 0.0)
         self._paces: dict[str, Pace] = {}
-        self._heard: list[tuple[Message, str, str]] = []  # message, label, the only backend it is for or ""
+        self._policies: dict[str, Policy] = {}
+        self._completed: dict[tuple[str, str], Rewritten] = {}
+        self._heard: list[Heard] = []
         self._gave: list[tuple[ChargerSession, str, int]] = []
         self._answerers: dict[str, str] = {}
         self._boot = b""
@@ -78,9 +99,10 @@ class Switchboard:
         self._wanted = leader
         self.waits_for_transactions = False
         self._open: dict[object, None] = {}  # transactions that are going on, by the charger's ids
+        self._knows_transactions = False
         self._add(leader, session)
         self.commands.adopt(leader, session.to_charger.out)
-        self.sit(seats)
+        self.sit(seats, 0.0)
 
     @property
     def version(self) -> Version:
@@ -101,13 +123,29 @@ class Switchboard:
         if session.follows:
             session.tally = self.copies
         self._paces[name] = Pace(self.rules[name].commands_per_minute)
+        self._policies[name] = self.rules[name].policy.of(session.charger_id)
 
-    def sit(self, seats: Seats) -> None:
-        """Who may lead from now on; nobody changes places before the next look."""
+    def sit(self, seats: Seats, now: float) -> list[Addressed]:
+        """These are the charger's backends; nobody changes places before the next look, and who leads stays.
+
+        One that is not among them is told nothing more; its session stays while it owes anything.
+        """
+        for name, session in self.sessions.items():
+            self._policies[name] = self.rules[name].policy.of(session.charger_id)
         self.standing.ranked = seats.ranked
         self.standing.takeover_after_s = seats.takeover_after_s
         self.standing.give_back_after_s = seats.give_back_after_s
         self._seated = frozenset(seats.everyone)
+        return self._let_go(now)
+
+    def _let_go(self, now: float) -> list[Addressed]:
+        """The charger is gone for backends that it has no more."""
+        routed: list[Addressed] = []
+        for name, session in self._all_others():
+            if name not in self._seated and session.charger.is_open:
+                closed = ev.ChargerClosed(session.charger.epoch, GOING_AWAY)
+                routed += self.route(name, session.handle(closed, now), now)
+        return routed
 
     def join(self, name: str, session: ChargerSession, now: float) -> list[Addressed]:
         """One more backend: it is told who the charger is, and of no transaction that began before."""
@@ -115,7 +153,7 @@ class Switchboard:
         leader, buffer = self.sessions[self.leader], session.buffer
         assert buffer is not None and leader.buffer is not None
         told = [*self._tell_book(self.leader, name, now), *self._tell_book(name, self.leader, now)]
-        if not leader.charger.is_open:
+        if not leader.charger.is_open or not self.is_seated(name):
             return told
         buffer.owed.boot = buffer.owed.boot or (self._boot or _boot_of(leader)).decode()
         for key, status in self._statuses.items():
@@ -142,14 +180,10 @@ class Switchboard:
         """Whether this backend is told what the charger says."""
         return name in self._seated
 
-    def retire(self, name: str) -> None:
-        """This backend is told nothing more; its session stays while it owes anything."""
-        self._seated -= {name}
-
     def leave(self, name: str) -> ChargerSession:
         """A backend that follows, or is retired, is gone."""
         assert name != self.leader
-        del self._paces[name]
+        del self._paces[name], self._policies[name]
         return self.sessions.pop(name)
 
     def _followers(self) -> list[tuple[str, ChargerSession]]:
@@ -228,9 +262,20 @@ class Switchboard:
                     self.commands.add(name, effect.data)
                 elif leads or self._answers(name, effect.data):
                     routed.append((self.leader, effect))
+            elif type(effect) is SendToBackend and self._completed:
+                routed.append((name, self._complete(name, effect)))
             elif leads or not _is_about_the_charger(effect) or self._closes(name, effect):
                 routed.append((name, effect))
         return routed
+
+    def _complete(self, name: str, effect: SendToBackend) -> SendToBackend:
+        """The charger's answer to a CALL of which a rule has let only a part through."""
+        message = frame.split(effect.data)
+        rewritten = self._completed.pop((name, message.id), None) if message is not None else None
+        answer = payloads.of_result(effect.data) if rewritten is not None else None
+        if message is None or rewritten is None or answer is None:
+            return effect
+        return SendToBackend(frame.result(message.id, msgspec.json.encode(rewritten.completed(answer))))
 
     def _closes(self, name: str, effect: Effect) -> bool:
         """Whether this backend alone could have answered the charger, and cannot."""
@@ -247,13 +292,13 @@ class Switchboard:
         return True
 
     def _after(self, routed: list[Addressed], now: float) -> list[Addressed]:
-        """What an event means for the others: copies, ids, the charger's next CALL, another one that leads."""
+        """What an event means for the others: copies, ids, the charger's next CALL, another leader."""
         while self._heard or self._gave:
             heard, self._heard = self._heard, []
-            for message, label, only in heard:
+            for one in heard:
                 for name, session in self._followers():
-                    if only in ("", name):
-                        routed += self.route(name, session.overhear(message, label, now), now)
+                    if one.only in ("", name):
+                        routed += self._overhear(name, session, one, now)
             gave, self._gave = self._gave, []
             for by, key, id_ in gave:
                 for name, session in self.sessions.items():
@@ -267,20 +312,30 @@ class Switchboard:
             routed += self.addressed(self.leader, self.sessions[self.leader].read_on(Hold.HAND_OVER))
         return routed
 
+    def _overhear(self, name: str, session: ChargerSession, one: Heard, now: float) -> list[Addressed]:
+        effects = session.overhear(_as_read_by(name, one.message, one.owner), one.label, now)
+        routed = self.route(name, effects, now)
+        if one.only and any(type(effect) is Noted and effect.name == "copy-lost" for effect in effects):
+            del self._answerers[one.message.id]
+            leader = self.sessions[self.leader]
+            routed += self.addressed(self.leader, leader.answer_locally(one.message, one.label, now))
+        return routed
+
     # What the sessions tell (Others)
 
     def heard(self, message: Message, label: str) -> Message | None:
         if message.action == "BootNotification":
             self._boot = message.frame
+            self._knows_transactions = True
         elif message.action == "StatusNotification":
             self._note_status(message)
         elif message.action == "TransactionEvent":
             self._track_event(message)
         self._answerers.pop(message.id, None)
-        only, mine = self._whose(message)
-        self._heard.append((message, label, only))
-        if not only:
-            return mine
+        owner, only = self._whose(message)
+        self._heard.append(Heard(message, label, only, owner))
+        if not only or only == self.leader:
+            return _as_read_by(self.leader, message, owner)
         self._answerers[message.id] = only
         if len(self._answerers) > LONGEST_ANSWERS:
             del self._answerers[next(iter(self._answerers))]
@@ -290,6 +345,8 @@ class Switchboard:
         payload = payloads.of_call(message.frame)
         if payload is not None and len(self._statuses) < LONGEST_ANSWERS:
             self._statuses[answers.status_key(payload)] = message.frame
+            status = payload.get("status", payload.get("connectorStatus"))
+            self._knows_transactions = self._knows_transactions or status == "Available"
 
     def _track_event(self, message: Message) -> None:
         """Whether the transaction of this TransactionEvent is going on."""
@@ -298,6 +355,7 @@ class Switchboard:
         self._track(id_, payload.get("eventType") == "Ended")
 
     def _track(self, id_: object, is_over: bool) -> None:
+        self._knows_transactions = True
         if is_over:
             self._open.pop(id_, None)
         elif id_ is not None:
@@ -306,23 +364,26 @@ class Switchboard:
                 del self._open[next(iter(self._open))]
 
     @property
-    def has_open_transaction(self) -> bool:
-        """Whether the charger is in a transaction, as far as anybody here knows."""
+    def open_transactions(self) -> int | None:
+        """How many transactions the charger is in; None when nothing heard so far says so."""
         buffer = self.sessions[self.leader].buffer
-        known = buffer.book.transactions if buffer is not None and self.version is Version.V16 else ()
-        return bool(self._open) or any(one.is_open and isinstance(one.charger_id, int) for one in known)
+        booked = buffer.book.transactions if buffer is not None and self.version is Version.V16 else ()
+        going_on = {one.charger_id for one in booked if one.is_open and isinstance(one.charger_id, int)}
+        found = len(going_on.union(self._open))
+        return found if found or self._knows_transactions or booked else None
 
-    def _whose(self, message: Message) -> tuple[str, Message]:
-        """The only backend that a CALL of the charger is for, if any; the CALL as the leader's is to see it."""
-        ids, action = self.commands.ids, message.action
-        if action in Ids.CALLS and not ids.is_empty:
+    def _whose(self, message: Message) -> tuple[Owner | None, str]:
+        """How each backend reads the numbers in a CALL of the charger; the only one it is for, if any."""
+        action = message.action
+        owner = None
+        if action in NOTICES and len(self.commands.ids):
             payload = payloads.of_call(message.frame)
-            if payload is not None:
-                owner = ids.from_charger(action, payload, self.version)
-                return self._numbered(message, owner)
+            owner = self.commands.ids.from_charger(action, payload) if payload is not None else None
+            if owner is not None and owner.backend is not None:
+                return (owner, owner.backend) if self.is_seated(owner.backend) else (None, "")
         if self.version is Version.V16 and action in ("StopTransaction", "MeterValues"):
-            return self._of_another_book(message), message
-        return "", message
+            return owner, self._of_another_book(message)
+        return owner, ""
 
     def _of_another_book(self, message: Message) -> str:
         """The only backend that knows the transaction of this CALL, when the leader's does not (OCPP 1.6)."""
@@ -339,20 +400,23 @@ class Switchboard:
                 return "" if known.given_by == self.leader else name
         return ""
 
-    def judge(
-        self, session: ChargerSession, message: Message, version: Version, now: float
-    ) -> Message | Ruled | None:
+    def judge(self, session: ChargerSession, message: Message, version: Version, now: float) -> Ruled | None:
         name = self._name_of(session)
-        leads = name == self.leader
-        verdict = self.rules[name].policy.judge(message.action, message.payload, version, leads)
-        if not leads and not self._paces[name].take(now):
-            verdict = self.rules[name].policy.refusal(message.action, version, "too many commands")
-        if verdict is None:
+        policy, payload = self._policies[name], bytes(message.payload) or raw_payload(message)
+        verdict = policy.judge(message.action, payload, version, name == self.leader)
+        if verdict is None and self._paces[name].allows(now):
             return None
-        if isinstance(verdict, Answered):
-            return Ruled(verdict.frame(message), verdict.reason)
-        changed = frame.call(message.id, message.action, verdict.payload)
-        return structs.replace(message, payload=verdict.payload, frame=changed)
+        verdict = verdict or policy.refuse_pace(message.action, payload, version)
+        flag = Flag(verdict.flag, after=verdict.reason)
+        id_ = message.id_literal or message.id
+        if isinstance(verdict, Rewritten):
+            changed = frame.call(message.id, message.action, verdict.payload)
+            if verdict.withheld:
+                self._completed[name, message.id] = verdict
+            return Ruled(flag, structs.replace(message, payload=verdict.payload, frame=changed))
+        if verdict.payload is not None:
+            return Ruled(flag, None, frame.result(id_, verdict.payload))
+        return Ruled(flag, None, frame.error(id_, verdict.error_code, verdict.reason))
 
     def is_taken(self, id_: int, key: str = "") -> bool:
         books = [session.buffer.book for session in self.sessions.values() if session.buffer is not None]
@@ -368,18 +432,24 @@ class Switchboard:
         if call.action == "BootNotification" and not session.follows:
             self.commands.boot_until = 0.0
         if self.shadowing.compared:
-            self.shadowing.answered(self._name_of(session), self.leader, call, data, self.version)
+            self.shadowing.answered(self._name_of(session), self.leader, call, data)
 
     def _name_of(self, session: ChargerSession) -> str:
         return next(name for name, known in self.sessions.items() if known is session)
 
     # Who leads
 
-    def _look(self, now: float) -> None:
-        self._wanted = self.standing.look(self._is_usable, now)
+    def favour(self, name: str, now: float) -> list[Addressed]:
+        """This backend need not show first that it stays, for a person wants it to lead."""
+        self.standing.trust(name)
+        self._look(now)
+        return self._after([], now)
 
-    def _is_usable(self, name: str) -> bool:
-        """Whether a backend could lead: it answers, and knows everything that it has missed."""
+    def _look(self, now: float) -> None:
+        self._wanted = self.standing.look(self.is_ready, now)
+
+    def is_ready(self, name: str) -> bool:
+        """Whether a backend could lead: it answers, has accepted the charger, and knows what it missed."""
         session = self.sessions.get(name)
         buffer = session.buffer if session is not None else None
         return buffer is not None and buffer.is_usable and (name == self.leader or not buffer.outbox.is_busy)
@@ -387,12 +457,12 @@ class Switchboard:
     def _hand_over(self, now: float) -> list[Addressed]:
         """Let the wanted one lead, as soon as nothing of the charger is open with the one that does."""
         before, session = self.sessions[self.leader], self.sessions.get(self._wanted)
-        if session is None or not self._is_usable(self._wanted):
+        if session is None or not self.is_ready(self._wanted):
             self._wanted = self.leader
             return self.addressed(self.leader, before.read_on(Hold.HAND_OVER))
         if self._is_too_early():
             return []
-        asked_elsewhere = self._ask_elsewhere(before, session, now) if not self._is_usable(self.leader) else []
+        asked_elsewhere = self._ask_elsewhere(before, session, now) if not self.is_ready(self.leader) else []
         if not (before.is_quiet and session.is_quiet):
             held = before.hold_charger(Hold.HAND_OVER)
             return [*asked_elsewhere, *self.addressed(self.leader, held)]
@@ -407,12 +477,12 @@ class Switchboard:
         session.lead(before, now)
         self.standing.leader = self._wanted = name
         effects = [Noted("lead-moved", f"{old} to {name}"), *session.read_on(_OF_WHO_LED)]
-        return self.addressed(name, effects)
+        return [*self.addressed(name, effects), *self._let_go(now)]
 
     def _is_too_early(self) -> bool:
-        """Whether the lead stays where it is while a transaction is going on; not when its backend is away."""
-        waits = self.waits_for_transactions and self._is_usable(self.leader)
-        return waits and self.has_open_transaction
+        """Whether the lead stays while a transaction is going on; not when its backend is away."""
+        waits = self.waits_for_transactions and self.is_ready(self.leader)
+        return waits and bool(self.open_transactions)
 
     def _ask_elsewhere(self, before: ChargerSession, session: ChargerSession, now: float) -> list[Addressed]:
         """What the one that led leaves unanswered and the charger need not wait for is asked again."""
@@ -423,6 +493,21 @@ class Switchboard:
         call.own = Own.ABANDONED
         self._answerers[message.id] = self._wanted
         return self.route(self._wanted, session.overhear(message, call.label, now), now)
+
+
+def _as_read_by(name: str, message: Message, owner: Owner | None) -> Message:
+    """A CALL of the charger with the numbers that this backend knows."""
+    payload = owner.payload_for(name) if owner is not None else None
+    if payload is None:
+        return message
+    data = frame.call(message.id, message.action, msgspec.json.encode(payload))
+    return structs.replace(message, payload=b"", frame=data)
+
+
+def raw_payload(message: Message) -> bytes:
+    """The JSON text of a CALL's payload."""
+    found = frame.split(message.frame)
+    return b"{}" if found is None else bytes(found.payload)
 
 
 def _boot_of(session: ChargerSession) -> bytes:

@@ -42,7 +42,8 @@ class FlagRecord(Struct, frozen=True, kw_only=True):
 
     `time`: seconds since 1970 by the gateway's clock. `version`: of the charger. `kind`: `charger_call`,
     `charger_result`, `backend_call` or `backend_result`. `before`, `after`: JSON text or "". `raw_ref`: the
-    id of the quarantine entry that holds the message's bytes, or "". `number`: given by the store, rising;
+    id of the quarantine entry that holds the message's bytes, or "". `backend`: the one it came from or was
+    for, by name. `number`: given by the store, rising;
     0 before.
     """
 
@@ -61,6 +62,7 @@ class FlagRecord(Struct, frozen=True, kw_only=True):
     after: str = ""
     author: str = "gateway"
     raw_ref: str = ""
+    backend: str = ""
     number: int = 0
 
 
@@ -86,8 +88,8 @@ class QuarantineEntry(Struct, frozen=True, kw_only=True):
     """One message kept for a person, with the bytes that came in.
 
     `id` is made by whoever keeps it and unique; an entry whose id is there already changes nothing.
-    `sender`: `charger` or `backend`. `flags`: codes. `outcome`: what came of the last
-    retry or why it was discarded, for people. `number`: as in `FlagRecord`.
+    `sender`: `charger` or `backend`. `backend`: the one it came from or was for, by name. `flags`: codes.
+    `outcome`: what came of the last retry or why it was discarded, for people. `number`: as in `FlagRecord`.
     """
 
     id: str
@@ -103,6 +105,7 @@ class QuarantineEntry(Struct, frozen=True, kw_only=True):
     carries_revenue: bool = False
     state: EntryState = EntryState.OPEN
     outcome: str = ""
+    backend: str = ""
     number: int = 0
 
 

@@ -245,8 +245,14 @@ def _add_outbox_and_state(db: sqlite3.Connection) -> None:
         ) STRICT""")
 
 
+def _name_backends(db: sqlite3.Connection) -> None:
+    for table in ("flags", "quarantine"):
+        db.execute(f"ALTER TABLE {table} ADD COLUMN backend TEXT NOT NULL DEFAULT ''")
+
+
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _begin_with_flags_and_quarantine,
     _add_outbox_and_state,
+    _name_backends,
 )
 """Each takes the file one version further; once released, one is never changed, only followed by another."""

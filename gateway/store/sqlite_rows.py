@@ -29,11 +29,11 @@ from gateway.store.sqlite_statements import insert, select, text
 
 _FLAG_COLUMNS = (
     "time", "charger", "code", "severity", "consequence", "brand", "firmware", "version", "kind", "action",
-    "path", "before", "after", "author", "raw_ref",
+    "path", "before", "after", "author", "raw_ref", "backend",
 )  # fmt: skip
 _ENTRY_COLUMNS = (
     "id", "time", "charger", "sender", "raw", "brand", "firmware", "version", "action", "flags",
-    "carries_revenue", "state", "outcome",
+    "carries_revenue", "state", "outcome", "backend",
 )  # fmt: skip
 
 DAMAGED = "store-damaged"

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.store import sqlite_file, sqlite_log, sqlite_rows, sqlite_state
+from gateway.store.place import taken_apart
 from gateway.store.protocol import OutboxEntry, QuarantineEntry, StoreError
 from gateway.store.sqlite_file import Told
 
@@ -62,16 +63,18 @@ def rescue(db: sqlite3.Connection, directory: Path) -> None:
 
 def as_damaged(entry: OutboxEntry) -> QuarantineEntry:
     """A message that waited and is not what it was, for a person; it must not be delivered."""
+    charger, backend = taken_apart(entry.charger)
     return QuarantineEntry(
         id=f"damaged-{os.urandom(8).hex()}",
         time=entry.time,
-        charger=entry.charger,
+        charger=charger,
         sender="charger",
         raw=entry.raw,
         version=entry.version,
         action=entry.action,
         flags=(sqlite_rows.DAMAGED,),
         carries_revenue=True,
+        backend=backend,
     )
 
 

@@ -52,7 +52,7 @@ RECORDS = [
         energy_wh=12_500.0,
     ),
 ]
-WAITING = {"charger": "CP1", "messages": 1, "bytes": 3, "oldest": 5.0, "state": "waiting"}
+WAITING = {"charger": "CP1", "backend": "main", "messages": 1, "bytes": 3, "oldest": 5.0, "state": "waiting"}
 
 
 class Gateway:
@@ -316,7 +316,7 @@ def test_an_address_that_is_no_gateway(said):
 def test_what_waits_is_shown_by_charger(said, where):
     status, out, err = said("outbox", *where)
     row = out.splitlines()[1].split()
-    assert status == 0 and row[:3] == ["CP1", "1", "3"]
+    assert status == 0 and row[:4] == ["CP1", "main", "1", "3"]
     assert "messages of" in err
     assert objects(said("outbox", "--json", "--charger", "cp1", *where)[1])[0]["charger"] == "CP1"
     assert said("outbox", "--charger", "nobody", *where)[2] == "nothing waits\n"

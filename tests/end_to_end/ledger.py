@@ -2,8 +2,9 @@
 
 What it takes is checked against the schema by the package and written down before it is answered. Its
 transaction ids are 1, 2, 3, … over its whole life. With `knows_again` a start that comes again gets the id
-it had before; else each one is a new transaction. The tag LATE is refused, any other accepted.
-`python ledger.py FILE PORT KNOWS_AGAIN` takes a line `CHARGER ACTION JSON` for each command to send.
+it had before; else each one is a new transaction. The tag LATE is refused, any other accepted; `planted` are
+other answers by action.
+`python ledger.py FILE PORT KNOWS_AGAIN PLANTED` takes a line `CHARGER ACTION JSON` for each command to send.
 """
 
 import asyncio
@@ -81,7 +82,7 @@ def _answer(action: str, payload: dict[str, Any], transaction: int | None, is_16
     return {}
 
 
-def _point(charger: str, socket: ServerConnection, book: Book) -> Any:
+def _point(charger: str, socket: ServerConnection, book: Book, planted: dict[str, Any]) -> Any:
     package = PACKAGES[socket.subprotocol or ""]
     names = (*WRITTEN, "BootNotification", "Heartbeat", "StatusNotification", "Authorize")
 
@@ -90,7 +91,7 @@ def _point(charger: str, socket: ServerConnection, book: Book) -> Any:
             transaction = None
             if action in WRITTEN:
                 transaction = book.write(charger, call_unique_id, action, payload)
-            answer = _answer(action, payload, transaction, package is ocpp.v16)
+            answer = _answer(action, payload, transaction, package is ocpp.v16) | planted.get(action, {})
             return getattr(package.call_result, action)(**answer)
 
         handle.__name__ = f"on_{action}"
@@ -100,14 +101,14 @@ def _point(charger: str, socket: ServerConnection, book: Book) -> Any:
     return type("Point", (package.ChargePoint,), handlers)(charger, socket)
 
 
-async def main(path: str, port: str, knows_again: str) -> None:
+async def main(path: str, port: str, knows_again: str, planted: str) -> None:
     book = Book(Path(path), knows_again == "True")
     points: dict[str, Any] = {}
 
     async def accept(socket: ServerConnection) -> None:
         assert socket.request is not None
         charger = socket.request.path.rpartition("/")[2]
-        points[charger] = point = _point(charger, socket, book)
+        points[charger] = point = _point(charger, socket, book, json.loads(planted))
         with suppress(ConnectionClosed):
             await point.start()
 
@@ -131,8 +132,9 @@ async def main(path: str, port: str, knows_again: str) -> None:
 class LedgerBackend:
     """The process, its ledger and its port, which stays the same over restarts."""
 
-    def __init__(self, folder: Path, knows_again: bool) -> None:
+    def __init__(self, folder: Path, knows_again: bool, planted: dict[str, Any] | None = None) -> None:
         self.path = folder / "ledger.jsonl"
+        self.planted = json.dumps(planted or {})
         self.knows_again = knows_again
         self.port = 0
         self.kills = 0
@@ -144,7 +146,7 @@ class LedgerBackend:
 
     async def start(self) -> None:
         self._process = await asyncio.create_subprocess_exec(
-            *(sys.executable, __file__, str(self.path), str(self.port), str(self.knows_again)),
+            *(sys.executable, __file__, str(self.path), str(self.port), str(self.knows_again), self.planted),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
         )
@@ -182,9 +184,11 @@ class LedgerBackend:
 
 
 @asynccontextmanager
-async def ledger_backend(folder: Path, knows_again: bool = True) -> AsyncIterator[LedgerBackend]:
+async def ledger_backend(
+    folder: Path, knows_again: bool = True, planted: dict[str, Any] | None = None
+) -> AsyncIterator[LedgerBackend]:
     """A backend that is running."""
-    here = LedgerBackend(folder, knows_again)
+    here = LedgerBackend(folder, knows_again, planted)
     await here.start()
     try:
         yield here

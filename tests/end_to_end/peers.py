@@ -16,7 +16,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 from urllib.parse import unquote
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import ocpp.v16
 import ocpp.v21
@@ -209,6 +209,14 @@ class Gateway:
         """The text of a page of the admin plane."""
         return await asyncio.to_thread(_get, self.admin + path)
 
+    async def fetch(self, path: str) -> Any:
+        """The JSON that a page of the admin plane answers."""
+        return json.loads(await self.get(path))
+
+    async def post(self, path: str, content: dict[str, Any]) -> Any:
+        """The JSON that the admin plane answers to this."""
+        return json.loads(await asyncio.to_thread(_get, self.admin + path, json.dumps(content).encode()))
+
     async def is_ready(self) -> bool:
         with suppress(OSError):
             await self.get("/readyz")
@@ -239,8 +247,9 @@ class Gateway:
         return [row["id"] for row in (answer["chargers"] if isinstance(answer, dict) else answer)]
 
 
-def _get(url: str) -> str:
-    with urlopen(url, timeout=PATIENCE_S) as answer:
+def _get(url: str, content: bytes | None = None) -> str:
+    request = Request(url, content, {"Content-Type": "application/json"} if content else {})
+    with urlopen(request, timeout=PATIENCE_S) as answer:
         return str(answer.read().decode())
 
 

@@ -1,12 +1,16 @@
 """One charger, several backends, on real sockets: who leads, who takes over, what each ledger says."""
 
+import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
 
+import pytest
 from ledger import LedgerBackend, ledger_backend
 from peers import Gateway, gateway, run, until
-from queueing import QueueingCharger, Session, Site, broken
+from queueing import QueueingCharger, Session, Site, broken, reading_of
 from test_outage_bridged import QUICK, TABLES, in_the_bridge, living
 
 BACKEND = """
@@ -28,23 +32,36 @@ give_back_after_s = 0.5
 
 
 @asynccontextmanager
-async def ledgers(folder: Path, *names: str) -> AsyncIterator[dict[str, LedgerBackend]]:
-    """Backends by name, each with a ledger of its own, which count their transactions from 1."""
+async def ledgers(
+    folder: Path, *names: str, planted: dict[str, Any] | None = None
+) -> AsyncIterator[dict[str, LedgerBackend]]:
+    """Backends by name, each with a ledger of its own, which count their transactions from 1.
+
+    `planted` are answers that all but `main` give differently.
+    """
     async with AsyncExitStack() as stack:
         found = {}
         for name in names:
             (folder / name).mkdir()
-            found[name] = await stack.enter_async_context(ledger_backend(folder / name))
+            other = planted if name != "main" else None
+            found[name] = await stack.enter_async_context(ledger_backend(folder / name, planted=other))
         yield found
 
 
 @asynccontextmanager
 async def between(
-    folder: Path, cpms: dict[str, LedgerBackend], site: Site, standby: str = "", observers: str = ""
+    folder: Path,
+    cpms: dict[str, LedgerBackend],
+    site: Site,
+    standby: str = "",
+    observers: str = "",
+    more: str = "",
 ) -> AsyncIterator[Gateway]:
     """The gateway in front of `main` and the others."""
     others = [
-        BACKEND.format(name=name, url=one.url, more=QUICK) for name, one in cpms.items() if name != "main"
+        BACKEND.format(name=name, url=one.url, more=QUICK + more)
+        for name, one in cpms.items()
+        if name != "main"
     ]
     route = ROUTE.format(standby=_quoted(standby), observers=_quoted(observers))
     tables = TABLES.format(tags="accept-all") + "".join(others) + route
@@ -111,6 +128,7 @@ def test_a_standby_takes_over_and_gives_back_and_no_ledger_lacks_anything(tmp_pa
             await everybody_knows(chargers, cpms)
             assert wrong(chargers, cpms) == []
             assert [charger.visits for charger in chargers] == [1] * 10
+
     run(test)
 
 
@@ -120,7 +138,7 @@ def test_a_stop_from_any_backend_stops_the_right_transaction(tmp_path: Path) -> 
         chargers = [QueueingCharger(f"CP{n}", site) for n in range(4)]
         async with (
             ledgers(tmp_path, "main", "second") as cpms,
-            between(tmp_path, cpms, site, observers="second"),
+            between(tmp_path, cpms, site, observers="second", more='commands = "all"'),
             living(*chargers),
         ):
             await in_the_bridge(chargers)
@@ -139,4 +157,157 @@ def test_a_stop_from_any_backend_stops_the_right_transaction(tmp_path: Path) -> 
                 await until(lambda: all(charger.commands for charger in chargers), f"commands of {name}")
                 for charger in chargers:
                     assert charger.commands.pop()[1] == charger.said[-1].session.id
+
     run(test)
+
+
+PLANTED = {
+    "BootNotification": {"interval": 60},
+    "StartTransaction": {"id_tag_info": {"status": "Blocked"}},
+}
+
+
+def test_chargers_move_to_another_leader_while_they_charge(tmp_path: Path) -> None:
+    async def test() -> None:
+        site = Site()
+        chargers = [QueueingCharger(f"CP{n}", site) for n in range(200)]
+        async with (
+            ledgers(tmp_path, "main", "second", planted=PLANTED) as cpms,
+            gateway_of_two(tmp_path, cpms, site) as node,
+            living(*chargers),
+        ):
+            await in_the_bridge(chargers)
+            live = begin_all(chargers)
+            await everybody_knows(chargers, {"main": cpms["main"]})
+            shadow = {"to": "second", "stage": "shadow"}
+            plan = await node.post("/api/v1/migrations/spring/plan", {"to": "second"})
+            assert len(plan["chargers"]) == 200 and plan["already_led"] == 0
+            await node.post("/api/v1/migrations/spring/start", shadow)
+            for charger in chargers:
+                charger.reboot()
+            await until(lambda: all(charger.visits == 2 for charger in chargers), "all have booted again")
+            end_all(chargers, live)
+            await everybody_knows(chargers, {"main": cpms["main"]})
+            live = begin_all(chargers)
+            await everybody_knows(chargers, {"main": cpms["main"]})
+            status = await node.post("/api/v1/migrations/spring/start", shadow | {"stage": "moving"})
+            await until(lambda: waiting(node, 200), "all wait for their transactions")
+            for charger, session in zip(chargers, live, strict=True):
+                charger.value(session)
+            end_all(chargers, live)
+            await until(lambda: moved(node, 200), "all are moved")
+            last = begin_all(chargers)
+            end_all(chargers, last)
+            await until(lambda: all(charger.is_done for charger in chargers), "answers")
+            status = await node.fetch("/api/v1/migrations/spring")
+        assert wrong(chargers, {"main": cpms["main"]}) == []
+        for charger in chargers:
+            known = {reading_of(row) for row in cpms["second"].rows(charger.id)}
+            mine = [1000 + n for n, q in enumerate(charger.said) if q.session in last]
+            assert known >= set(mine), charger.id
+            assert charger.visits == 2
+        places = {action: set(tally["places"]) for action, tally in status["report"].items()}
+        assert places["BootNotification"] == {"interval"}
+        assert places["StartTransaction"] == {"idTagInfo.status"}
+        assert not any(
+            tally["different"] for action, tally in status["report"].items() if action not in PLANTED
+        )
+
+    run(test, 150)
+
+
+async def waiting(node: Gateway, count: int) -> bool:
+    return bool((await node.fetch("/api/v1/migrations/spring"))["states"].get("waiting") == count)
+
+
+async def moved(node: Gateway, count: int) -> bool:
+    return bool((await node.fetch("/api/v1/migrations/spring"))["states"].get("moved") == count)
+
+
+@asynccontextmanager
+async def gateway_of_two(folder: Path, cpms: dict[str, LedgerBackend], site: Site) -> AsyncIterator[Gateway]:
+    """The gateway in front of `main`, which alone is in use; `second` is only configured."""
+    tables = TABLES.format(tags="accept-all")
+    tables += BACKEND.format(name="second", url=cpms["second"].url, more=QUICK)
+    async with gateway(folder, cpms["main"].url, backend=QUICK, tables=tables) as node:
+        site.url = node.url
+        yield node
+
+
+def test_a_reload_gives_chargers_another_backend_and_other_rules(tmp_path: Path) -> None:
+    async def test() -> None:
+        site, charger = Site(), None
+        async with (
+            ledgers(tmp_path, "main", "second") as cpms,
+            gateway_of_two(tmp_path, cpms, site) as node,
+        ):
+            charger = QueueingCharger("CP1", site)
+            async with living(charger):
+                await in_the_bridge([charger])
+                first = charger.begin()
+                await everybody_knows([charger], {"main": cpms["main"]})
+                rule = '[[commands]]\nbackends = ["main"]\nactions = ["RemoteStop*"]\ndo = "deny"\n'
+                config = tmp_path / "gateway.toml"
+                route = ROUTE.format(standby="", observers='"second"')
+                config.write_text(config.read_text().replace("[[backends]]", rule + route + "[[backends]]"))
+                node.process.send_signal(signal.SIGHUP)
+                await until(lambda: " reloaded " in "".join(node.output), "the reload")
+                row = cpms["main"].rows("CP1")[-1]
+                cpms["main"].command("CP1", "RemoteStopTransaction", transaction_id=row["transaction"])
+                await until(lambda: denied(node), "the refusal")
+                charger.end(first)
+                second = charger.begin()
+                charger.value(second)
+                charger.end(second)
+                await everybody_knows([charger], {"main": cpms["main"]})
+                said = [1000 + n for n, one in enumerate(charger.said) if one.session is second]
+                await until(
+                    lambda: [reading_of(row) for row in cpms["second"].rows("CP1")] == said,
+                    "the transactions that began since",
+                )
+                assert charger.commands == [] and charger.visits == 1
+
+    run(test)
+
+
+async def denied(node: Gateway) -> bool:
+    return (await node.flags()).get("command-denied") == 1
+
+
+def test_a_migration_outlives_the_gateway_and_can_be_taken_back_and_ended(tmp_path: Path) -> None:
+    async def test() -> None:
+        site = Site()
+        chargers = [QueueingCharger(f"CP{n}", site) for n in range(3)]
+        move = {"to": "second", "stage": "moving"}
+        async with ledgers(tmp_path, "main", "second") as cpms, living(*chargers):
+            async with gateway_of_two(tmp_path, cpms, site) as node:
+                await in_the_bridge(chargers)
+                await node.post("/api/v1/migrations/spring/start", move)
+                await until(lambda: moved(node, 3), "all are moved")
+            async with gateway_of_two(tmp_path, cpms, site) as node:
+                await in_the_bridge(chargers, 2)
+                assert await leaders(node) == ["second"] * 3
+                with pytest.raises(HTTPError) as refused:
+                    await node.post("/api/v1/migrations/spring/end", {})
+                assert refused.value.code == 422
+                live = begin_all(chargers)
+                end_all(chargers, live)
+                await everybody_knows(chargers, cpms)
+                await node.post("/api/v1/migrations/spring/stop", {})
+                await until(lambda: led_by(node, "main"), "main leads again")
+                await node.post("/api/v1/migrations/spring/end", {})
+                live = begin_all(chargers)
+                end_all(chargers, live)
+                await everybody_knows(chargers, {"main": cpms["main"]})
+                assert all(charger.visits == 2 for charger in chargers)
+                assert len(cpms["second"].rows()) == 9
+
+    run(test)
+
+
+async def leaders(node: Gateway) -> list[str]:
+    return [row["leader"] for row in (await node.fetch("/api/v1/chargers"))["chargers"]]
+
+
+async def led_by(node: Gateway, name: str) -> bool:
+    return set(await leaders(node)) == {name}

@@ -22,7 +22,19 @@ class Figures:
         return {"cpms": "up"}
 
     def waiting(self):
-        return 3, 1200, 60.4
+        return {"cpms": (3, 1200, 60.4)}
+
+    def chargers_by_role(self):
+        return {("cpms", "leads"): 2}
+
+    def copied(self):
+        return {("charger_call", "Heartbeat", "1.6"): 4}
+
+    def migrating(self):
+        return {("spring", "moved"): 1}
+
+    def backends(self):
+        return [{"name": "cpms", "state": "up"}]
 
 
 def scraped(tally):

@@ -55,6 +55,7 @@ def test_everything_a_route_says_must_fit():
 def test_a_vendor_or_model_fits_once_it_is_known():
     vendor, model = Route(vendors=("acme*",), leader="a"), Route(models=("*",), leader="b")
     assert seats(vendor, model).leader == "main"
+    assert seats(Route(vendors=("*",), leader="a")).leader == "main"
     assert seats(vendor, model, vendor="Acme Inc", model="X").leader == "a"
     assert seats(vendor, model, vendor="Other", model="X").leader == "b"
     assert Routes([vendor], {}, "main").needs_station

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import Struct
 
-from gateway.net.place import place, taken_apart
+from gateway.store.place import place, taken_apart
 from gateway.ocpp.message import Version
 from gateway.session import effects as ef
 from gateway.session import events as ev

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from gateway.dialect.reader import Reader
-from gateway.net.place import OF_THE_CHARGER, part_of, place
+from gateway.store.place import OF_THE_CHARGER, part_of, place
 from gateway.ocpp.message import Sender, Version
 from gateway.routing.ids import Ids
 from gateway.session import effects as ef

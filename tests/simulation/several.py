@@ -106,7 +106,7 @@ class SeveralWorld(World):
         self.takeover_after_s = chance.choice((0.0, 5.0, 30.0))
         self.give_back_after_s = chance.choice((0.0, 10.0, 60.0))
         self.ranked = [name for name in names if not (self.has_observer and name == OBSERVER)]
-        self.rules = {name: Rules(Policy(), 6000.0) for name in names}
+        self.rules = {name: Rules(Policy(name, "all"), 100_000.0) for name in names}
         self.node = PartyNode(self)
         self.chargers = {
             key: Talker(self, key, one.version, structs.replace(one.temper)) for key, one in self.chargers.items()

@@ -1,6 +1,6 @@
 """Where the store keeps what is known of a charger: some of it is the charger's, some of it one backend's."""
 
-OF_THE_CHARGER = frozenset({"station", "dialect", "link", "ids"})
+OF_THE_CHARGER = frozenset({"station", "dialect", "link", "ids", "move"})
 """The parts that are the same for all backends of a charger."""
 
 DEFAULT_BACKEND = "main"
