@@ -283,7 +283,9 @@ class Buffer:
     def _may_lose(self, call: Call) -> bool:
         """Whether another backend answers the charger: it is not closed for what this one misses."""
         session = self.session
-        return session.follows and (session.others is None or not session.others.must_answer(session, call.id))
+        return session.follows and (
+            session.others is None or not session.others.must_answer(session, call.id)
+        )
 
     def _let_go(self, call: Call, payload: Payload, now: float) -> list[Effect]:
         """A backend has missed a message, for which there is no room, and with a start its transaction."""
@@ -385,7 +387,9 @@ class Buffer:
         line, calls.line = calls.line, None
         effects: list[Effect] = []
         for call in line or ():
-            payload = payloads.of_call(call.frame) if call.own in (None, Own.MADE) and not call.retry else None
+            payload = (
+                payloads.of_call(call.frame) if call.own in (None, Own.MADE) and not call.retry else None
+            )
             if payload is not None and self.keeps(call.action, payload):
                 effects += self.store(call, payload, now)
             else:

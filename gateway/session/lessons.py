@@ -100,7 +100,9 @@ class Lessons:
         if result.get("status") != "Accepted":
             if not self.buffer.session.follows:
                 return []
-            self.buffer.owed.boot = call.frame.decode()  # the charger hears another backend, and boots no more
+            self.buffer.owed.boot = (
+                call.frame.decode()
+            )  # the charger hears another backend, and boots no more
             return [*self.buffer.delivery.not_accepted(result, now), self.buffer.remember_owed()]
         self.buffer.is_registered = True
         was_owed, self.buffer.owed.boot = self.buffer.owed.boot, ""

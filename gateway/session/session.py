@@ -659,7 +659,12 @@ class ChargerSession:
     def repeated(self, call: Call) -> list[Effect]:
         """A CALL with revenue came again, and is answered again: how that is told."""
         told: list[Effect] = [self.bridge.repeated(call)] if self.bridge is not None else []
-        if self.others is not None and self.buffer is not None and call.action == "StartTransaction" and not self.follows:
+        if (
+            self.others is not None
+            and self.buffer is not None
+            and call.action == "StartTransaction"
+            and not self.follows
+        ):
             told += self.buffer.lessons.told_again(call)
         return [Noted("answer-repeated", call.label), *told]
 
@@ -771,7 +776,7 @@ class ChargerSession:
         """An answer to one of `calls`: back to the sender of the CALL it is for; else it ends here."""
         call = calls.out
         if call is None or call.id != message.id:
-            return self._stray(message, calls, calls.was_late(message.id))
+            return self._stray(message, calls)
         if call.own is not None:
             return self._own_answered(call, message, calls, now)
         data = message.frame if call.answer_id is None else frame.renamed(message, call.answer_id)
@@ -830,6 +835,7 @@ class ChargerSession:
                 effects = [SendToCharger(data)] if data else []
             if learned:
                 effects += learned
+                self._set_due(now)
             if call.billing and type_ is CALLRESULT and data:
                 call.answer = data
                 self.last_billing = call
@@ -942,9 +948,12 @@ class ChargerSession:
 
     def stray_answer(self, message: Message, is_late: bool) -> list[Effect]:
         """The charger answers what no backend waits for."""
-        return self._stray(message, self.to_charger, is_late)
+        return self._ignored(message, self.to_charger, is_late)
 
-    def _stray(self, message: Message, calls: Calls, is_late: bool) -> list[Effect]:
+    def _stray(self, message: Message, calls: Calls) -> list[Effect]:
+        return self._ignored(message, calls, calls.was_late(message.id))
+
+    def _ignored(self, message: Message, calls: Calls, is_late: bool) -> list[Effect]:
         code = FlagCode.ANSWER_LATE if is_late else FlagCode.ANSWER_UNKNOWN
         end = calls.leg.end
         self.tally.messages[calls.kinds[message.type], "unknown", self.version] += 1

@@ -199,7 +199,11 @@ class Switchboard:
         """A message of the charger: an answer goes to who asked, anything else is read by who leads."""
         leader = self.sessions[self.leader]
         is_answer = data.lstrip(SPACE)[:1] in (b"3", b"4")
-        if is_answer and leader.charger.is_current(epoch) and (stray := self.commands.stray(data)) is not None:
+        if (
+            is_answer
+            and leader.charger.is_current(epoch)
+            and (stray := self.commands.stray(data)) is not None
+        ):
             leader.charger.heard_at = now
             leader.charger.received += 1
             return self.addressed(self.leader, leader.stray_answer(stray, self.commands.was_late(stray.id)))

@@ -238,7 +238,8 @@ class Ledgers(Promises):
             given = link.peer.account(key).given.get(fate.start, [])
             named = payload["transactionId"]
             self.require(
-                named in given or self.fates[fate.start].is_nameless, f"{token} names {fate.start} to {key!r} by one of {given}, not {named}"
+                named in given or self.fates[fate.start].is_nameless,
+                f"{token} names {fate.start} to {key!r} by one of {given}, not {named}",
             )
 
     # The disk
@@ -353,7 +354,8 @@ class Ledgers(Promises):
                 what = f"{token} ({fate.action} of {fate.key})"
                 self.require(self._may_lack(name, fate, copy), f"{what} comes to {name} in the end")
                 self.require(
-                    not copy.is_on_disk or copy.processed > 0 or copy.is_kept, f"{what} is delivered to {name}"
+                    not copy.is_on_disk or copy.processed > 0 or copy.is_kept,
+                    f"{what} is delivered to {name}",
                 )
         for key, entries in self.world.disk.entries.items():
             self.require(not entries, f"nothing of {key!r} is left on the disk: {list(entries)}")

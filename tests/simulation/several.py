@@ -109,7 +109,8 @@ class SeveralWorld(World):
         self.rules = {name: Rules(Policy(name, "all"), 100_000.0) for name in names}
         self.node = PartyNode(self)
         self.chargers = {
-            key: Talker(self, key, one.version, structs.replace(one.temper)) for key, one in self.chargers.items()
+            key: Talker(self, key, one.version, structs.replace(one.temper))
+            for key, one in self.chargers.items()
         }
 
     def seats(self, key: str) -> Seats:

@@ -1,0 +1,260 @@
+"""One charger, several backends: who hears what, under which numbers, and who leads."""
+
+from gateway.session import events as ev
+from tests.session.boards import MAIN, SECOND, Board, stores, to
+from tests.session.script import (
+    answered,
+    call,
+    heartbeat,
+    heartbeat_result,
+    meter_values,
+    result,
+    start,
+    start_result,
+    stop,
+)
+
+
+def value(id_: str, transaction: int) -> bytes:
+    """A reading as it goes on with another transaction's number."""
+    return meter_values(id_, transaction)
+
+
+def remote_stop(id_: str, transaction: int) -> bytes:
+    return call(id_, "RemoteStopTransaction", {"transactionId": transaction})
+
+
+def charging(board: Board, at_main: int = 7, at_second: int = 1) -> Board:
+    """A transaction that each backend has numbered itself."""
+    board.charger_sends(start("s"))
+    board.backend_sends(SECOND, start_result("s", at_second)).backend_sends(MAIN, start_result("s", at_main))
+    return board.then(to(MAIN, start("s")), to(SECOND, start("s")), to("charger", start_result("s", at_main)))
+
+
+def sent(board: Board, name: str) -> list[bytes]:
+    """What this peer was sent, without blanks."""
+    told, board.told = board.told, []
+    return [data.replace(b" ", b"") for to_, data in told if to_ == name]
+
+
+def test_only_the_leader_answers_the_charger():
+    board = Board(MAIN, SECOND).charger_sends(heartbeat("1"))
+    board.backend_sends(SECOND, heartbeat_result("1")).then(
+        to(MAIN, heartbeat("1")), to(SECOND, heartbeat("1"))
+    )
+    board.backend_sends(MAIN, heartbeat_result("1")).then(to("charger", heartbeat_result("1")))
+
+
+def test_each_backend_hears_of_a_transaction_by_its_own_number():
+    board = charging(Board(MAIN, SECOND)).charger_sends(meter_values("2", 7))
+    assert sent(board, SECOND) == [meter_values("2", 1).replace(b" ", b"")]
+
+
+def test_a_number_that_both_gave_is_changed_for_neither():
+    board = charging(Board(MAIN, SECOND), 1, 1).charger_sends(stop("2", 1))
+    board.then(to(MAIN, stop("2", 1)), to(SECOND, stop("2", 1)))
+
+
+def test_a_follower_that_is_slow_to_number_a_transaction_hears_the_rest_by_that_number():
+    board = Board(MAIN, SECOND).charger_sends(start("s")).backend_sends(MAIN, start_result("s", 7))
+    board.charger_sends(meter_values("2", 7)).backend_sends(SECOND, start_result("s", 1))
+    assert sent(board, SECOND)[1:] == [meter_values("2", 1).replace(b" ", b"")]
+
+
+def test_a_stop_of_a_follower_names_the_transaction_as_the_charger_does():
+    board = charging(Board(MAIN, SECOND)).backend_sends(SECOND, remote_stop("b1", 1))
+    assert sent(board, "charger") == [remote_stop("b1", 7).replace(b" ", b"")]
+
+
+def test_the_same_message_id_of_two_backends_is_answered_to_each_by_its_own_answer():
+    board = Board(MAIN, SECOND)
+    board.backend_sends(MAIN, call("b", "ClearCache")).backend_sends(SECOND, call("b", "GetLocalListVersion"))
+    board.then(to("charger", call("b", "ClearCache")))
+    board.charger_sends(result("b", {"status": "Accepted"}))
+    board.then(to(MAIN, result("b", {"status": "Accepted"})), to("charger", call("b", "GetLocalListVersion")))
+    board.charger_sends(result("b", {"listVersion": 3})).then(to(SECOND, result("b", {"listVersion": 3})))
+
+
+def test_a_late_answer_is_not_taken_for_that_to_another_backends_call_with_the_same_id():
+    board = Board(MAIN, SECOND).backend_sends(SECOND, call("b", "ClearCache")).after(29.0)
+    board.backend_sends(MAIN, call("b", "GetLocalListVersion")).after(2.0)
+    assert sent(board, "charger")[1].startswith(b'[2,"gateway-line-1","GetLocalListVersion"')
+    board.charger_sends(result("b", {"status": "Accepted"}))
+    assert "answer-late" in board.noted()
+    board.then()
+    board.charger_sends(result("gateway-line-1", {"listVersion": 3})).then(
+        to(MAIN, result("b", {"listVersion": 3}))
+    )
+
+
+def test_the_urgent_ones_go_first_one_at_a_time():
+    board = charging(Board(MAIN, SECOND)).backend_sends(MAIN, call("1", "GetConfiguration"))
+    board.joins("late").told.clear()
+    board.backend_sends(MAIN, call("0", "GetDiagnostics", {"location": "ftp://a"}))
+    board.backend_sends("late", call("2", "GetLocalListVersion")).backend_sends(SECOND, remote_stop("3", 1))
+    board.charger_sends(result("1", {"configurationKey": []}))
+    assert b"RemoteStop" in sent(board, "charger")[0]
+
+
+def test_one_call_at_a_time_goes_to_the_charger():
+    board = Board(MAIN, SECOND).backend_sends(MAIN, call("1", "GetConfiguration"))
+    board.backend_sends(SECOND, call("2", "ClearCache"))
+    assert len(sent(board, "charger")) == 1
+    board.charger_sends(result("1", {"configurationKey": []}))
+    assert len(sent(board, "charger")) == 1
+
+
+def test_commands_of_followers_wait_for_the_boot():
+    board = Board(MAIN, SECOND)
+    boot = call("1", "BootNotification", {"chargePointVendor": "V", "chargePointModel": "M"})
+    accepted = result("1", {"currentTime": "2026-11-21T08:00:00Z", "interval": 60, "status": "Accepted"})
+    board.charger_returns(2).backend_comes(MAIN).backend_comes(SECOND).charger_sends(boot).told.clear()
+    board.backend_sends(SECOND, call("b", "ClearCache")).then()
+    board.backend_sends(MAIN, accepted).then(to("charger", accepted), to("charger", call("b", "ClearCache")))
+
+
+# Who leads
+
+
+def test_a_standby_takes_over_after_a_while_and_gives_back_after_another():
+    board = Board(MAIN, SECOND).backend_goes(MAIN).after(4.0)
+    assert board.board.leader == MAIN
+    assert board.after(2.0).board.leader == SECOND
+    board.backend_comes(MAIN).after(9.0)
+    assert board.board.leader == SECOND
+    assert board.after(2.0).board.leader == MAIN
+    board.then()
+
+
+def test_the_charger_is_answered_by_who_took_over():
+    board = Board(MAIN, SECOND).backend_goes(MAIN).after(6.0).charger_sends(heartbeat("1"))
+    board.backend_sends(SECOND, heartbeat_result("1"))
+    board.then(to(SECOND, heartbeat("1")), to("charger", heartbeat_result("1")))
+
+
+def test_what_a_frozen_leader_leaves_open_is_asked_of_the_other():
+    board = Board(MAIN, SECOND, takeover_after_s=0.0).charger_sends(call("1", "Authorize", {"idTag": "A"}))
+    info = result("1", {"idTagInfo": {"status": "Accepted"}})
+    board.backend_sends(SECOND, info).then(
+        *(to(name, call("1", "Authorize", {"idTag": "A"})) for name in (MAIN, SECOND))
+    )
+    board.happens(MAIN, ev.BackendAway()).backend_sends(SECOND, info)
+    board.then(
+        to(SECOND, call("1", "Authorize", {"idTag": "A"})),
+        ("reads", False),
+        to("charger", info),
+        ("reads", True),
+    )
+    assert board.board.leader == SECOND
+
+
+def test_the_lead_moves_only_when_nothing_is_open_with_either():
+    board = Board(MAIN, SECOND, takeover_after_s=0.0).charger_sends(start("s"))
+    board.backend_goes(MAIN)
+    assert board.board.leader == MAIN
+    board.backend_sends(SECOND, start_result("s", 1))
+    assert board.board.leader == SECOND
+
+
+def test_a_charger_that_was_held_for_a_move_is_read_again_when_the_leader_comes_back():
+    board = Board(MAIN, SECOND, takeover_after_s=0.0).charger_sends(start("s")).backend_goes(MAIN)
+    board.backend_comes(MAIN)
+    assert [told for told in board.told if told[0] == "reads"] == [("reads", False), ("reads", True)]
+
+
+def test_a_number_that_the_charger_knows_already_is_not_given_to_another_transaction():
+    board = charging(Board(MAIN, SECOND), at_main=5, at_second=1).backend_goes(MAIN).after(6.0)
+    board.charger_sends(start("2", 500)).backend_sends(SECOND, start_result("2", 5))
+    heard = sent(board, "charger")
+    assert len(heard) == 1 and b'"transactionId":5,' not in heard[0]
+
+
+def test_a_backend_that_joins_is_told_nothing_of_what_began_before():
+    board = charging(Board(MAIN, SECOND)).joins("late")
+    board.told.clear()
+    board.charger_sends(stop("2", 7))
+    assert sent(board, "late") == []
+
+
+def test_a_backend_that_knows_a_transaction_alone_hears_of_it_alone():
+    board = Board(MAIN, SECOND).backend_goes(MAIN).after(6.0)
+    main = board.board.sessions[MAIN].buffer
+    board.charger_sends(start("s")).backend_sends(SECOND, start_result("s", 3))
+    main.lessons.misses(main.book.transactions[-1].key, board.now)
+    main.outbox.messages = main.outbox.unstored = 0
+    main.outbox.window.clear()
+    board.backend_comes(MAIN).after(11.0).told.clear()
+    assert board.board.leader == MAIN
+    board.charger_sends(stop("2", 3)).backend_sends(SECOND, answered("2"))
+    board.then(to(SECOND, stop("2", 3)), to("charger", answered("2")))
+
+
+# What is missed
+
+
+def test_what_a_standby_misses_is_stored_for_it():
+    board = Board(MAIN, SECOND).backend_goes(SECOND).charger_sends(start("s"))
+    board.then(to(MAIN, start("s")), stores(SECOND, "StartTransaction"))
+
+
+def test_what_an_observer_misses_is_lost_and_the_rest_of_its_transaction_with_it():
+    board = Board(MAIN, observers=(SECOND,)).backend_goes(SECOND).charger_sends(start("s"))
+    assert "copy-lost" in board.noted()
+    board.backend_sends(MAIN, start_result("s", 7)).backend_comes(SECOND).told.clear()
+    board.charger_sends(stop("2", 7)).then(to(MAIN, stop("2", 7)))
+
+
+def test_a_standby_whose_outbox_is_full_loses_what_finds_no_room_and_the_charger_stays():
+    board = Board(MAIN, SECOND).backend_goes(SECOND)
+    board.board.sessions[SECOND].buffer.shared.can_store = False
+    board.charger_sends(start("s"))
+    assert "copy-lost" in board.noted()
+    board.backend_sends(MAIN, start_result("s", 7)).then(
+        to(MAIN, start("s")), to("charger", start_result("s", 7))
+    )
+    board.board.sessions[SECOND].buffer.shared.can_store = True
+    board.charger_sends(start("2", 500)).then(to(MAIN, start("2", 500)), stores(SECOND, "StartTransaction"))
+
+
+def test_what_a_standby_has_not_answered_when_the_charger_leaves_is_stored():
+    board = Board(MAIN, SECOND).charger_sends(start("s")).backend_sends(MAIN, start_result("s", 7))
+    board.told.clear()
+    board.happens(MAIN, ev.ChargerClosed(1, 1006)).then(stores(SECOND, "StartTransaction"))
+
+
+def test_what_is_stored_does_not_overtake_what_waits():
+    board = Board(MAIN, SECOND).charger_sends(start("s")).backend_sends(MAIN, start_result("s", 7))
+    board.charger_sends(meter_values("2", 7)).backend_sends(MAIN, answered("2")).told.clear()
+    board.backend_sends(SECOND, b'[4,"s","InternalError","",{}]')
+    board.then(stores(SECOND, "StartTransaction"), stores(SECOND, "MeterValues"))
+
+
+def test_a_start_that_is_repeated_after_a_reconnection_is_one_in_every_ledger():
+    board = charging(Board(MAIN, SECOND)).charger_returns(2).backend_comes(MAIN).backend_comes(SECOND)
+    board.told.clear()
+    board.charger_sends(start("s2"))
+    assert sent(board, "charger") == [start_result("s2", 7).replace(b" ", b"")]
+    board.charger_sends(stop("3", 7))
+    assert sent(board, SECOND) == [stop("3", 1).replace(b" ", b"")]
+
+
+def test_a_start_is_answered_when_its_number_is_on_disk():
+    board = (
+        Board(MAIN, SECOND, keeps=False).charger_sends(start("s")).backend_sends(MAIN, start_result("s", 7))
+    )
+    board.then(to(MAIN, start("s")), to(SECOND, start("s")))
+    board.disk_works(*board.waits).then(to("charger", start_result("s", 7)))
+
+
+def test_a_follower_that_does_not_accept_the_boot_is_told_again():
+    boot = call("1", "BootNotification", {"chargePointVendor": "V", "chargePointModel": "M"})
+    board = (
+        Board(MAIN, SECOND)
+        .charger_sends(boot)
+        .backend_sends(
+            SECOND, result("1", {"currentTime": "2026-11-21T08:00:00Z", "interval": 20, "status": "Pending"})
+        )
+    )
+    board.told.clear()
+    board.after(21.0)
+    assert (SECOND, boot) in board.told
