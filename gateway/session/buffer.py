@@ -277,8 +277,8 @@ class Buffer:
     def _id_for(self, key: str) -> int:
         """The id that a charger is to know a new transaction by."""
         known = self.book.by_key(key) if self.session.follows else None
-        is_known = known is not None and isinstance(known.charger_id, int)
-        return known.charger_id if is_known else self.lessons.new_id()
+        id_ = known.charger_id if known is not None else None
+        return id_ if isinstance(id_, int) else self.lessons.new_id()
 
     def _may_lose(self, call: Call) -> bool:
         """Whether another backend answers the charger: it is not closed for what this one misses."""

@@ -325,7 +325,7 @@ class Lessons:
         transaction = book.by_key(key)
         if transaction is None:
             return []
-        id_ = transaction.charger_id
+        id_: object = transaction.charger_id
         if id_ == key:
             id_ = transaction.answer.get("transactionId")
             id_ = id_ if book.by_charger_id(id_) is None else self.new_id()

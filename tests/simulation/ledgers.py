@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import Struct
 
-from gateway.store.place import place, taken_apart
 from gateway.ocpp.message import Version
 from gateway.session import effects as ef
 from gateway.session import events as ev
 from gateway.session.knowledge import Known
+from gateway.store.place import place, taken_apart
 from tests.simulation import frames
 from tests.simulation.frames import Message, Transaction
 from tests.simulation.promises import (

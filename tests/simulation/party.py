@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING, Any
 
 from gateway.dialect.reader import Reader
-from gateway.store.place import OF_THE_CHARGER, part_of, place
 from gateway.ocpp.message import Sender, Version
 from gateway.routing.ids import Ids
 from gateway.session import effects as ef
@@ -11,9 +10,9 @@ from gateway.session import events as ev
 from gateway.session.knowledge import Known
 from gateway.session.session import ChargerSession
 from gateway.session.switchboard import Switchboard
+from gateway.store.place import OF_THE_CHARGER, part_of, place
 from tests.simulation.disk import Part
 from tests.simulation.node import _PERFORM, Driver, Node
-from tests.simulation.wire import Link
 
 if TYPE_CHECKING:
     from tests.simulation.charger import Charger

@@ -6,7 +6,7 @@ all of them number their commands alike.
 
 import random
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from msgspec import structs
 
@@ -20,9 +20,6 @@ from tests.simulation.ledgers import Ledgers
 from tests.simulation.party import PartyNode
 from tests.simulation.wire import Link
 from tests.simulation.world import Plant, World
-
-if TYPE_CHECKING:
-    from tests.simulation.node import Driver
 
 LEADER, STANDBY, OBSERVER = "main", "second", "third"
 

@@ -1,0 +1,71 @@
+"""Bugs to be planted into switchboards: each breaks one promise, and the worlds of several backends have to see it."""
+
+from typing import Any
+
+from gateway.ocpp.message import Sender
+from gateway.session import effects as ef
+from gateway.session.session import ChargerSession
+from gateway.session.switchboard import Addressed, Switchboard
+from tests.simulation.several import BoardPlant
+
+
+class TellsNobodyTheChargersNumber(BoardPlant):
+    """Followers do not learn by which number the charger knows a transaction."""
+
+    def on_board(self, board: Switchboard) -> None:
+        board.gave = lambda session, key, id_: None
+
+
+class GivesTheirNumbersToTheCharger(BoardPlant):
+    """A number that another transaction has already is given all the same."""
+
+    def on_session(self, session: ChargerSession) -> None:
+        session.buffer.lessons._clashes = lambda taken, key, id_: False
+
+
+class SendsTheChargersNumbers(BoardPlant):
+    def on_session(self, session: ChargerSession) -> None:
+        session.buffer.lessons.exchange_id = lambda call: None
+
+
+class ForwardsAnswersOfFollowers(BoardPlant):
+    def on_board(self, board: Switchboard) -> None:
+        board._answers = lambda name, data: True
+
+
+class CommandsAllAtOnce(BoardPlant):
+    """A CALL goes to the charger although another is out."""
+
+    def on_board(self, board: Switchboard) -> None:
+        answered = board.commands._is_open
+        board.commands._is_open = lambda command: command is not board.commands.out and answered(command)
+
+
+class TakesLateAnswersForOthers(BoardPlant):
+    def on_board(self, board: Switchboard) -> None:
+        board.commands.stray = lambda data: None
+
+
+class LosesWhatWaitsWhenTheChargerLeaves(BoardPlant):
+    def on_session(self, session: ChargerSession) -> None:
+        session.buffer.store_open = lambda now: []
+
+
+class StoresPastWhatWaits(BoardPlant):
+    def on_session(self, session: ChargerSession) -> None:
+        session.buffer._store_waiting = lambda now: []
+
+
+class ClosesTheChargerForAFollower(BoardPlant):
+    """What a follower cannot store costs the charger its connection, and it has done nothing wrong."""
+
+    def on_routed(self, board: Switchboard, event: Any, routed: list[Addressed]) -> list[Addressed]:
+        closes = [
+            (name, ef.Close(Sender.CHARGER, 1013, "no room"))
+            for name, effect in routed
+            if type(effect) is ef.Noted and effect.name == "copy-lost"
+        ]
+        return [*routed, *closes]
+
+
+BOARD_PLANTS = BoardPlant.__subclasses__()
