@@ -23,7 +23,7 @@ class Transaction(Struct, omit_defaults=True):
     """One transaction. Ids are integers in 1.6, texts in 2.x; `backend_id` is None while not known.
 
     `key` is the natural key of its start; `answer` is what the charger heard to that, {} while that is not
-    known. `refused`: its start is in quarantine, and so goes all that belongs to it. `suspect`: the backend's
+    known. `given_by`: the backend that gave the charger's id, where it is not this one. `refused`: its start is in quarantine, and so goes all that belongs to it. `suspect`: the backend's
     id is no proper one (0, or that of another open transaction), so that no command may name it.
     `stop_wanted`: the backend refused the driver, so the charger is to be told to stop. `is_told`: the
     backend knows that it has ended. `pending` is the number of the entry of its start until that is
@@ -33,6 +33,7 @@ class Transaction(Struct, omit_defaults=True):
 
     charger_id: int | str
     key: str = ""
+    given_by: str = ""
     backend_id: int | str | None = None
     connector: int = 0
     tag: str = ""
@@ -50,6 +51,11 @@ class Transaction(Struct, omit_defaults=True):
     @property
     def is_open(self) -> bool:
         return not self.ended_at
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether it is another backend's alone, which was told of its start."""
+        return not self.key and self.backend_id is None
 
     @property
     def is_done(self) -> bool:
@@ -217,9 +223,19 @@ class Book:
         return next((known for known in reversed(self.transactions) if known.key == key), None)
 
     def is_refused(self, id_: object) -> bool:
-        """Whether the charger's id is that of a transaction whose start is in quarantine."""
+        """Whether the charger's id is that of a transaction that the backend has no name for."""
         transaction = self.by_charger_id(id_)
-        return transaction is not None and transaction.refused
+        return transaction is not None and (transaction.refused or transaction.backend_id is None)
+
+    def name(self, transaction: Transaction, id_: int) -> None:
+        """The charger knows a transaction by this id, and hears it whenever it asks again."""
+        transaction.charger_id = id_
+        if transaction.answer:
+            transaction.answer = transaction.answer | {"transactionId": id_}
+        heard = self._counters.recent.get(transaction.key)
+        if heard is not None:
+            heard.answer = heard.answer | {"transactionId": id_}
+        self.look()
 
     def gave(self, id_: object) -> bool:
         """Whether a transaction id is one of ours."""

@@ -63,6 +63,7 @@ class Buffer:
         self.outbox = Outbox(known.messages, known.size, known.oldest)
         self.unacked: dict[int, Unacked] = {}
         self.also_stores = stores_nothing_else
+        self.saw_boot = False  # in this life of the gateway: no transaction can be going on that is not known
         self.is_away = False
         self.is_silent = False
         self.is_registered = True
@@ -127,8 +128,9 @@ class Buffer:
         local = self.local(call.action, payload, now)
         if not self._answers_now(local, call, now):
             return None
-        kept = self.store(call, payload, now) if keeps else self.answer(call, payload, now)
-        return [*before, *kept]
+        if not keeps:
+            return [*before, *self.answer(call, payload, now)]
+        return [*before, *self._store_waiting(now), *self.store(call, payload, now)]
 
     def _kept(self, call: Call, payload: Payload, now: float) -> list[Effect] | None:
         """What becomes of a CALL that was answered before, or has to wait behind others."""
@@ -136,22 +138,32 @@ class Buffer:
         if repeated is not None:
             return repeated
         id_ = payloads.transaction_of(call.action, payload)
-        return self.store(call, payload, now) if self.outbox.is_busy or self.book.is_refused(id_) else None
+        waits = self.outbox.is_busy or (self.book.is_refused(id_) and not self._starts)
+        return [*self.store_open(now), *self.store(call, payload, now)] if waits else None
+
+    @property
+    def _starts(self) -> bool:
+        """Whether the backend is just being told of a transaction that it has not named yet."""
+        return any(call.action == "StartTransaction" for call in self.session.to_backend)
 
     def keeps(self, action: str, payload: Payload) -> bool:
         """Whether a CALL must reach the backend later."""
         return action in STORED or self.also_stores(action, payload)
 
-    def _may_wait(self, call: Call, now: float) -> bool:
-        """Whether a copy for a backend that nothing is stored for waits until it is there and has booted."""
+    @property
+    def awaits_link(self) -> bool:
+        """Whether copies for a backend that nothing is stored for wait until it is there and has booted."""
         session = self.session
         return (
             session.follows
             and not (self.settings.stores or self.is_away or self.is_silent)
             and not (session.backend.is_open and self.is_registered)
-            and session.to_backend.waiting < session.settings.waiting_calls
-            and now < call.came_at + session.settings.answer_deadline_s
         )
+
+    def _may_wait(self, call: Call, now: float) -> bool:
+        session = self.session
+        has_room = session.to_backend.waiting < session.settings.waiting_calls
+        return self.awaits_link and has_room and now < self.patience.ends(call)
 
     def _answers_now(self, local: Local | None, call: Call, now: float) -> bool:
         """Whether it is known that the backend will not answer, or nobody would mind if it did later."""
@@ -194,14 +206,25 @@ class Buffer:
             if unacked.key == key and unacked.content == content:
                 unacked.call = call
                 return self.session.repeated(call)
+        for number, waiting in self.lessons.unkept.items():
+            if waiting.answer_to(call, True):
+                call.answer = waiting.answer_to(call, True)
+                self.lessons.unkept[number] = call
+                return self.session.repeated(call)
         heard = self.book.heard(key)
         if heard is None:
             return None
         if heard.content in ("", content):
-            return [*self.session.repeated(call), *self._hear(call, heard.answer)]
+            return self._again(call, key, heard.answer)
         self.session.tally.events["entry-conflict"] += 1
         self.book.unheard(key)
         return None
+
+    def _again(self, call: Call, key: str, answer: Payload) -> list[Effect]:
+        """The charger hears once more what it was answered, or what it would have been, had this backend led."""
+        effects = self.session.repeated(call)
+        again = self.book.heard(key)
+        return [*effects, *self._hear(call, again.answer if again is not None else answer)]
 
     # Storing
 
@@ -226,11 +249,12 @@ class Buffer:
         With a `reply`, the backend has it already: the charger hears that, with the id that we give.
         """
         session = self.session
-        if session.follows and not self.settings.stores:
-            return self._let_go(call, payload)
+        has_room = self.has_room(now + session.wall_offset_s)
+        if not (has_room and self.settings.stores) and self._may_lose(call):
+            return self._let_go(call, payload, now)
         if call.own is None:
             call.epoch = session.charger.epoch
-        if not self.has_room(now + session.wall_offset_s):
+        if not has_room:
             return session.close_charger("outbox-full", TRY_AGAIN_LATER, "no room for messages", now)
         key, content = payloads.natural_key(call.action, payload), payloads.digest(payload)
         id_ = self._id_for(key) if call.action == "StartTransaction" else 0
@@ -257,16 +281,20 @@ class Buffer:
     def _id_for(self, key: str) -> int:
         """The id that a charger is to know a new transaction by."""
         known = self.book.by_key(key) if self.session.follows else None
-        return (
-            known.charger_id
-            if known is not None and isinstance(known.charger_id, int)
-            else self.book.new_id()
+        known_id = known.charger_id if known is not None else None
+        return known_id if isinstance(known_id, int) else self.lessons.new_id()
+
+    def _may_lose(self, call: Call) -> bool:
+        """Whether another backend answers the charger: it is not closed for what this one misses."""
+        session = self.session
+        return session.follows and (
+            session.others is None or not session.others.must_answer(session, call.id)
         )
 
-    def _let_go(self, call: Call, payload: Payload) -> list[Effect]:
-        """A backend that nothing is stored for has missed a message, and with a start its transaction."""
+    def _let_go(self, call: Call, payload: Payload, now: float) -> list[Effect]:
+        """A backend has missed a message, for which there is no room, and with a start its transaction."""
         if call.action == "StartTransaction":
-            self.book.forget(payloads.natural_key(call.action, payload))
+            self.lessons.misses(payloads.natural_key(call.action, payload), now)
         self.look()
         return [Noted("copy-lost", call.label)]
 
@@ -281,6 +309,8 @@ class Buffer:
             self.book.forget(unacked.key)  # and write the rest of its page with the next entry
             self.delivery.unstored(event.number)
             self.look()
+            if self._may_lose(unacked.call):
+                return [Noted("outbox-failed"), Noted("copy-lost", unacked.call.label)]
             return self.session.close_charger("outbox-failed", TRY_AGAIN_LATER, "nothing can be stored", now)
         self.book.durable(event.number)
         self.outbox.add(unacked.entry)
@@ -350,6 +380,25 @@ class Buffer:
             else:
                 effects += taken
         return [*effects, *self.session.line_shrank()]
+
+    def store_open(self, now: float) -> list[Effect]:
+        """What the backend has not answered yet is stored, before anything that came later."""
+        return [*self.patience.store_out(now), *self._store_waiting(now)]
+
+    def _store_waiting(self, now: float) -> list[Effect]:
+        """What waits in the line and must be kept goes to the disk."""
+        calls = self.session.to_backend
+        line, calls.line = calls.line, None
+        effects: list[Effect] = []
+        for call in line or ():
+            payload = (
+                payloads.of_call(call.frame) if call.own in (None, Own.MADE) and not call.retry else None
+            )
+            if payload is not None and self.keeps(call.action, payload):
+                effects += self.store(call, payload, now)
+            else:
+                calls.wait(call)
+        return effects
 
     def charger_opened(self, now: float) -> list[Effect]:
         """It may send again what it did not hear the answer to; commands that it missed are due."""

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from gateway.ocpp import frame
 from gateway.ocpp.flags import Flag, FlagCode
-from gateway.ocpp.message import Sender
+from gateway.ocpp.message import Message, Sender
 from gateway.routing.conflicts import ACTIONS as CONTESTED
 from gateway.routing.conflicts import Conflicts
 from gateway.routing.ids import COMMANDS as NUMBERED
@@ -94,6 +94,8 @@ class Commands:
             if self._is_open(self.out):
                 return []
             self.expired(self.out)
+        if not self.board.sessions[self.board.leader].charger.is_open:
+            self._line.clear()  # the backends hear so from their sessions
         if not self._line:
             return []
         self._line = [command for command in self._line if self._is_open(command)]
@@ -102,6 +104,13 @@ class Commands:
             self._line.remove(command)
             sent += self._send(command, now)
         return sent
+
+    def was_late(self, id_: str) -> bool:
+        """Whether this is the id of a CALL whose answer nobody waits for any more."""
+        is_late = id_ in self._late
+        if is_late:
+            self._late.remove(id_)
+        return is_late
 
     def expired(self, command: Command) -> None:
         """Nobody waits for the answer any more; it may still come."""
@@ -165,6 +174,12 @@ class Commands:
         return frame.renamed(message, command.id)
 
     # The charger's answers
+
+    def stray(self, data: bytes) -> Message | None:
+        """The answer in this frame, when it is to none of what is out; a session may wait for another with its id."""
+        message = frame.split(data)
+        is_awaited = message is None or (self.out is not None and message.id == self.out.id)
+        return None if is_awaited else message
 
     def answer(self, data: bytes) -> tuple[Command, bytes] | None:
         """Whose answer this frame is, and as its session is to see it; None: to nobody's CALL."""

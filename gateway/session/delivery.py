@@ -302,7 +302,7 @@ class Delivery:
             if unacked.call is call:
                 unacked.entry.refused = 1
                 unacked.entry.retry_at = now + self._retry_s
-        return [Noted("delivery-refused", call.label), *effects]
+        return [Noted("delivery-refused", call.label), *effects, *self.buffer.absorb(now)]
 
     def drop_again(self) -> DropEntry:
         """What is done with could not be taken off the disk: once more, with what is known now."""

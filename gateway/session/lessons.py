@@ -11,7 +11,7 @@ from gateway.ocpp.times import seconds
 from gateway.session import payloads
 from gateway.session.book import Transaction
 from gateway.session.calls import Call
-from gateway.session.effects import Effect, Remember
+from gateway.session.effects import Effect, KeepState, Remember
 from gateway.session.knowledge import Boot
 from gateway.session.outbox import Entry
 from gateway.session.payloads import Payload
@@ -43,10 +43,14 @@ NAMING = {
 
 
 class Lessons:
-    """Keeps the book of `buffer`, and what else it knows, up to date."""
+    """Keeps the book of `buffer`, and what else it knows, up to date.
+
+    `unkept` are the CALLs whose answer waits until the book is on disk, by the number of `KeepState`.
+    """
 
     def __init__(self, buffer: "Buffer") -> None:
         self.buffer = buffer
+        self.unkept: dict[int, Call] = {}
 
     def lacks_start(self, message: Message) -> bool:
         """Whether a message belongs to a transaction that the backend has given no id."""
@@ -93,6 +97,7 @@ class Lessons:
 
     def _accepted(self, result: Payload) -> list[Effect]:
         """The backend has heard the boot of a charger that told it itself."""
+        self.buffer.saw_boot = True
         if result.get("status") != "Accepted":
             return []
         self.buffer.is_registered = True
@@ -117,7 +122,7 @@ class Lessons:
             return data, self._observe_copy(key, id_, result)
         taken = self.buffer.book.by_charger_id(id_)
         reply = frame.split(data)
-        if taken is not None and taken.backend_id != id_ and reply is not None:
+        if self._clashes(taken, key, id_) and reply is not None:
             return b"", self.buffer.store(call, request, now, was_sent=True, reply=reply)
         reading = payloads.energy_wh("StartTransaction", request)
         self.buffer.book.open(
@@ -134,7 +139,42 @@ class Lessons:
             )
         )
         self._gave(key, id_)
-        return data, []
+        if self.buffer.session.others is None:
+            return data, []
+        return b"", self._keep_first(call, data)
+
+    def _keep_first(self, call: Call, data: bytes) -> list[Effect]:
+        """What the other backends call it depends on this id: it is on disk before the charger hears it."""
+        self.buffer.look()
+        number = -self.buffer.book.number()  # numbers above 0 are the bridge's
+        call.answer, self.unkept[number] = data, call
+        return [KeepState(number, self.buffer.book.parts())]
+
+    def kept(self, number: int) -> list[Effect]:
+        """The charger may hear the answer to its StartTransaction; also when nothing can be written now."""
+        call = self.unkept.pop(number, None)
+        session = self.buffer.session
+        if call is None or not session.charger.is_current(call.epoch):
+            return []
+        return session.heard(call.answer, call.action)
+
+    def _clashes(self, taken: Transaction | None, key: str, id_: int) -> bool:
+        """Whether the charger must not know a new transaction by this id, which `taken` has in the book.
+
+        With other backends no id may be had twice: what one of them has missed is found by it later.
+        """
+        if taken is not None and taken.backend_id != id_:
+            return True
+        others = self.buffer.session.others
+        return others is not None and (id_ <= 0 or others.is_taken(id_, key))
+
+    def new_id(self) -> int:
+        """A provisional id that no transaction of this charger has."""
+        others = self.buffer.session.others
+        while True:
+            id_ = self.buffer.book.new_id()
+            if others is None or not others.is_taken(id_):
+                return id_
 
     def _gave(self, key: str, id_: object) -> None:
         """The charger knows a transaction by this id: the other backends' sessions are to know that."""
@@ -239,7 +279,7 @@ class Lessons:
         id_ = payload.get("transactionId")
         if id_ is None:
             return True
-        transaction = self.buffer.book.by_charger_id(id_) or self._adopted(id_, payload)
+        transaction = self.buffer.book.by_charger_id(id_)
         if transaction is not None and action == "StopTransaction":
             transaction.ended_at = now + session.wall_offset_s
             transaction.is_told = not transaction.key
@@ -262,26 +302,41 @@ class Lessons:
             book.open(transaction)
             self.buffer.look()
 
-    def _adopted(self, id_: object, payload: Payload) -> Transaction | None:
-        """The only transaction it can be, when the gateway was killed before it could note the id."""
-        connector = payload.get("connectorId")
-        found = [
-            known
-            for known in self.buffer.book.transactions
-            if known.is_open and known.charger_id == known.key and connector in (None, known.connector)
-        ]
-        if len(found) != 1 or not isinstance(id_, int):
-            return None
-        found[0].charger_id = id_
-        return found[0]
-
-    def given(self, key: str, id_: int) -> list[Effect]:
-        """The charger knows the transaction with this key by an id that another backend has given."""
+    def given(self, key: str, id_: int, by: str, now: float) -> list[Effect]:
+        """The charger knows the transaction with this key by an id that backend `by` has given."""
         transaction = self.buffer.book.by_key(key)
-        if transaction is None or transaction.charger_id == id_:
+        if transaction is None:
+            self.is_elsewhere(id_, now)
+        elif (transaction.charger_id, transaction.given_by) == (id_, by):
             return []
-        transaction.charger_id = id_
+        else:
+            transaction.given_by = by
+            self.buffer.book.name(transaction, id_)
         return self._keep_book()
+
+    def told_again(self, call: Call) -> list[Effect]:
+        """The charger asks for a transaction's id again: it keeps the one it may have heard, or gets one now."""
+        book, payload = self.buffer.book, payloads.of_call(call.as_came or call.frame) or {}
+        key = payloads.natural_key(call.action, payload)
+        transaction = book.by_key(key)
+        if transaction is None:
+            return []
+        id_: object = transaction.charger_id
+        if id_ == key:
+            id_ = transaction.answer.get("transactionId")
+            id_ = id_ if book.by_charger_id(id_) is None else self.new_id()
+        if not isinstance(id_, int):
+            return []
+        book.name(transaction, id_)
+        self._gave(key, id_)
+        return self._keep_book()
+
+    def misses(self, key: str, now: float) -> None:
+        """The backend is not told of the transaction whose start has this key."""
+        known = self.buffer.book.by_key(key)
+        self.buffer.book.forget(key)
+        if known is not None and isinstance(known.charger_id, int):
+            self.is_elsewhere(known.charger_id, now)
 
     def is_elsewhere(self, id_: int, now: float) -> None:
         """The charger has a transaction of this id that this backend is not told of."""
@@ -295,13 +350,15 @@ class Lessons:
         if transaction is None:
             return []
         transaction.answer = result
+        if isinstance(transaction.charger_id, int):
+            self.buffer.book.name(transaction, transaction.charger_id)
         self._name(transaction, id_)
         return self._keep_book()
 
     def _keep_book(self) -> list[Effect]:
         self.buffer.book.look()
         self.buffer.look()
-        return [Remember(*part) for part in self.buffer.book.parts() if part[0] == "book"]
+        return [Remember(*part) for part in self.buffer.book.parts()]
 
     def lacks_id(self, call: Call) -> bool:
         """Whether a CALL belongs to a transaction that this backend has given no id."""

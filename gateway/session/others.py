@@ -24,7 +24,9 @@ class Ruled(Struct, frozen=True, gc=False):
 
 
 class Others(Protocol):
-    """The sessions of one charger, one per backend (`gateway.session.switchboard`)."""
+    """The sessions of one charger, one per backend (`gateway.session.switchboard`); `leader` is a backend's name."""
+
+    leader: str
 
     def heard(self, message: Message, label: str) -> Message | None:
         """The session that leads heard a CALL of the charger; as its backend is to hear it.
@@ -36,6 +38,12 @@ class Others(Protocol):
         self, session: "ChargerSession", message: Message, version: Version, now: float
     ) -> Ruled | None:
         """What becomes of a backend's CALL, written in `version`; None: it goes on as it is."""
+
+    def is_taken(self, id_: int, key: str = "") -> bool:
+        """Whether the charger may know another transaction than the one with this key by this id."""
+
+    def must_answer(self, session: "ChargerSession", id_: str) -> bool:
+        """Whether the charger hears this session's answer to its CALL with this id, or none."""
 
     def gave(self, session: "ChargerSession", key: str, id_: int) -> None:
         """The charger's transaction with this natural key is known to the charger by this id."""

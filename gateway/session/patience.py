@@ -27,7 +27,8 @@ class Patience:
         """When to look again."""
         session = self.buffer.session
         times = [NEVER]
-        if not session.backend.is_open and session.to_backend.waiting and not self.buffer.is_away:
+        is_held = not (session.backend.is_open or self.buffer.is_away or self.buffer.awaits_link)
+        if is_held and session.to_backend.waiting:
             times.append(self.buffer.away_since + self.buffer.settings.hold_s)
         if session.backend.is_open and not self.buffer.delivery.settling and session.to_backend.out is None:
             if self.buffer.owed.boot:
@@ -43,12 +44,14 @@ class Patience:
         ends = NEVER
         for call in self.buffer.session.to_backend:
             if call.own is None and not call.retry and call.action in STORED:
-                ends = min(ends, self._ends(call))
+                ends = min(ends, self.ends(call))
         return ends
 
-    def _ends(self, call: Call) -> float:
+    def ends(self, call: Call) -> float:
         """When this CALL is answered by us: some time after it was sent, but never past its deadline."""
         session = self.buffer.session
+        if self.buffer.awaits_link:
+            return call.came_at + session.settings.answer_deadline_s
         since = call.sent_at if call is session.to_backend.out else call.came_at
         deadline_s = DISK_LEAVES * session.settings.answer_deadline_s
         return min(since + self._patience(call), call.came_at + deadline_s)
@@ -71,8 +74,8 @@ class Patience:
         if now >= self.buffer.delivery.drop_again_at:
             effects.append(self.buffer.delivery.drop_again())
         if not session.backend.is_open:
-            held_until = self.buffer.away_since + self.buffer.settings.hold_s
-            is_over = now >= min(held_until, self._patience_ends())
+            hold_s = NEVER if self.buffer.awaits_link else self.buffer.settings.hold_s
+            is_over = now >= min(self.buffer.away_since + hold_s, self._patience_ends())
             return [*effects, *self.buffer.absorb(now)] if is_over else effects
         if now >= self.buffer.delivery.fetch_again_at:
             self.buffer.delivery.fetch_again_at = 0.0
@@ -87,7 +90,7 @@ class Patience:
 
     def _answer_for_silent(self, out: Call | None, now: float) -> list[Effect]:
         effects: list[Effect] = []
-        if out is not None and now >= self._ends(out):
+        if out is not None and now >= self.ends(out):
             effects = self.store_out(now)
         return [*effects, *self.buffer.fall_silent(now)]
 
@@ -103,4 +106,6 @@ class Patience:
         effects = self.buffer.store(structs.replace(out), payload, now, was_sent=True)
         if number in self.buffer.unacked:
             out.own, out.entry = Own.ENTRY, number
+        elif self.buffer.session.follows:
+            out.own = Own.ABANDONED
         return effects

@@ -303,6 +303,8 @@ class ChargerSession:
         self.charger.is_open = False
         effects = self._refuse_commands("the charger left")
         calls = self.to_backend
+        if self.follows:  # another backend may have answered it: the charger will not say it again
+            effects += buffer.store_open(now)
         waiting, calls.line = calls.line or (), None
         for call in waiting:
             if call.retry:
@@ -342,6 +344,8 @@ class ChargerSession:
         """End the charger's connection; what it was not answered for stays with it."""
         if not self.charger.is_open:
             return [Noted(name)]
+        if self.follows:  # the switchboard knows whether it has to be
+            return [Noted(name), Close(CHARGER, code, reason)]
         return [Noted(name), *self._close(self.charger, code, reason), *self._charger_left(code, now)]
 
     def close_backend(self, reason: str, now: float) -> list[Effect]:
@@ -531,10 +535,9 @@ class ChargerSession:
     @property
     def is_quiet(self) -> bool:
         """Whether nothing that the charger said waits for an answer."""
-        unstored = self.buffer is not None and bool(self.buffer.unacked)
-        return not (
-            unstored or self._unkept or any(call.own is None and not call.retry for call in self.to_backend)
-        )
+        unstored = self.buffer is not None and bool(self.buffer.unacked or self.buffer.lessons.unkept)
+        asked = any(call.own is None and not call.retry for call in self.to_backend)
+        return not (unstored or self._unkept or asked)
 
     def hold_charger(self, why: Hold) -> list[Effect]:
         """Read the charger no further, for the time being."""
@@ -553,6 +556,8 @@ class ChargerSession:
     def lead(self, before: "ChargerSession", now: float) -> None:
         """From now on this session leads: the charger's connection, and what is known of it, come over."""
         self.follows, before.follows = False, True
+        if self.last_billing is not None and self.last_billing.action == "StartTransaction":
+            self.last_billing = None  # the charger may know it by another id
         for name in _OF_THE_CHARGER:
             mine, theirs = getattr(self, name), getattr(before, name)
             setattr(self, name, theirs)
@@ -652,7 +657,14 @@ class ChargerSession:
 
     def repeated(self, call: Call) -> list[Effect]:
         """A CALL with revenue came again, and is answered again: how that is told."""
-        told = [self.bridge.repeated(call)] if self.bridge is not None else []
+        told: list[Effect] = [self.bridge.repeated(call)] if self.bridge is not None else []
+        if (
+            self.others is not None
+            and self.buffer is not None
+            and call.action == "StartTransaction"
+            and not self.follows
+        ):
+            told += self.buffer.lessons.told_again(call)
         return [Noted("answer-repeated", call.label), *told]
 
     def refuse(self, call: Call) -> list[Effect]:
@@ -763,7 +775,7 @@ class ChargerSession:
         """An answer to one of `calls`: back to the sender of the CALL it is for; else it ends here."""
         call = calls.out
         if call is None or call.id != message.id:
-            return self._stray(message, calls)
+            return self._stray(message, calls, calls.was_late(message.id))
         if call.own is not None:
             return self._own_answered(call, message, calls, now)
         data = message.frame if call.answer_id is None else frame.renamed(message, call.answer_id)
@@ -898,8 +910,8 @@ class ChargerSession:
         return self._buffered(self.buffer.delivery.fetched(event, now), now)
 
     def _state_kept(self, event: ev.StateKept, now: float) -> list[Effect]:
-        """The bridge is the one who waits."""
-        return []
+        """The charger's StartTransaction has its id; for other states the bridge waits."""
+        return self._buffered(self.buffer.lessons.kept(event.number), now) if self.buffer is not None else []
 
     def _turn(self, event: ev.Turn, now: float) -> list[Effect]:
         assert self.buffer is not None
@@ -932,8 +944,12 @@ class ChargerSession:
         self.to_backend.wait(call)
         return self._next(self.to_backend, now)
 
-    def _stray(self, message: Message, calls: Calls) -> list[Effect]:
-        code = FlagCode.ANSWER_LATE if calls.was_late(message.id) else FlagCode.ANSWER_UNKNOWN
+    def stray_answer(self, message: Message, is_late: bool) -> list[Effect]:
+        """The charger answers what no backend waits for."""
+        return self._stray(message, self.to_charger, is_late)
+
+    def _stray(self, message: Message, calls: Calls, is_late: bool) -> list[Effect]:
+        code = FlagCode.ANSWER_LATE if is_late else FlagCode.ANSWER_UNKNOWN
         end = calls.leg.end
         self.tally.messages[calls.kinds[message.type], "unknown", self.version] += 1
         return [

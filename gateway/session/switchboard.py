@@ -9,6 +9,7 @@ with the one that led so far; then its connection is the other's. The charger's 
 """
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import msgspec
 from msgspec import Struct, structs
@@ -43,7 +44,12 @@ from gateway.session.tally import Tally
 CHARGER = Sender.CHARGER
 SPACE = b" \t\r\n["
 LONGEST_ANSWERS = 64
-REOPEN_S = 10.0
+STATUSES_TAKE_S = 5.0
+ASKED_EVSES = (1, 2, 3, 4)
+BUSY = frozenset({"Charging", "SuspendedEV", "SuspendedEVSE", "Occupied"})
+"""Statuses of a connector that may mean a transaction (OCPP 1.6 §4.9, 2.0.1 ConnectorStatusEnumType)."""
+
+_OF_WHO_LED = Hold.HAND_OVER | Hold.LINE_FULL | Hold.OTHER_END_BLOCKED
 
 Addressed = tuple[str, Effect]
 """An effect and the backend whose session wants it; what is for the charger is the leader's."""
@@ -97,10 +103,11 @@ class Switchboard:
         self._boot = b""
         self._statuses: dict[str, bytes] = {}
         self._wanted = leader
-        self._reopen_at = 0.0
         self.waits_for_transactions = False
         self._open: dict[object, None] = {}  # transactions that are going on, by the charger's ids
         self._knows_transactions = False
+        self._busy: set[str] = set()  # connectors that somebody charges at, by their last status
+        self._asked_at = NEVER  # when the charger was asked for its connectors' statuses
         self._add(leader, session)
         self.commands.adopt(leader, session.to_charger.out)
         self.sit(seats, 0.0)
@@ -113,9 +120,8 @@ class Switchboard:
     @property
     def due(self) -> float:
         """When `TimePassed` should come next, besides the sessions' own times."""
-        held = any(not session.charger.is_open for session in self.sessions.values())
-        reopen = self._reopen_at if held and self.sessions[self.leader].charger.is_open else NEVER
-        return min(self.standing.due, self.commands.due, reopen)
+        asked = NEVER if self._knows_transactions else self._asked_at + STATUSES_TAKE_S
+        return min(self.standing.due, self.commands.due, asked)
 
     # Who sits here
 
@@ -155,16 +161,43 @@ class Switchboard:
         self._add(name, session)
         leader, buffer = self.sessions[self.leader], session.buffer
         assert buffer is not None and leader.buffer is not None
-        for transaction in leader.buffer.book.transactions:
-            if transaction.is_open and isinstance(transaction.charger_id, int):
-                buffer.lessons.is_elsewhere(transaction.charger_id, now)
+        told = [*self._tell_book(self.leader, name, now), *self._tell_book(name, self.leader, now)]
         if not leader.charger.is_open or not self.is_seated(name):
-            return []
+            return told
         buffer.owed.boot = buffer.owed.boot or (self._boot or _boot_of(leader)).decode()
         for key, status in self._statuses.items():
             buffer.owed.add_status(key, status.decode())
         opened = session.handle(ev.ChargerOpened(leader.charger.epoch, leader.version), now)
-        return self.route(name, opened, now)
+        return [*told, *self.route(name, opened, now), *self._ask_statuses(now)]
+
+    def _ask_statuses(self, now: float) -> list[Addressed]:
+        """What a new backend, and we, do not know of the charger's connectors, it is asked to say again."""
+        if self.open_transactions is not None or self._asked_at != NEVER:
+            return []
+        self._asked_at = now
+        wanted: list[dict[str, Any]] = [{"requestedMessage": "StatusNotification"}]
+        if self.version is not Version.V16:
+            wanted = [wanted[0] | {"evse": {"id": evse, "connectorId": 1}} for evse in ASKED_EVSES]
+        routed: list[Addressed] = []
+        for payload in wanted:
+            effects = self.sessions[self.leader].command("TriggerMessage", payload, now)
+            routed += self.route(self.leader, effects, now)
+        return [*routed, *self.commands.pump(now)]
+
+    def _tell_book(self, by: str, to: str, now: float) -> list[Addressed]:
+        """One backend's session learns the ids of another's transactions."""
+        mine, theirs = self.sessions[to].buffer, self.sessions[by].buffer
+        assert mine is not None and theirs is not None
+        effects: list[Effect] = []
+        for known in theirs.book.transactions:
+            if not isinstance(known.charger_id, int):
+                continue
+            same = mine.book.by_key(known.key) if known.key else None
+            if same is not None and same.charger_id == same.key:
+                effects += mine.lessons.given(known.key, known.charger_id, known.given_by or by, now)
+            elif same is None and known.is_open:
+                mine.lessons.is_elsewhere(known.charger_id, now)
+        return self.addressed(to, effects)
 
     def is_seated(self, name: str) -> bool:
         """Whether this backend is told what the charger says."""
@@ -188,8 +221,16 @@ class Switchboard:
     def charger_frame(self, epoch: int, data: bytes, binary: bool, now: float) -> list[Addressed]:
         """A message of the charger: an answer goes to who asked, anything else is read by who leads."""
         leader = self.sessions[self.leader]
-        kind = data.lstrip(SPACE)[:1]
-        asked = self.commands.answer(data) if kind in (b"3", b"4") else None
+        is_answer = data.lstrip(SPACE)[:1] in (b"3", b"4")
+        if (
+            is_answer
+            and leader.charger.is_current(epoch)
+            and (stray := self.commands.stray(data)) is not None
+        ):
+            leader.charger.heard_at = now
+            leader.charger.received += 1
+            return self.addressed(self.leader, leader.stray_answer(stray, self.commands.was_late(stray.id)))
+        asked = self.commands.answer(data) if is_answer else None
         if asked is None:
             routed = self.route(self.leader, leader.charger_frame(epoch, data, binary, now), now)
             return self._after(routed, now)
@@ -216,12 +257,14 @@ class Switchboard:
         if name == self.leader:
             match event:
                 case ev.ChargerOpened():
+                    self._answerers.clear()
                     self.commands.charger_opened(now)
                     routed += self._tell_followers(event, now)
                 case ev.ChargerClosed():
                     routed += self._tell_followers(event, now)
-                case ev.TimePassed():
-                    routed += self._reopen(now)
+        if now >= self._asked_at + STATUSES_TAKE_S:
+            self._knows_transactions |= bool(self._statuses)
+            self._asked_at = NEVER
         self._look(now)
         return self._after(routed, now)
 
@@ -233,20 +276,6 @@ class Switchboard:
 
     def _all_others(self) -> list[tuple[str, ChargerSession]]:
         return [(name, session) for name, session in self.sessions.items() if name != self.leader]
-
-    def _reopen(self, now: float) -> list[Addressed]:
-        """A follower that could store nothing more listens again when it can."""
-        leader = self.sessions[self.leader]
-        if now < self._reopen_at or not leader.charger.is_open:
-            return []
-        self._reopen_at = now + REOPEN_S
-        routed: list[Addressed] = []
-        for name, session in self._followers():
-            buffer = session.buffer
-            if not session.charger.is_open and buffer and buffer.has_room(now + session.wall_offset_s):
-                opened = session.handle(ev.ChargerOpened(leader.charger.epoch, leader.version), now)
-                routed += self.route(name, opened, now)
-        return routed
 
     # Effects
 
@@ -265,7 +294,7 @@ class Switchboard:
                     routed.append((self.leader, effect))
             elif type(effect) is SendToBackend and self._completed:
                 routed.append((name, self._complete(name, effect)))
-            elif leads or not _is_about_the_charger(effect):
+            elif leads or not _is_about_the_charger(effect) or self._closes(name, effect):
                 routed.append((name, effect))
         return routed
 
@@ -277,6 +306,10 @@ class Switchboard:
         if message is None or rewritten is None or answer is None:
             return effect
         return SendToBackend(frame.result(message.id, msgspec.json.encode(rewritten.completed(answer))))
+
+    def _closes(self, name: str, effect: Effect) -> bool:
+        """Whether this backend alone could have answered the charger, and cannot."""
+        return type(effect) is Close and name in self._answerers.values()
 
     def _answers(self, name: str, data: bytes) -> bool:
         """Whether this answer is to a CALL that was for this backend alone."""
@@ -300,10 +333,13 @@ class Switchboard:
             for by, key, id_ in gave:
                 for name, session in self.sessions.items():
                     if session is not by and session.buffer is not None:
-                        routed += self.route(name, session.buffer.lessons.given(key, id_), now)
+                        told = session.buffer.lessons.given(key, id_, self._name_of(by), now)
+                        routed += self.route(name, told, now)
         routed += self.commands.pump(now)
         if self._wanted != self.leader:
             routed += self._hand_over(now)
+        elif self.sessions[self.leader].charger.held & Hold.HAND_OVER:
+            routed += self.addressed(self.leader, self.sessions[self.leader].read_on(Hold.HAND_OVER))
         return routed
 
     def _overhear(self, name: str, session: ChargerSession, one: Heard, now: float) -> list[Addressed]:
@@ -325,6 +361,7 @@ class Switchboard:
             self._note_status(message)
         elif message.action == "TransactionEvent":
             self._track_event(message)
+        self._answerers.pop(message.id, None)
         owner, only = self._whose(message)
         self._heard.append(Heard(message, label, only, owner))
         if not only or only == self.leader:
@@ -337,9 +374,11 @@ class Switchboard:
     def _note_status(self, message: Message) -> None:
         payload = payloads.of_call(message.frame)
         if payload is not None and len(self._statuses) < LONGEST_ANSWERS:
-            self._statuses[answers.status_key(payload)] = message.frame
-            status = payload.get("status", payload.get("connectorStatus"))
-            self._knows_transactions = self._knows_transactions or status == "Available"
+            key = answers.status_key(payload)
+            self._statuses[key] = message.frame
+            self._busy.discard(key)
+            if payload.get("status", payload.get("connectorStatus")) in BUSY:
+                self._busy.add(key)
 
     def _track_event(self, message: Message) -> None:
         """Whether the transaction of this TransactionEvent is going on."""
@@ -362,8 +401,10 @@ class Switchboard:
         buffer = self.sessions[self.leader].buffer
         booked = buffer.book.transactions if buffer is not None and self.version is Version.V16 else ()
         going_on = {one.charger_id for one in booked if one.is_open and isinstance(one.charger_id, int)}
-        found = len(going_on.union(self._open))
-        return found if found or self._knows_transactions or booked else None
+        found = max(len(going_on.union(self._open)), len(self._busy))
+        is_16 = self.version is Version.V16
+        knows = self._knows_transactions or (is_16 and buffer is not None and (booked or buffer.saw_boot))
+        return found if found or knows else None
 
     def _whose(self, message: Message) -> tuple[Owner | None, str]:
         """How each backend reads the numbers in a CALL of the charger; the only one it is for, if any."""
@@ -384,12 +425,13 @@ class Switchboard:
         assert buffer is not None
         id_ = (payloads.of_call(message.frame) or {}).get("transactionId")
         self._track(id_, message.action == "StopTransaction")
-        if id_ is None or buffer.book.by_charger_id(id_) is not None:
+        mine = buffer.book.by_charger_id(id_)
+        if id_ is None or (mine is not None and not mine.is_elsewhere):
             return ""
         for name, session in self._followers():
             known = session.buffer.book.by_charger_id(id_) if session.buffer is not None else None
             if known is not None and known.key:
-                return name
+                return "" if known.given_by == self.leader else name
         return ""
 
     def judge(self, session: ChargerSession, message: Message, version: Version, now: float) -> Ruled | None:
@@ -409,6 +451,13 @@ class Switchboard:
         if verdict.payload is not None:
             return Ruled(flag, None, frame.result(id_, verdict.payload))
         return Ruled(flag, None, frame.error(id_, verdict.error_code, verdict.reason))
+
+    def is_taken(self, id_: int, key: str = "") -> bool:
+        books = [session.buffer.book for session in self.sessions.values() if session.buffer is not None]
+        return any(known.key != key for book in books if (known := book.by_charger_id(id_)) is not None)
+
+    def must_answer(self, session: ChargerSession, id_: str) -> bool:
+        return not session.follows or self._answerers.get(id_) == self._name_of(session)
 
     def gave(self, session: ChargerSession, key: str, id_: int) -> None:
         self._gave.append((session, key, id_))
@@ -448,7 +497,7 @@ class Switchboard:
         if self._is_too_early():
             return []
         asked_elsewhere = self._ask_elsewhere(before, session, now) if not self.is_ready(self.leader) else []
-        if not before.is_quiet:
+        if not (before.is_quiet and session.is_quiet):
             held = before.hold_charger(Hold.HAND_OVER)
             return [*asked_elsewhere, *self.addressed(self.leader, held)]
         return [*asked_elsewhere, *self.lead(self._wanted, now)]
@@ -461,7 +510,7 @@ class Switchboard:
         old, self.leader = self.leader, name
         session.lead(before, now)
         self.standing.leader = self._wanted = name
-        effects = [Noted("lead-moved", f"{old} to {name}"), *session.read_on(Hold.HAND_OVER)]
+        effects = [Noted("lead-moved", f"{old} to {name}"), *session.read_on(_OF_WHO_LED)]
         return [*self.addressed(name, effects), *self._let_go(now)]
 
     def _is_too_early(self) -> bool:

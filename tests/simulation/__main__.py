@@ -8,6 +8,7 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 
 from tests.simulation.promises import Violation
+from tests.simulation.several import SeveralWorld
 from tests.simulation.translated import TranslatedWorld
 from tests.simulation.world import BEGIN_S, World, live
 
@@ -77,8 +78,9 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=2, help="processes")
     parser.add_argument("--stories", type=int, default=1, help="how many broken seeds to tell of")
     parser.add_argument("--translated", action="store_true", help="a backend of another version")
+    parser.add_argument("--several", action="store_true", help="several backends for every charger")
     options = parser.parse_args()
-    kind = TranslatedWorld if options.translated else World
+    kind = SeveralWorld if options.several else TranslatedWorld if options.translated else World
     if options.seeds:
         return many(options.seed, options.seeds, options.jobs, options.stories, kind)
     return story(options.seed, kind)

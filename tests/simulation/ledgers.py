@@ -1,0 +1,357 @@
+"""What the gateway promises where a charger has several backends, checked whenever something happens.
+
+Every message that must not be lost has a `Copy` for each of the charger's backends.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from msgspec import Struct
+
+from gateway.net.place import place, taken_apart
+from gateway.ocpp.message import Version
+from gateway.session import effects as ef
+from gateway.session import events as ev
+from gateway.session.knowledge import Known
+from tests.simulation import frames
+from tests.simulation.frames import Message, Transaction
+from tests.simulation.promises import (
+    DEADLINE_S,
+    LEAST_PATIENCE_S,
+    MOST_REFUSALS,
+    MOST_UNANSWERED,
+    SLACK_S,
+    Promises,
+)
+from tests.simulation.wire import Link
+
+if TYPE_CHECKING:
+    from tests.simulation.charger import Charger
+    from tests.simulation.party import Party, PartyDriver
+    from tests.simulation.several import SeveralWorld
+
+
+class Copy(Struct):
+    """What became of one message for one backend; as `Fate`, which see.
+
+    `excuse` is why this backend may lack it (`killed`, `disk`, `full`), "" when there is no reason.
+    """
+
+    processed: int = 0
+    allowed: int = 0
+    refusals: int = 0
+    sends: int = 0
+    last: bytes = b""
+    is_on_disk: bool = False
+    is_kept: bool = False
+    excuse: str = ""
+
+    @property
+    def is_safe(self) -> bool:
+        return self.processed > 0 or self.is_on_disk or self.is_kept
+
+
+class Fates(Struct):
+    """What became of one message. `start`: the number of the start of its transaction, 0 for none."""
+
+    key: str
+    action: str
+    start: int
+    version: Version
+    copies: dict[str, Copy]
+    is_read: bool = False
+    is_acked: bool = False
+    is_heard: bool = False
+    is_discarded: bool = False
+
+
+class Ledgers(Promises):
+    """Everything known of the messages of one world. `places`: what has been processed last, by place."""
+
+    world: "SeveralWorld"
+    fates: dict[int, Fates]
+
+    def __init__(self, world: "SeveralWorld") -> None:
+        super().__init__(world)
+        self.last: dict[str, int] = {}
+        self.counted: Counter[str] = Counter()
+        self.transactions: dict[int, Transaction] = {}
+
+    def copy(self, at: str, token: int) -> Copy:
+        """The copy of a message for the backend of a place."""
+        return self.fates[token].copies[taken_apart(at)[1]]
+
+    # Chargers
+
+    def made(self, key: str, message: Message) -> None:
+        start = message.transaction.start if message.transaction is not None else 0
+        start = start or (message.token if message.stage == "Started" else 0)
+        if message.stage == "Started" and message.transaction is not None:
+            self.transactions[message.token] = message.transaction
+        version = self.world.chargers[key].version
+        copies = {name: Copy() for name in self.world.backends}
+        self.fates[message.token] = Fates(key, message.action, start, version, copies)
+
+    def stop_commanded(self, charger: "Charger", named: object, found: Transaction | None) -> None:
+        if found is None:
+            return
+        self.counted["stopped"] += 1
+        refused = any(
+            found.start in account.refused
+            for backend in self.world.backends.values()
+            for at, account in backend.accounts.items()
+            if taken_apart(at)[0] == charger.key
+        )
+        wanted = self.stops.get(charger.key, set())
+        self.require(
+            found.start in wanted or refused,
+            f"{charger.key} is told to stop the right transaction, not {found.start}",
+        )
+
+    def stop_wanted(self, key: str, start: int) -> None:
+        super().stop_wanted(taken_apart(key)[0], start)
+
+    def lead_moved(self, party: "Party") -> None:
+        self.counted["moves"] += 1
+        if party.leader.charger is not None:
+            self.counted["live moves"] += 1
+
+    # Between chargers and the gateway
+
+    def read_from_charger(self, driver: Any, link: Link, data: bytes) -> None:
+        got = frames.parsed(data)
+        if got[0] != 2:
+            if link.commanded is not None and link.commanded[0] == got[1]:
+                link.commanded = None
+            return
+        _, id_, action, payload = got
+        token = frames.token_of(action, payload)
+        link.asked.setdefault(id_, []).append((token, action))
+        if token:
+            self.fates[token].is_read = True
+            for copy in self.fates[token].copies.values():
+                copy.last = copy.last if copy.is_on_disk else b""
+            patience_s = DEADLINE_S + SLACK_S + 3 * self.world.disk.delay_s
+            self.world.at(self.world.now + patience_s, self._deadline, link, id_, token)
+
+    def sends_to_charger(self, driver: Any, link: Link | None, data: bytes, event: ev.Event) -> None:
+        self.require(link is not None and link.gateway_is_open, "nothing is sent to a charger that is gone")
+        assert link is not None
+        got = frames.parsed(data)
+        if got[0] == 2:
+            free = link.commanded is None or self.world.now >= link.commanded[1] + 30.0
+            self.require(free, "one CALL at a time to the charger")
+            link.commanded = (got[1], self.world.now)
+            return
+        waiting = link.asked.get(got[1])
+        self.require(bool(waiting), f"the charger has asked for the answer {got[1]} on this connection")
+        assert waiting is not None
+        token, action = waiting.pop(0)
+        if not token:
+            return
+        fate = self.fates[token]
+        link.answered.add(token)
+        self.require(got[0] == 3 or action not in frames.REVENUE, f"{token} is not answered with an error")
+        if got[0] == 3:
+            lacks = fate.copies[driver.name]
+            others = [copy for copy in fate.copies.values() if copy.is_safe]
+            is_foreign = not self.knows_start(driver.name, fate)
+            self.require(
+                lacks.is_safe or (is_foreign and bool(others)), f"{token} is safe before it is answered"
+            )
+            if not lacks.is_safe:
+                self.excuse(lacks, "foreign")
+            fate.is_acked = True
+
+    def knows_start(self, name: str, fate: Fates) -> bool:
+        """Whether a backend was told of the transaction that a message is about."""
+        start = self.fates[fate.start].copies[name] if fate.start else None
+        return start is None or not start.excuse
+
+    # Between the gateway and the backends
+
+    def sends_to_backend(self, driver: Any, link: Link | None, data: bytes) -> None:
+        self.require(link is not None and link.gateway_is_open, "nothing is sent on a link that is gone")
+        assert link is not None
+        got = frames.parsed(data)
+        if got[0] != 2:
+            return
+        _, id_, action, payload = got
+        token = frames.token_of(action, payload)
+        if link.out is not None:
+            _, before, since = link.out[:3]
+            waited = self.world.now >= since + LEAST_PATIENCE_S - 0.001
+            is_lost = not before or not self.world.is_durable(driver.name)
+            self.require(is_lost and waited, "one CALL at a time to a backend")
+        link.out = (id_, token, self.world.now, action)
+        if not token:
+            return
+        copy = self.copy(driver.key, token)
+        copy.sends += 1
+        same = not copy.last or data == copy.last
+        if not same and b'"gateway-' in data + copy.last:  # its own could be that of a late answer
+            same = frames.parsed(data)[2:] == frames.parsed(copy.last)[2:]
+        self.require(same, f"{token} is sent to {driver.name} again with the same bytes")
+        copy.last = data
+
+    def read_from_backend(self, driver: Any, link: Link, data: bytes) -> None:
+        got = frames.parsed(data)
+        if got[0] != 2 and link.out is not None and link.out[0] == got[1]:
+            link.out = None
+
+    def backend_gone(self, link: Link) -> None:
+        if link.out is not None and link.out[1]:
+            self.copy(link.driver.key, link.out[1]).allowed += 1
+        link.out = None
+
+    # The backends
+
+    def refused(self, key: str, token: int) -> None:
+        copy, fate = self.copy(key, token), self.fates[token]
+        copy.refusals += 1
+        if fate.action not in frames.REVENUE and not copy.is_on_disk:
+            self.excuse(copy, "refused")
+
+    def processed(self, key: str, token: int, action: str, payload: dict, link: Link) -> None:
+        fate, copy = self.fates[token], self.copy(key, token)
+        copy.processed += 1
+        if copy.processed > 1:
+            self.repeats += 1
+            self.require(copy.processed - 1 <= copy.allowed, f"{token} is not delivered twice for nothing")
+        elif not fate.is_discarded and not copy.is_kept:
+            before = self.last.get(key, 0)
+            self.require(token > before, f"{token} comes to {key!r} in its order, not after {before}")
+            self.last[key] = token
+        if fate.version is Version.V16 and "transactionId" in payload:
+            given = link.peer.account(key).given.get(fate.start, [])
+            named = payload["transactionId"]
+            self.require(
+                named in given, f"{token} names {fate.start} to {key!r} by one of {given}, not {named}"
+            )
+
+    # The disk
+
+    def stored(self, key: str, data: bytes) -> None:
+        self.copy(key, frames.token_in(data)).is_on_disk = True
+
+    def store_failed(self, data: bytes) -> None:
+        for copy in self.fates[frames.token_in(data)].copies.values():
+            copy.allowed += copy.sends > 0
+            if not copy.is_safe:
+                self.excuse(copy, "disk")
+
+    def not_remembered(self, key: str) -> None:
+        charger, name = taken_apart(key)
+        for fate in self.fates.values():
+            copy = fate.copies[name]
+            copy.allowed += fate.key == charger and copy.processed > 0 and not fate.is_heard
+
+    def dropped(self, key: str, data: bytes) -> None:
+        token = frames.token_in(data)
+        copy = self.copy(key, token)
+        copy.is_on_disk = False
+        self.require(copy.processed > 0 or copy.is_kept, f"{token} is on disk until {key!r} has it")
+
+    def quarantined(self, key: str, raw: bytes) -> None:
+        token = frames.token_in(raw)
+        copy, fate = self.copy(key, token), self.fates[token]
+        start = self.fates[fate.start].copies[taken_apart(key)[1]] if fate.start else None
+        belongs = start is not None and start is not copy and (start.is_kept or bool(start.excuse))
+        enough = copy.refusals >= MOST_REFUSALS or copy.sends >= MOST_UNANSWERED
+        self.require(belongs or enough, f"{token} is not put aside without need by {key!r}")
+        copy.is_kept = True
+
+    # What may be lacking
+
+    def excuse(self, copy: Copy, why: str) -> None:
+        """A backend may lack this message."""
+        if not copy.excuse:
+            copy.excuse = why
+            self.counted[f"excused: {why}"] += 1
+
+    def noted(self, driver: "PartyDriver", effect: ef.Noted, event: Any) -> None:
+        """A copy was lost: there has to be a reason."""
+        if effect.name != "copy-lost":
+            return
+        self.counted["copies lost"] += 1
+        session, buffer = driver.session, driver.session.buffer
+        if not buffer.settings.stores or buffer.has_room(self.world.now + session.wall_offset_s):
+            return
+        calls = [session.to_backend.out, *(session.to_backend.line or ())]
+        kept = {frames.token_in(call.as_came or call.frame) for call in calls if call is not None}
+        kept |= {frames.token_in(unacked.entry.frame) for unacked in buffer.unacked.values()}
+        for token, fate in self.fates.items():
+            copy = fate.copies[driver.name]
+            if fate.key == driver.party.key and fate.is_read and not copy.is_safe and token not in kept:
+                self.excuse(copy, "full")
+
+    # Sessions
+
+    def session_made(self, key: str, known: Known) -> None:
+        """What a new session can know."""
+
+    def gateway_died(self, drivers: Iterable[Any]) -> None:
+        for driver in drivers:
+            for link in (driver.charger, driver.backend):
+                if link is not None:
+                    link.asked.clear()
+            if driver.backend is not None:
+                driver.backend.out = None
+        for token, fate in self.fates.items():
+            for name, copy in fate.copies.items():
+                if copy.sends and (copy.is_on_disk or not fate.is_heard):
+                    copy.allowed += 1
+                    copy.last = copy.last if copy.is_on_disk else b""
+                if fate.is_acked and not copy.is_safe and not fate.is_discarded:
+                    self.excuse(copy, "killed")
+                if token == fate.start and fate.version is Version.V16 and copy.is_safe and fate.is_acked:
+                    self._forgotten(place(fate.key, name), token, copy)
+
+    def _forgotten(self, at: str, token: int, copy: Copy) -> None:
+        """A killed gateway may not have written down yet by which ids both ends know a transaction."""
+        data = self.world.disk.parts.get(at, {}).get("book")
+        of_it = self.transactions[token].id_
+        found = msgspec.json.decode(data)["transactions"] if data else ()
+        known = [one for one in found if one["charger_id"] == of_it]
+        if not known or (known[-1].get("backend_id") is None and not copy.is_on_disk):
+            self.excuse(copy, "id forgotten")
+
+    # The end
+
+    def _may_lack(self, name: str, fate: Fates, copy: Copy) -> bool:
+        if copy.is_safe or fate.is_discarded or copy.excuse:
+            return True
+        return not self.world.is_durable(name) or not self.knows_start(name, fate)
+
+    @property
+    def are_settled(self) -> bool:
+        return all(
+            self._may_lack(name, fate, copy) and not (copy.is_on_disk and not copy.processed)
+            for fate in self.fates.values()
+            for name, copy in fate.copies.items()
+        )
+
+    def check_all(self) -> None:
+        for token, fate in self.fates.items():
+            for name, copy in fate.copies.items():
+                what = f"{token} ({fate.action} of {fate.key})"
+                self.require(self._may_lack(name, fate, copy), f"{what} comes to {name} in the end")
+                self.require(
+                    not copy.is_on_disk or copy.processed > 0 or copy.is_kept,
+                    f"{what} is delivered to {name}",
+                )
+        for key, entries in self.world.disk.entries.items():
+            self.require(not entries, f"nothing of {key!r} is left on the disk: {list(entries)}")
+
+    def counts(self) -> dict[str, int]:
+        copies = [copy for fate in self.fates.values() for copy in fate.copies.values()]
+        return {
+            "messages": len(self.fates),
+            "processed": sum(copy.processed > 0 for copy in copies),
+            "repeated": self.repeats,
+            "quarantined": sum(copy.is_kept for copy in copies),
+            "thrown away": sum(fate.is_discarded for fate in self.fates.values()),
+            **self.counted,
+        }
