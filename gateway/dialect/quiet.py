@@ -30,7 +30,7 @@ class _Kind(Struct, frozen=True, gc=False):
     is_power: bool = False
 
 
-_OTHER, _ODD = _Kind(0.0), _Kind(0.0)
+OTHER, _ODD = _Kind(0.0), _Kind(0.0)
 """What is neither, and what must be looked at closely."""
 
 _kinds: dict[tuple[object, object, object], _Kind] = {}
@@ -40,33 +40,20 @@ _STARTS: Final = frozenset("-0123456789")
 _ENDS: Final = frozenset("0123456789")
 
 
-def meter_values(history: History, p: Any, now: float) -> bool:  # noqa: PLR0911, PLR0912
+def meter_values(history: History, p: Any, now: float) -> bool:  # noqa: PLR0911
     """Whether a decoded 1.6 MeterValues is unremarkable; its reading is then remembered."""
     id_, connector = p.transactionId, p.connectorId
-    if connector <= 0 or now <= 0 or history.limit_a is not None or history.awaits_boot:
-        return False
-    if id_ is UNSET:
-        if history.transactions:
-            return False
-    elif not 0 < id_ < _SENTINEL or (
-        (known := history.transactions.get(id_)) is not None and known.state is not State.OPEN
-    ):
+    if not is_expected(history, connector, id_, now):
         return False
     for value in p.meterValue:
-        stamp = value.timestamp
-        if stamp[4:20:3] != "--T::Z" and plain(stamp) is None:
-            return False
-        try:
-            when = from_iso(stamp).timestamp()
-        except ValueError:
-            return False
-        if not -_DAY_S <= when - now <= _AHEAD_S:
+        when = moment(value.timestamp, now)
+        if when is None:
             return False
         energy = power = None
         for sample in value.sampledValue:
             text = sample.value
-            kind = _kinds.get((sample.measurand, sample.unit, sample.phase)) or _kind(sample)
-            if kind is _OTHER and text.isdecimal() and text.isascii():
+            kind = _kinds.get((sample.measurand, sample.unit, sample.phase)) or kind_of(sample)
+            if kind is OTHER and text.isdecimal() and text.isascii():
                 continue
             if kind is _ODD or sample.format == "SignedData":
                 return False
@@ -76,18 +63,39 @@ def meter_values(history: History, p: Any, now: float) -> bool:  # noqa: PLR0911
                 number = float(text)
             except ValueError:
                 return False
-            if kind is _OTHER:
+            if kind is OTHER:
                 continue
             if kind.is_power:
                 power = number * kind.factor
             elif sample.context != "Transaction.Begin":
                 energy = number * kind.factor
-        if energy is not None and not _follows(history, connector, energy, when, id_, power):
+        if energy is not None and not follows(history, connector, energy, when, id_, power):
             return False
     return True
 
 
-def _follows(
+def is_expected(history: History, connector: int, id_: Any, now: float) -> bool:
+    """Whether values of this connector and transaction (UNSET: none is named) are to be expected."""
+    if connector <= 0 or now <= 0 or history.limit_a is not None or history.awaits_boot:
+        return False
+    if id_ is UNSET:
+        return not history.transactions
+    known = history.transactions.get(id_)
+    return 0 < id_ < _SENTINEL and (known is None or known.state is State.OPEN)
+
+
+def moment(stamp: str, now: float) -> float | None:
+    """The moment of a timestamp in the commonest form, if it is one at which values may be taken."""
+    if stamp[4:20:3] != "--T::Z" and plain(stamp) is None:
+        return None
+    try:
+        when = from_iso(stamp).timestamp()
+    except ValueError:
+        return None
+    return when if -_DAY_S <= when - now <= _AHEAD_S else None
+
+
+def follows(
     history: History, connector: int, energy_wh: float, when: float, id_: object, power_w: float | None
 ) -> bool:
     """Whether a reading follows from the last one; if so it becomes the last one."""
@@ -109,10 +117,10 @@ def _follows(
     return True
 
 
-def _kind(sample: Any) -> _Kind:
+def kind_of(sample: Any) -> _Kind:
     """What a combination of measurand, unit and phase is to us."""
     measurand, unit, phase = key = (sample.measurand, sample.unit, sample.phase)
-    kind = _OTHER
+    kind = OTHER
     if trait(measurand, unit, phase):
         kind = _ODD
     elif phase is UNSET and (measurand is UNSET or measurand == units.DEFAULT_MEASURAND):
