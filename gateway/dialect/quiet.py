@@ -40,15 +40,10 @@ _STARTS: Final = frozenset("-0123456789")
 _ENDS: Final = frozenset("0123456789")
 
 
-def meter_values(history: History, p: Any, now: float) -> bool:  # noqa: PLR0911
+def meter_values(history: History, p: Any, now: float) -> bool:
     """Whether a decoded 1.6 MeterValues is unremarkable; its reading is then remembered."""
     id_, connector = p.transactionId, p.connectorId
-    if not is_expected(history, connector, id_, now):
-        return False
     for value in p.meterValue:
-        when = moment(value.timestamp, now)
-        if when is None:
-            return False
         energy = power = None
         for sample in value.sampledValue:
             text = sample.value
@@ -69,45 +64,51 @@ def meter_values(history: History, p: Any, now: float) -> bool:  # noqa: PLR0911
                 power = number * kind.factor
             elif sample.context != "Transaction.Begin":
                 energy = number * kind.factor
-        if energy is not None and not follows(history, connector, energy, when, id_, power):
+        if not is_expected(history, connector, id_, value.timestamp, energy, power, now):
             return False
-    return True
+    return bool(p.meterValue)
 
 
-def is_expected(history: History, connector: int, id_: Any, now: float) -> bool:
-    """Whether values of this connector and transaction (UNSET: none is named) are to be expected."""
+def is_expected(  # noqa: PLR0911
+    history: History,
+    connector: int,
+    id_: Any,
+    stamp: str,
+    energy_wh: float | None,
+    power_w: float | None,
+    now: float,
+) -> bool:
+    """Whether values of this connector, transaction (UNSET: none is named) and time are to be expected, and
+    the energy register follows from the last one; if so it becomes the last one.
+
+    One function, for it is called for nearly every message there is.
+    """
     if connector <= 0 or now <= 0 or history.limit_a is not None or history.awaits_boot:
         return False
     if id_ is UNSET:
-        return not history.transactions
-    known = history.transactions.get(id_)
-    return 0 < id_ < _SENTINEL and (known is None or known.state is State.OPEN)
-
-
-def moment(stamp: str, now: float) -> float | None:
-    """The moment of a timestamp in the commonest form, if it is one at which values may be taken."""
+        if history.transactions:
+            return False
+    elif not 0 < id_ < _SENTINEL or (
+        (known := history.transactions.get(id_)) is not None and known.state is not State.OPEN
+    ):
+        return False
     if stamp[4:20:3] != "--T::Z" and plain(stamp) is None:
-        return None
+        return False
     try:
         when = from_iso(stamp).timestamp()
     except ValueError:
-        return None
-    return when if -_DAY_S <= when - now <= _AHEAD_S else None
-
-
-def follows(
-    history: History, connector: int, energy_wh: float, when: float, id_: object, power_w: float | None
-) -> bool:
-    """Whether a reading follows from the last one; if so it becomes the last one."""
+        return False
+    if not -_DAY_S <= when - now <= _AHEAD_S:
+        return False
+    if energy_wh is None:
+        return True
     last = history.registers.get(connector)
     if last is None:
         keep(history.registers, connector, Register(energy_wh, when, id_))
         return True
     before = last.moment_s
-    if before is None:
-        return False
-    if when <= before:
-        return True
+    if before is None or when <= before:
+        return before is not None
     gained = energy_wh - last.energy_wh
     if not 0 <= gained <= _GLITCH_WH:
         return False

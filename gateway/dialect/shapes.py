@@ -45,16 +45,18 @@ class Shape(Struct, frozen=True, gc=False):
         found = self.match(data)
         if found is None:
             return None
-        id_, connector_text, transaction, stamp, energy, power = found.group(*self.gaps)
-        connector, about = int(connector_text), int(transaction) if transaction else UNSET
-        when = quiet.moment(stamp.decode(), now)
-        if when is None or not quiet.is_expected(history, connector, about, now):
-            return None
-        if energy:
-            watts = float(power) * self.to_watts if power else None
-            if not quiet.follows(history, connector, float(energy) * self.to_watt_hours, when, about, watts):
-                return None
-        return Message(_CALL, id_.decode(), "MeterValues", b"", data)
+        id_, connector, about, stamp, energy, power = found.group(*self.gaps)
+        if quiet.is_expected(
+            history,
+            int(connector),
+            int(about) if about else UNSET,
+            stamp.decode(),
+            float(energy) * self.to_watt_hours if energy else None,
+            float(power) * self.to_watts if power else None,
+            now,
+        ):
+            return Message(_CALL, id_.decode(), "MeterValues", b"", data)
+        return None
 
 
 _shapes: Final[dict[bytes, Shape]] = {}
