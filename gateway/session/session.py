@@ -683,26 +683,26 @@ class ChargerSession:
         calls.out = None
         label = call.label
         self.tally.messages[calls.kinds[type_], label, self.version] += 1
+        effects: list[Effect]
         if calls is self.to_charger:
-            answer: list[Effect] = [SendToBackend(data)]
-            return answer + self._next(calls, now) if calls.line else answer
-        self.tally.latency[self.settings.backend_name, label].add(now - call.sent_at)
-        buffer = self.buffer
-        effects: list[Effect] = []
-        if type_ is not CALLRESULT:
-            effects.append(SendToCharger(data))
+            effects = [SendToBackend(data)]
         else:
-            learned = effects
-            if buffer is not None and (call.action in OBSERVED or buffer.is_silent):
+            self.tally.latency[self.settings.backend_name, label].add(now - call.sent_at)
+            learned: list[Effect] | None = None
+            buffer = self.buffer
+            if buffer is not None and type_ is CALLRESULT and (call.action in OBSERVED or buffer.is_silent):
                 data, learned = self._observed(call, data, buffer, now)
-            if data:
-                effects = self.heard(data, call.action) if self.reader.to_charger else [SendToCharger(data)]
-                if call.billing:
-                    call.answer = data
-                    self.last_billing = call
-                    self._last_tail = (call.as_came or call.frame)[len(call.id) + 16 :]
-            effects += learned
-        if calls.line or (buffer is not None and buffer.attentive):
+            if data and type_ is CALLRESULT and self.reader.to_charger:
+                effects = self.heard(data, call.action)
+            else:
+                effects = [SendToCharger(data)] if data else []
+            if learned:
+                effects += learned
+            if call.billing and type_ is CALLRESULT and data:
+                call.answer = data
+                self.last_billing = call
+                self._last_tail = (call.as_came or call.frame)[len(call.id) + 16 :]
+        if calls.line or (calls is self.to_backend and self.buffer is not None and self.buffer.attentive):
             effects += self._next(calls, now)
         return effects
 
