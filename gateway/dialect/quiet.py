@@ -4,7 +4,7 @@ It looks for what `meaning_16` and `hidden` look for, in one pass and without co
 means that they would find nothing; False means no more than that they must look.
 """
 
-from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final
 
 from msgspec import UNSET, Struct
@@ -20,8 +20,6 @@ _GLITCH_WH: Final = 1_000_000.0
 _SENTINEL: Final = 2**63 - 1
 _SUSPECT: Final = 500.0
 
-from_iso = datetime.fromisoformat
-
 
 class _Kind(Struct, frozen=True, gc=False):
     """An energy register or a power, and the factor to Wh or W."""
@@ -30,7 +28,7 @@ class _Kind(Struct, frozen=True, gc=False):
     is_power: bool = False
 
 
-_OTHER, _ODD = _Kind(0.0), _Kind(0.0)
+OTHER, _ODD = _Kind(0.0), _Kind(0.0)
 """What is neither, and what must be looked at closely."""
 
 _kinds: dict[tuple[object, object, object], _Kind] = {}
@@ -40,33 +38,15 @@ _STARTS: Final = frozenset("-0123456789")
 _ENDS: Final = frozenset("0123456789")
 
 
-def meter_values(history: History, p: Any, now: float) -> bool:  # noqa: PLR0911, PLR0912
+def meter_values(history: History, p: Any, now: float) -> bool:
     """Whether a decoded 1.6 MeterValues is unremarkable; its reading is then remembered."""
     id_, connector = p.transactionId, p.connectorId
-    if connector <= 0 or now <= 0 or history.limit_a is not None or history.awaits_boot:
-        return False
-    if id_ is UNSET:
-        if history.transactions:
-            return False
-    elif not 0 < id_ < _SENTINEL or (
-        (known := history.transactions.get(id_)) is not None and known.state is not State.OPEN
-    ):
-        return False
     for value in p.meterValue:
-        stamp = value.timestamp
-        if stamp[4:20:3] != "--T::Z" and plain(stamp) is None:
-            return False
-        try:
-            when = from_iso(stamp).timestamp()
-        except ValueError:
-            return False
-        if not -_DAY_S <= when - now <= _AHEAD_S:
-            return False
         energy = power = None
         for sample in value.sampledValue:
             text = sample.value
-            kind = _kinds.get((sample.measurand, sample.unit, sample.phase)) or _kind(sample)
-            if kind is _OTHER and text.isdecimal() and text.isascii():
+            kind = _kinds.get((sample.measurand, sample.unit, sample.phase)) or kind_of(sample)
+            if kind is OTHER and text.isdecimal() and text.isascii():
                 continue
             if kind is _ODD or sample.format == "SignedData":
                 return False
@@ -76,30 +56,52 @@ def meter_values(history: History, p: Any, now: float) -> bool:  # noqa: PLR0911
                 number = float(text)
             except ValueError:
                 return False
-            if kind is _OTHER:
+            if kind is OTHER:
                 continue
             if kind.is_power:
                 power = number * kind.factor
             elif sample.context != "Transaction.Begin":
                 energy = number * kind.factor
-        if energy is not None and not _follows(history, connector, energy, when, id_, power):
+        if not is_expected(history, connector, id_, value.timestamp, energy, power, now):
             return False
-    return True
+    return bool(p.meterValue)
 
 
-def _follows(
-    history: History, connector: int, energy_wh: float, when: float, id_: object, power_w: float | None
+def is_expected(  # noqa: PLR0911
+    history: History,
+    connector: int,
+    id_: Any,
+    stamp: str,
+    energy_wh: float | None,
+    power_w: float | None,
+    now: float,
 ) -> bool:
-    """Whether a reading follows from the last one; if so it becomes the last one."""
+    """Whether values of this connector, transaction (UNSET: none is named) and time are to be expected, and
+    the energy register follows from the last one; if so it becomes the last one.
+
+    One function, for it is called for nearly every message there is.
+    """
+    if connector <= 0 or now <= 0 or history.limit_a is not None or history.awaits_boot:
+        return False
+    if id_ is UNSET:
+        if history.transactions:
+            return False
+    elif not 0 < id_ < _SENTINEL or (
+        (known := history.transactions.get(id_)) is not None and known.state is not State.OPEN
+    ):
+        return False
+    when = _whole_second(stamp) if len(stamp) == 20 else _moment(stamp)
+    if when is None or not -_DAY_S <= when - now <= _AHEAD_S:
+        return False
+    if energy_wh is None:
+        return True
     last = history.registers.get(connector)
     if last is None:
         keep(history.registers, connector, Register(energy_wh, when, id_))
         return True
     before = last.moment_s
-    if before is None:
-        return False
-    if when <= before:
-        return True
+    if before is None or when <= before:
+        return before is not None
     gained = energy_wh - last.energy_wh
     if not 0 <= gained <= _GLITCH_WH:
         return False
@@ -109,10 +111,20 @@ def _follows(
     return True
 
 
-def _kind(sample: Any) -> _Kind:
+def _moment(stamp: str) -> float | None:
+    """The moment of a timestamp in the commonest form, None says nothing."""
+    found = plain(stamp)
+    return None if found is None else found.timestamp()
+
+
+_whole_second = lru_cache(maxsize=1024)(_moment)
+"""The same, remembered: on a busy node many chargers write the same second."""
+
+
+def kind_of(sample: Any) -> _Kind:
     """What a combination of measurand, unit and phase is to us."""
     measurand, unit, phase = key = (sample.measurand, sample.unit, sample.phase)
-    kind = _OTHER
+    kind = OTHER
     if trait(measurand, unit, phase):
         kind = _ODD
     elif phase is UNSET and (measurand is UNSET or measurand == units.DEFAULT_MEASURAND):

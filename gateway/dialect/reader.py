@@ -8,23 +8,22 @@ from collections.abc import Callable, Sequence
 from datetime import tzinfo
 from typing import Any, Final
 
-import msgspec
-from msgspec import Struct
-
 from gateway.dialect import quiet, replies
 from gateway.dialect.adapting import Memories
 from gateway.dialect.brand import Brand, Key
-from gateway.dialect.clean import Check, check_for, intact, whole
+from gateway.dialect.clean import intact, whole
 from gateway.dialect.envelope import Context
 from gateway.dialect.hidden import hidden, names_16_schema
 from gateway.dialect.history import History
 from gateway.dialect.interpreter import Fitted, Interpreter, Ruled
-from gateway.dialect.judge import Judge, Look
+from gateway.dialect.judge import Judge
+from gateway.dialect.kinds import TABLES, KindOfMessage, learned
 from gateway.dialect.lenient import NotJsonError, parse
 from gateway.dialect.meaning import look_for
 from gateway.dialect.notes import Notes
 from gateway.dialect.reading import Mode, Outcome, Reading
 from gateway.dialect.rules.rule import Kind
+from gateway.dialect.shapes import Shape, shape_of
 from gateway.dialect.slow import Work, untouched
 from gateway.dialect.times import Clock
 from gateway.ocpp import errors, frame
@@ -32,7 +31,7 @@ from gateway.ocpp.actions import may_send
 from gateway.ocpp.flags import Flag, FlagCode
 from gateway.ocpp.frame import MAX_ID_LENGTH, split
 from gateway.ocpp.message import Message, MessageType, Sender, Version
-from gateway.ocpp.schema import decoder, deviations, wrong_of
+from gateway.ocpp.schema import deviations, wrong_of
 from gateway.ocpp.values import dumps, path_text
 
 __all__ = ["Mode", "Outcome", "Reader", "Reading"]
@@ -43,52 +42,7 @@ _NOTHING: frozenset[Key] = frozenset()
 
 _CALL, _CALLRESULT, _SEND = MessageType.CALL, MessageType.CALLRESULT, MessageType.SEND
 _CHARGER: Final = Sender.CHARGER
-
-
-class _Kind(Struct, frozen=True, gc=False):
-    """What a clean message of one kind is looked at with; `decode` takes the whole frame of a CALL apart."""
-
-    action: str
-    decode: Callable[[bytes], tuple[int, str, str, Any]]
-    check: Check
-    look: Look | None
-    is_request: bool
-    may_hide: bool
-    is_meter_values: bool
-
-
-_Kinds = dict[str | bytes, _Kind]
-"""By action, as text and as bytes."""
-
-_tables: Final[dict[Version, tuple[_Kinds, _Kinds, _Kinds]]] = {version: ({}, {}, {}) for version in Version}
-"""Per version: what chargers may ask, what backends may ask, and the answers. Filled at first use."""
-
-
-def _learned(
-    kinds: _Kinds, version: Version, sender: Sender | None, action: str, type_: MessageType
-) -> _Kind | None:
-    """The kind of an action met for the first time, None for one that `sender` may not send."""
-    if (sender is not None and not may_send(version, sender, action)) or (
-        type_ is _SEND and version is not Version.V21
-    ):
-        return None
-    is_request = type_ is not _CALLRESULT
-    check = check_for(version, action, is_request)
-    if check is None:
-        return None
-    is_16 = version is Version.V16
-    is_meter_values = is_16 and is_request and action == "MeterValues"
-    look = look_for(version, action, type_)
-    kind = _Kind(action, _whole_frame(version, action), check, look, is_request, is_16, is_meter_values)
-    kinds[action.encode()] = kinds[action] = kind
-    return kind
-
-
-def _whole_frame(version: Version, action: str) -> Callable[[bytes], tuple[int, str, str, Any]]:
-    """Decodes a CALL of the action, envelope and payload in one go."""
-    payload = decoder(version, action, True)
-    assert payload is not None
-    return msgspec.json.Decoder(tuple[int, str, str, payload.type]).decode  # type: ignore[name-defined]
+_MOST_PATIENT: Final = 4096
 
 
 class Reader:
@@ -108,6 +62,9 @@ class Reader:
         "_interpreter",
         "_judge",
         "_listening",
+        "_patience",
+        "_shape",
+        "_unlike",
         "history",
         "hushed",
         "memories",
@@ -156,16 +113,18 @@ class Reader:
         self._interpreter = Interpreter(brand, self.version, self.memories) if brand is not None else None
         found = self._interpreter
         self._listening = found if found is not None and found.listens else None
+        self._shape: Shape | None = None
+        self._unlike, self._patience = 0, 2
         self.to_charger = found.index.to_charger if found is not None else _NOTHING
 
     def speak(self, version: Version) -> None:
         """From now on frames are of this version."""
         self.version = version
         self._judge = Judge(self.history, version)
-        self._from_charger, self._from_backend, self._answers = _tables[version]
+        self._from_charger, self._from_backend, self._answers = TABLES[version]
         self._find_interpreter()
 
-    def read(
+    def read(  # noqa: PLR0911
         self,
         data: bytes,
         sender: Sender,
@@ -182,6 +141,11 @@ class Reader:
         action "", for the session to judge. `ruled` is given when a dialect's own reading asks for the
         general one.
         """
+        shape = self._shape
+        if shape is not None and sender is _CHARGER and ruled is None:
+            message = shape.read(data, self.history, now)
+            if message is not None:
+                return message
         kinds = self._from_charger if sender is _CHARGER else self._from_backend
         parts = data.split(b'"', 4)
         own = self._listening if ruled is None and sender is _CHARGER else None
@@ -215,7 +179,9 @@ class Reader:
         fitted = self._interpreter.fit(data, kind, action)
         return Fitted(data, fitted.flags) if self.mode is Mode.OBSERVE else fitted
 
-    def _in_one_go(self, kind: _Kind, data: bytes, sender: Sender, now: float) -> Message | Reading | None:
+    def _in_one_go(
+        self, kind: KindOfMessage, data: bytes, sender: Sender, now: float
+    ) -> Message | Reading | None:
         """A CALL of a kind met before, if it is clean; its payload is left in the frame."""
         try:
             decoded = kind.decode(data)
@@ -226,8 +192,20 @@ class Reader:
             return None
         message = Message(_CALL, id_, kind.action, b"", data)
         if kind.is_meter_values and not self.hushed and quiet.meter_values(self.history, payload, now):
+            self._unlike += 1
+            if self._unlike == self._patience:
+                self._look_for_shape(data, payload)
             return message
         return self._meant(kind, message, payload, sender, now)
+
+    def _look_for_shape(self, data: bytes, payload: Any) -> None:
+        """Several MeterValues were not written like the one before: perhaps the next are like this one.
+
+        A charger that writes them in many ways makes us look ever less often.
+        """
+        self._unlike, self._patience = 0, min(2 * self._patience, _MOST_PATIENT)
+        if not self.hears("MeterValues"):
+            self._shape = shape_of(data, payload) or self._shape
 
     def _quickly(
         self, message: Message, sender: Sender, action_of: Callable[[str], str | None], now: float
@@ -236,14 +214,14 @@ class Reader:
         type_, action = message.type, message.action
         if type_ is _CALL or type_ is _SEND:
             kinds = self._from_charger if sender is _CHARGER else self._from_backend
-            kind = kinds.get(action) or _learned(kinds, self.version, sender, action, type_)
+            kind = kinds.get(action) or learned(kinds, self.version, sender, action, type_)
         else:
             message.action = action = action_of(message.id) or ""
             if type_ is not _CALLRESULT:
                 return self._error(message)
             if not action:
                 return message
-            kind = self._answers.get(action) or _learned(self._answers, self.version, None, action, type_)
+            kind = self._answers.get(action) or learned(self._answers, self.version, None, action, type_)
         if kind is None or (type_ is _SEND and self.version is not Version.V21):
             return None
         try:
@@ -255,7 +233,7 @@ class Reader:
         return self._meant(kind, message, payload, sender, now)
 
     def _meant(
-        self, kind: _Kind, message: Message, payload: Any, sender: Sender, now: float
+        self, kind: KindOfMessage, message: Message, payload: Any, sender: Sender, now: float
     ) -> Message | Reading | None:
         """A message that fits its schema goes on, flagged or not, unless something is hidden in it."""
         look = kind.check.look

@@ -63,6 +63,7 @@ class Buffer:
         self.outbox = Outbox(known.messages, known.size, known.oldest)
         self.unacked: dict[int, Unacked] = {}
         self.also_stores = stores_nothing_else
+        self.saw_boot = False  # in this life of the gateway: no transaction can be going on that is not known
         self.is_away = False
         self.is_silent = False
         self.is_registered = True
@@ -153,8 +154,11 @@ class Buffer:
     def awaits_link(self) -> bool:
         """Whether copies for a backend that nothing is stored for wait until it is there and has booted."""
         session = self.session
-        is_there = session.backend.is_open and self.is_registered
-        return session.follows and not (self.settings.stores or self.is_away or self.is_silent or is_there)
+        return (
+            session.follows
+            and not (self.settings.stores or self.is_away or self.is_silent)
+            and not (session.backend.is_open and self.is_registered)
+        )
 
     def _may_wait(self, call: Call, now: float) -> bool:
         session = self.session
@@ -277,8 +281,8 @@ class Buffer:
     def _id_for(self, key: str) -> int:
         """The id that a charger is to know a new transaction by."""
         known = self.book.by_key(key) if self.session.follows else None
-        id_ = known.charger_id if known is not None else None
-        return id_ if isinstance(id_, int) else self.lessons.new_id()
+        known_id = known.charger_id if known is not None else None
+        return known_id if isinstance(known_id, int) else self.lessons.new_id()
 
     def _may_lose(self, call: Call) -> bool:
         """Whether another backend answers the charger: it is not closed for what this one misses."""

@@ -97,6 +97,7 @@ class Lessons:
 
     def _accepted(self, call: Call, result: Payload, now: float) -> list[Effect]:
         """The backend has heard the boot of a charger that told it itself."""
+        self.buffer.saw_boot = True
         if result.get("status") != "Accepted":
             if not self.buffer.session.follows:
                 return []

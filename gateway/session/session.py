@@ -536,9 +536,8 @@ class ChargerSession:
     def is_quiet(self) -> bool:
         """Whether nothing that the charger said waits for an answer."""
         unstored = self.buffer is not None and bool(self.buffer.unacked or self.buffer.lessons.unkept)
-        return not (
-            unstored or self._unkept or any(call.own is None and not call.retry for call in self.to_backend)
-        )
+        asked = any(call.own is None and not call.retry for call in self.to_backend)
+        return not (unstored or self._unkept or asked)
 
     def hold_charger(self, why: Hold) -> list[Effect]:
         """Read the charger no further, for the time being."""

@@ -9,6 +9,7 @@ with the one that led so far; then its connection is the other's. The charger's 
 """
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import msgspec
 from msgspec import Struct, structs
@@ -43,6 +44,11 @@ from gateway.session.tally import Tally
 CHARGER = Sender.CHARGER
 SPACE = b" \t\r\n["
 LONGEST_ANSWERS = 64
+STATUSES_TAKE_S = 5.0
+ASKED_EVSES = (1, 2, 3, 4)
+BUSY = frozenset({"Charging", "SuspendedEV", "SuspendedEVSE", "Occupied"})
+"""Statuses of a connector that may mean a transaction (OCPP 1.6 §4.9, 2.0.1 ConnectorStatusEnumType)."""
+
 _OF_WHO_LED = Hold.HAND_OVER | Hold.LINE_FULL | Hold.OTHER_END_BLOCKED
 
 Addressed = tuple[str, Effect]
@@ -100,6 +106,8 @@ class Switchboard:
         self.waits_for_transactions = False
         self._open: dict[object, None] = {}  # transactions that are going on, by the charger's ids
         self._knows_transactions = False
+        self._busy: set[str] = set()  # connectors that somebody charges at, by their last status
+        self._asked_at = NEVER  # when the charger was asked for its connectors' statuses
         self._add(leader, session)
         self.commands.adopt(leader, session.to_charger.out)
         self.sit(seats, 0.0)
@@ -112,7 +120,8 @@ class Switchboard:
     @property
     def due(self) -> float:
         """When `TimePassed` should come next, besides the sessions' own times."""
-        return min(self.standing.due, self.commands.due)
+        asked = NEVER if self._knows_transactions else self._asked_at + STATUSES_TAKE_S
+        return min(self.standing.due, self.commands.due, asked)
 
     # Who sits here
 
@@ -159,7 +168,21 @@ class Switchboard:
         for key, status in self._statuses.items():
             buffer.owed.add_status(key, status.decode())
         opened = session.handle(ev.ChargerOpened(leader.charger.epoch, leader.version), now)
-        return [*told, *self.route(name, opened, now)]
+        return [*told, *self.route(name, opened, now), *self._ask_statuses(now)]
+
+    def _ask_statuses(self, now: float) -> list[Addressed]:
+        """What a new backend, and we, do not know of the charger's connectors, it is asked to say again."""
+        if self.open_transactions is not None or self._asked_at != NEVER:
+            return []
+        self._asked_at = now
+        wanted: list[dict[str, Any]] = [{"requestedMessage": "StatusNotification"}]
+        if self.version is not Version.V16:
+            wanted = [wanted[0] | {"evse": {"id": evse, "connectorId": 1}} for evse in ASKED_EVSES]
+        routed: list[Addressed] = []
+        for payload in wanted:
+            effects = self.sessions[self.leader].command("TriggerMessage", payload, now)
+            routed += self.route(self.leader, effects, now)
+        return [*routed, *self.commands.pump(now)]
 
     def _tell_book(self, by: str, to: str, now: float) -> list[Addressed]:
         """One backend's session learns the ids of another's transactions."""
@@ -239,6 +262,9 @@ class Switchboard:
                     routed += self._tell_followers(event, now)
                 case ev.ChargerClosed():
                     routed += self._tell_followers(event, now)
+        if now >= self._asked_at + STATUSES_TAKE_S:
+            self._knows_transactions |= bool(self._statuses)
+            self._asked_at = NEVER
         self._look(now)
         return self._after(routed, now)
 
@@ -348,9 +374,11 @@ class Switchboard:
     def _note_status(self, message: Message) -> None:
         payload = payloads.of_call(message.frame)
         if payload is not None and len(self._statuses) < LONGEST_ANSWERS:
-            self._statuses[answers.status_key(payload)] = message.frame
-            status = payload.get("status", payload.get("connectorStatus"))
-            self._knows_transactions = self._knows_transactions or status == "Available"
+            key = answers.status_key(payload)
+            self._statuses[key] = message.frame
+            self._busy.discard(key)
+            if payload.get("status", payload.get("connectorStatus")) in BUSY:
+                self._busy.add(key)
 
     def _track_event(self, message: Message) -> None:
         """Whether the transaction of this TransactionEvent is going on."""
@@ -373,8 +401,10 @@ class Switchboard:
         buffer = self.sessions[self.leader].buffer
         booked = buffer.book.transactions if buffer is not None and self.version is Version.V16 else ()
         going_on = {one.charger_id for one in booked if one.is_open and isinstance(one.charger_id, int)}
-        found = len(going_on.union(self._open))
-        return found if found or self._knows_transactions or booked else None
+        found = max(len(going_on.union(self._open)), len(self._busy))
+        is_16 = self.version is Version.V16
+        knows = self._knows_transactions or (is_16 and buffer is not None and (booked or buffer.saw_boot))
+        return found if found or knows else None
 
     def _whose(self, message: Message) -> tuple[Owner | None, str]:
         """How each backend reads the numbers in a CALL of the charger; the only one it is for, if any."""

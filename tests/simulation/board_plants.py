@@ -1,4 +1,4 @@
-"""Bugs to be planted into switchboards: each breaks one promise, and the worlds of several backends have to see it."""
+"""Bugs to be planted into switchboards: each breaks one promise, and the simulation has to see it."""
 
 from typing import Any
 

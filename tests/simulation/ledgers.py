@@ -56,8 +56,8 @@ class Copy(Struct):
 class Fates(Struct):
     """What became of one message. `start`: the number of the start of its transaction, 0 for none.
 
-    `given_by`: whose answer to a start the charger heard; `is_nameless`: the disk failed, and then the gateway
-    was killed, so that nobody knows any more what the charger's number for this transaction means.
+    `given_by`: whose answer to a start the charger heard; `is_nameless`: the disk failed, and the
+    gateway was killed, so that nobody knows any more what the charger's number for this transaction means.
     """
 
     key: str

@@ -1,4 +1,4 @@
-"""The gateway's process with several backends for every charger: real switchboards, and the world around them."""
+"""The gateway's process with several backends for every charger: real switchboards, no real world."""
 
 from typing import TYPE_CHECKING, Any
 
