@@ -23,8 +23,9 @@ class Transaction(Struct, omit_defaults=True):
     """One transaction. Ids are integers in 1.6, texts in 2.x; `backend_id` is None while not known.
 
     `key` is the natural key of its start; `answer` is what the charger heard to that, {} while that is not
-    known. `given_by`: the backend that gave the charger's id, where it is not this one. `refused`: its start is in quarantine, and so goes all that belongs to it. `suspect`: the backend's
-    id is no proper one (0, or that of another open transaction), so that no command may name it.
+    known. `given_by`: the backend that gave the charger's id, where it is not this one. `refused`: its start
+    is in quarantine, and so goes all that belongs to it. `suspect`: the backend's id is no proper one (0, or
+    that of another open transaction), so that no command may name it.
     `stop_wanted`: the backend refused the driver, so the charger is to be told to stop. `is_told`: the
     backend knows that it has ended. `pending` is the number of the entry of its start until that is
     durable. `register_wh` is the last energy reading that was stored. Times are seconds since 1970, 0.0 for

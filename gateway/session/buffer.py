@@ -128,9 +128,10 @@ class Buffer:
         local = self.local(call.action, payload, now)
         if not self._answers_now(local, call, now):
             return None
-        if not keeps:
-            return [*before, *self.answer(call, payload, now)]
-        return [*before, *self._store_waiting(now), *self.store(call, payload, now)]
+        if keeps:
+            before += self._store_waiting(now)
+        kept = self.store(call, payload, now) if keeps else self.answer(call, payload, now)
+        return [*before, *kept]
 
     def _kept(self, call: Call, payload: Payload, now: float) -> list[Effect] | None:
         """What becomes of a CALL that was answered before, or has to wait behind others."""
@@ -221,7 +222,7 @@ class Buffer:
         return None
 
     def _again(self, call: Call, key: str, answer: Payload) -> list[Effect]:
-        """The charger hears once more what it was answered, or what it would have been, had this backend led."""
+        """The charger hears once more what it was answered, or would have been, had this backend led."""
         effects = self.session.repeated(call)
         again = self.book.heard(key)
         return [*effects, *self._hear(call, again.answer if again is not None else answer)]

@@ -38,9 +38,9 @@ class AnswersTwice(ChargerSession):
 
 
 class ForwardsLateAnswers(ChargerSession):
-    def _stray(self, message, calls, is_late):
+    def _stray(self, message, calls):
         send = SendToCharger if calls is self.to_backend else SendToBackend
-        return [send(message.frame)] if is_late else super()._stray(message, calls, is_late)
+        return [send(message.frame)] if calls.was_late(message.id) else super()._stray(message, calls)
 
 
 class _LastFirst(Calls):
