@@ -176,7 +176,7 @@ class Commands:
     # The charger's answers
 
     def stray(self, data: bytes) -> Message | None:
-        """The answer in this frame, when it is to no CALL that is out, though a session may wait for its id."""
+        """The answer in this frame, when no CALL that is out has its id, though a session may wait for it."""
         message = frame.split(data)
         is_awaited = message is None or (self.out is not None and message.id == self.out.id)
         return None if is_awaited else message
