@@ -73,17 +73,18 @@ class StubBackend(WSListener):
             transport.send(WSMsgType.TEXT, b'[3,"' + call[_ID_AT : _ID_AT + ID_LENGTH] + b'",{}]')
 
 
-def _accept(request: WSUpgradeRequest) -> WSUpgradeResponseWithListener:
-    asked = request.headers.get("Sec-WebSocket-Protocol", SUBPROTOCOL)
-    headers = {"Sec-WebSocket-Protocol": asked.split(",")[0].strip()}
-    return WSUpgradeResponseWithListener(
-        WSUpgradeResponse.create_101_response(extra_headers=headers), StubBackend()
-    )
+async def start_backend(
+    port: int = 0, kind: Callable[[], WSListener] = StubBackend
+) -> tuple[asyncio.Server, int]:
+    """Listen on this loopback port, or on a free one; every link is a `kind`."""
 
+    def accept(request: WSUpgradeRequest) -> WSUpgradeResponseWithListener:
+        asked = request.headers.get("Sec-WebSocket-Protocol", SUBPROTOCOL)
+        headers = {"Sec-WebSocket-Protocol": asked.split(",")[0].strip()}
+        response = WSUpgradeResponse.create_101_response(extra_headers=headers)
+        return WSUpgradeResponseWithListener(response, kind())
 
-async def start_backend(port: int = 0) -> tuple[asyncio.Server, int]:
-    """Listen on this loopback port, or on a free one."""
-    server = await ws_create_server(_accept, "127.0.0.1", port, backlog=4096, read_buffer_init_size=2048)
+    server = await ws_create_server(accept, "127.0.0.1", port, backlog=4096, read_buffer_init_size=2048)
     return server, int(server.sockets[0].getsockname()[1])
 
 
@@ -148,10 +149,13 @@ class Sample(NamedTuple):
 
 
 class Crowd:
-    """Chargers connected through one relay at `url` (the charger id is appended)."""
+    """Chargers connected through one relay at `url` (the charger id is appended), which links each of them
+    to `backends` stub backends.
+    """
 
-    def __init__(self, url: str, kind: type[Charger] = Charger) -> None:
+    def __init__(self, url: str, kind: type[Charger] = Charger, backends: int = 1) -> None:
         self.url = url
+        self.backends = backends
         self.kind = kind
         self.chargers: list[Charger] = []
         self.latencies_s: list[float] = []
@@ -160,7 +164,7 @@ class Crowd:
 
     async def grow(self, size: int, patience_s: float = 120) -> float:
         """Connect until there are `size`, each with its backend link; the seconds it took."""
-        links = StubBackend.links + size - len(self.chargers)
+        links = StubBackend.links + (size - len(self.chargers)) * self.backends
         places = asyncio.Semaphore(CONNECTS_AT_ONCE)
 
         async def connect(number: int) -> None:
@@ -238,7 +242,7 @@ class Crowd:
 
     async def leave(self) -> None:
         """Disconnect everybody and wait until the relay has closed the backend links too."""
-        links = StubBackend.links - len(self.chargers)
+        links = StubBackend.links - len(self.chargers) * self.backends
         for at in range(0, len(self.chargers), 200):
             for charger in self.chargers[at : at + 200]:
                 if charger.transport is not None:

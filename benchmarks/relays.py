@@ -1,6 +1,7 @@
 """The relays that are compared: how each is started, and how its process is watched."""
 
 import asyncio
+import json
 import os
 import shutil
 import socket
@@ -148,14 +149,44 @@ def translating(folder: Path, backend: str) -> Relay:
     return _gateway("translating", folder, backend, '["2.0.1"]')
 
 
-def _gateway(name: str, folder: Path, backend: str, versions: str) -> Relay:
+OBSERVER_TOML = """
+[[backends]]
+name = "{name}"
+url = "{url}{path}"
+ping_interval_s = 600
+new_links_per_s = 100000
+commands = "all"
+"""
+ROUTE_TOML = """
+[[routes]]
+leader = "main"
+observers = {names}
+"""
+
+
+def fanning_out(name: str, folder: Path, backends: list[str]) -> Relay:
+    """The gateway with several backends: the first leads, the others observe."""
+    leader, *others = backends
+    names = [f"observer-{number}" for number, _ in enumerate(others)]
+    tables = [OBSERVER_TOML.format(name=name, url=url, path=PATH) for name, url in zip(names, others, strict=True)]
+    tables += [ROUTE_TOML.format(names=json.dumps(names))] if names else []
+    return _gateway(name, folder, leader, '["1.6"]', "".join(tables))
+
+
+def picows(name: str, folder: Path, backends: list[str]) -> Relay:
+    """A relay that copies every frame to several backends."""
+    port = free_port()
+    return Relay(name, [sys.executable, "-m", "benchmarks.bare_picows", str(port), *backends], port)
+
+
+def _gateway(name: str, folder: Path, backend: str, versions: str, tables: str = "") -> Relay:
     port = free_port()
     config = folder / f"gateway-{port}.toml"
     data = folder / f"data-{port}"
     text = GATEWAY_TOML.format(
         port=port, admin_port=free_port(), backend=backend, path=PATH, data=data, versions=versions
     )
-    config.write_text(text)
+    config.write_text(text + tables)
     return Relay(name, [sys.executable, "-m", "gateway.cli", "run", str(config)], port, path="")
 
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from functools import partial
+from socket import SO_RCVBUF, SOL_SOCKET
 from time import monotonic
 from typing import Protocol
 
@@ -17,6 +18,7 @@ CLOSE_TIMEOUT_S = 2.0
 VANISHED = 1006
 TRY_AGAIN_LATER = 1013
 READ_BUFFER_BYTES = 2048
+NARROW_BYTES = 8192
 
 _TEXT, _CLOSE = WSMsgType.TEXT, WSMsgType.CLOSE
 
@@ -207,6 +209,12 @@ class Link(WSListener):
 
     def stop_reading(self) -> None:
         self._flow(lambda transport: transport.pause_reading())
+
+    def narrow(self) -> None:
+        """From now on keep little of what the peer sends before it is read: the rest waits with the peer."""
+        if self.transport is not None:
+            socket = self.transport.underlying_transport.get_extra_info("socket")
+            socket.setsockopt(SOL_SOCKET, SO_RCVBUF, NARROW_BYTES)
 
     def read_on(self) -> None:
         self._flow(lambda transport: transport.resume_reading())

@@ -1,11 +1,13 @@
 """One charger with several backends: its switchboard, and a driver for each of the backends."""
 
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING
 
 from gateway.net.driver import Driver
 from gateway.net.link import Link
 from gateway.observe import log
+from gateway.ocpp import frame
 from gateway.ocpp.message import Sender
 from gateway.session import effects as ef
 from gateway.session import events as ev
@@ -93,6 +95,21 @@ class Party:
         self.perform(routed)
 
     def backend_frame(self, driver: Driver, epoch: int, data: bytes, binary: bool) -> None:
+        """Give one of the sessions a message of its backend; what a follower says unasked may have to wait."""
+        unasked, link = driver.upstream.unasked, driver.backend
+        if not (driver.session.follows or unasked.held) or link is None:
+            self._take(driver, epoch, data, binary)
+            return
+        awaited, began = driver.session.to_backend.out, monotonic()
+        if link in unasked.held or (driver.session.follows and unasked.is_over(began)):
+            if awaited is None or not _answers(data, awaited.id):
+                unasked.hold(link, partial(self._take, driver, epoch, data, binary))
+                return
+        self._take(driver, epoch, data, binary)
+        if driver.session.to_backend.out is awaited:
+            unasked.spent(began)
+
+    def _take(self, driver: Driver, epoch: int, data: bytes, binary: bool) -> None:
         try:
             routed = self.board.backend_frame(driver.upstream.name, epoch, data, binary, monotonic())
         except Exception as error:
@@ -139,6 +156,12 @@ class Party:
             before=before.upstream.name,
             after=after.upstream.name,
         )
+
+
+def _answers(data: bytes, id_: str) -> bool:
+    """Whether this looks like the answer to a CALL of this id."""
+    head = data[:96]
+    return head.lstrip(b" \t\r\n[")[:1] in (b"3", b"4") and frame.quoted(id_) in head
 
 
 def _is_for_charger(effect: ef.Effect) -> bool:

@@ -30,7 +30,7 @@ class Relinker:
         self._fleet = fleet
         self._upstream = upstream
         self._waiting: dict[str, Driver] = {}
-        self._dialling = 0
+        self._dialling: set[Driver] = set()
 
     def needs(self, driver: "Driver") -> bool:
         """Whether the driver has any use for a link: a charger, or something to deliver."""
@@ -66,15 +66,15 @@ class Relinker:
         if not self._waiting or self._upstream.links.is_away:
             return
         due = [driver for driver in self._waiting.values() if driver.redial_at <= now]
-        for driver in due[: DIALS_AT_ONCE - self._dialling]:
+        for driver in due[: DIALS_AT_ONCE - len(self._dialling)]:
             del self._waiting[driver.key]
-            if driver.backend is None and self._fleet.has(driver):
-                self._dialling += 1
+            if driver.backend is None and driver not in self._dialling and self._fleet.has(driver):
+                self._dialling.add(driver)
                 spawn(self._dial(driver), "link to the backend")
 
     async def _dial(self, driver: "Driver") -> None:
         if not self.needs(driver):
-            self._dialling -= 1
+            self._dialling.discard(driver)
             if driver.is_parked:
                 self._fleet.remove(driver)
             return
@@ -90,7 +90,7 @@ class Relinker:
         else:
             driver.linked_at = monotonic()
         finally:
-            self._dialling -= 1
+            self._dialling.discard(driver)
 
     def _refused(self, driver: "Driver", error: BackendRefused) -> None:
         """The backend does not take this charger: it hears so itself when it connects again."""

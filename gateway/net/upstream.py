@@ -10,6 +10,8 @@ from gateway.net.backend import Backend
 from gateway.net.limits import session_settings
 from gateway.net.pacer import Pacer
 from gateway.net.relinker import Relinker
+from gateway.net.unasked import Unasked
+from gateway.observe import log
 from gateway.observe.outages import Outages
 from gateway.session import events as ev
 
@@ -34,6 +36,7 @@ class Upstream:
         outage = fleet.config.outage
         later = asyncio.get_running_loop().call_later
         self.pacer = Pacer(outage.messages_per_s, outage.chargers_at_once, later)
+        self.unasked = Unasked(later, self._floods)
         self._fleet = fleet
         self._doubts: deque[float] = deque(maxlen=DOUBTS)
         self.apply(config)
@@ -71,6 +74,10 @@ class Upstream:
                     asyncio.get_running_loop().call_soon(driver.tell, ev.BackendAway())
         else:
             self.outages.end()
+
+    def _floods(self) -> None:
+        self._fleet.tally.events["backend-flooding"] += 1
+        log.event("warning", "backend-flooding", backend=self.name)
 
     def sweep(self, now: float) -> None:
         self.links.sweep(now)
