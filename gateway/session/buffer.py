@@ -20,6 +20,7 @@ from gateway.session import events as ev
 from gateway.session.answers import STORED, Local, Situation, stores_nothing_else
 from gateway.session.book import Book
 from gateway.session.calls import Call, Own
+from gateway.session.copies import Copies
 from gateway.session.delivery import Delivery
 from gateway.session.effects import (
     Effect,
@@ -69,6 +70,7 @@ class Buffer:
         self.is_registered = True
         self.away_since = 0.0
         self.lessons = Lessons(self)
+        self.copies = Copies(self)
         self.delivery = Delivery(self)
         self.patience = Patience(self)
         self._recheck = 0
@@ -123,13 +125,13 @@ class Buffer:
             kept = self._kept(call, payload, now)
             if kept is not None:
                 return [*before, *kept]
-        if self.is_usable or self.delivery.boots_live(call) or (keeps and self._may_wait(call, now)):
+        if self.is_usable or self.delivery.boots_live(call) or (keeps and self.copies.may_wait(call, now)):
             return None
         local = self.local(call.action, payload, now)
         if not self._answers_now(local, call, now):
             return None
         if keeps:
-            before += self._store_waiting(now)
+            before += self.patience.store_waiting(now)
         kept = self.store(call, payload, now) if keeps else self.answer(call, payload, now)
         return [*before, *kept]
 
@@ -140,7 +142,7 @@ class Buffer:
             return repeated
         id_ = payloads.transaction_of(call.action, payload)
         waits = self.outbox.is_busy or (self.book.is_refused(id_) and not self._starts)
-        return [*self.store_open(now), *self.store(call, payload, now)] if waits else None
+        return [*self.patience.store_open(now), *self.store(call, payload, now)] if waits else None
 
     @property
     def _starts(self) -> bool:
@@ -150,21 +152,6 @@ class Buffer:
     def keeps(self, action: str, payload: Payload) -> bool:
         """Whether a CALL must reach the backend later."""
         return action in STORED or self.also_stores(action, payload)
-
-    @property
-    def awaits_link(self) -> bool:
-        """Whether copies for a backend that nothing is stored for wait until it is there and has booted."""
-        session = self.session
-        return (
-            session.follows
-            and not (self.settings.stores or self.is_away or self.is_silent)
-            and not (session.backend.is_open and self.is_registered)
-        )
-
-    def _may_wait(self, call: Call, now: float) -> bool:
-        session = self.session
-        has_room = session.to_backend.waiting < session.settings.waiting_calls
-        return self.awaits_link and has_room and now < self.patience.ends(call)
 
     def _answers_now(self, local: Local | None, call: Call, now: float) -> bool:
         """Whether it is known that the backend will not answer, or nobody would mind if it did later."""
@@ -251,14 +238,14 @@ class Buffer:
         """
         session = self.session
         has_room = self.has_room(now + session.wall_offset_s)
-        if not (has_room and self.settings.stores) and self._may_lose(call):
-            return self._let_go(call, payload, now)
+        if not (has_room and self.settings.stores) and self.copies.may_lose(call):
+            return self.copies.let_go(call, payload, now)
         if call.own is None:
             call.epoch = session.charger.epoch
         if not has_room:
             return session.close_charger("outbox-full", TRY_AGAIN_LATER, "no room for messages", now)
         key, content = payloads.natural_key(call.action, payload), payloads.digest(payload)
-        id_ = self._id_for(key) if call.action == "StartTransaction" else 0
+        id_ = self.copies.id_for(key) if call.action == "StartTransaction" else 0
         local = self.local(call.action, payload, now, id_)
         assert local is not None
         answer = local.payload
@@ -279,26 +266,6 @@ class Buffer:
         parts = self.book.changed_parts()
         return [StoreEntry(number, call.label, data, came_at, session.version, parts, energy_wh)]
 
-    def _id_for(self, key: str) -> int:
-        """The id that a charger is to know a new transaction by."""
-        known = self.book.by_key(key) if self.session.follows else None
-        known_id = known.charger_id if known is not None else None
-        return known_id if isinstance(known_id, int) else self.lessons.new_id()
-
-    def _may_lose(self, call: Call) -> bool:
-        """Whether another backend answers the charger: it is not closed for what this one misses."""
-        session = self.session
-        return session.follows and (
-            session.others is None or not session.others.must_answer(session, call.id)
-        )
-
-    def _let_go(self, call: Call, payload: Payload, now: float) -> list[Effect]:
-        """A backend has missed a message, for which there is no room, and with a start its transaction."""
-        if call.action == "StartTransaction":
-            self.lessons.misses(payloads.natural_key(call.action, payload), now)
-        self.look()
-        return [Noted("copy-lost", call.label)]
-
     def stored(self, event: ev.EntryStored, now: float) -> list[Effect]:
         """A message is on disk: now the charger may hear so."""
         unacked = self.unacked.pop(event.number, None)
@@ -310,7 +277,7 @@ class Buffer:
             self.book.forget(unacked.key)  # and write the rest of its page with the next entry
             self.delivery.unstored(event.number)
             self.look()
-            if self._may_lose(unacked.call):
+            if self.copies.may_lose(unacked.call):
                 return [Noted("outbox-failed"), Noted("copy-lost", unacked.call.label)]
             return self.session.close_charger("outbox-failed", TRY_AGAIN_LATER, "nothing can be stored", now)
         self.book.durable(event.number)
@@ -341,7 +308,7 @@ class Buffer:
         self.is_silent = False
         self.look()
         effects = self._lost(out, now) if out is not None else []
-        return [*effects, *self.absorb(now)]
+        return [*effects, *self.patience.absorb(now)]
 
     def _lost(self, out: Call, now: float) -> list[Effect]:
         """The CALL that was out when the link went."""
@@ -354,52 +321,6 @@ class Buffer:
             return self.store(out, payload, now, was_sent=True)
         self.session.to_backend.wait_first(out)
         return []
-
-    def backend_away(self, now: float) -> list[Effect]:
-        """Nobody need wait any more."""
-        if self.session.backend.is_open:
-            return self.fall_silent(now) if self.session.to_backend.out is not None else []
-        self.is_away = True
-        return self.absorb(now)
-
-    def fall_silent(self, now: float) -> list[Effect]:
-        if self.is_silent:
-            return []
-        self.is_silent = True
-        self.look()
-        return self.absorb(now)
-
-    def absorb(self, now: float) -> list[Effect]:
-        """What waits in the line is looked at again: much of it needs no backend."""
-        calls = self.session.to_backend
-        line, calls.line = calls.line, None
-        effects: list[Effect] = []
-        for call in line or ():
-            taken = None if call.retry or call.own not in (None, Own.MADE) else self.take(call, now)
-            if taken is None:
-                calls.wait(call)
-            else:
-                effects += taken
-        return [*effects, *self.session.line_shrank()]
-
-    def store_open(self, now: float) -> list[Effect]:
-        """What the backend has not answered yet is stored, before anything that came later."""
-        return [*self.patience.store_out(now), *self._store_waiting(now)]
-
-    def _store_waiting(self, now: float) -> list[Effect]:
-        """What waits in the line and must be kept goes to the disk."""
-        calls = self.session.to_backend
-        line, calls.line = calls.line, None
-        effects: list[Effect] = []
-        for call in line or ():
-            payload = (
-                payloads.of_call(call.frame) if call.own in (None, Own.MADE) and not call.retry else None
-            )
-            if payload is not None and self.keeps(call.action, payload):
-                effects += self.store(call, payload, now)
-            else:
-                calls.wait(call)
-        return effects
 
     def charger_opened(self, now: float) -> list[Effect]:
         """It may send again what it did not hear the answer to; commands that it missed are due."""

@@ -215,7 +215,7 @@ class Delivery:
         interval = result.get("interval")
         self.boot_again_at = now + (interval if isinstance(interval, int) and interval > 0 else BOOT_AGAIN_S)
         self.buffer.is_registered = False
-        return [Noted("backend-boot-pending"), *self.buffer.absorb(now)]
+        return [Noted("backend-boot-pending"), *self.buffer.patience.absorb(now)]
 
     def _settle(self, call: Call, entry: Entry, message: Message, now: float) -> list[Effect]:
         if message.type is CALLRESULT:
@@ -306,7 +306,7 @@ class Delivery:
             if unacked.call is call:
                 unacked.entry.refused = 1
                 unacked.entry.retry_at = now + self._retry_s
-        return [Noted("delivery-refused", call.label), *effects, *self.buffer.absorb(now)]
+        return [Noted("delivery-refused", call.label), *effects, *self.buffer.patience.absorb(now)]
 
     def drop_again(self) -> DropEntry:
         """What is done with could not be taken off the disk: once more, with what is known now."""
@@ -324,7 +324,7 @@ class Delivery:
         effects: list[Effect] = []
         if not out.is_doubted:
             out.is_doubted = True
-            effects = [DoubtBackend(f"no answer to {out.action}"), *self.buffer.fall_silent(now)]
+            effects = [DoubtBackend(f"no answer to {out.action}"), *self.buffer.patience.fall_silent(now)]
         if now < out.sent_at + settings.call_timeout_s:
             return effects
         if (

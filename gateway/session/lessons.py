@@ -33,8 +33,6 @@ OBSERVED = frozenset(
 
 BOOKED = frozenset({"StartTransaction", "StopTransaction"})
 
-_OF_TRANSACTIONS = frozenset({"StartTransaction", "StopTransaction", "MeterValues"})
-
 NAMING = {
     "RemoteStopTransaction": ("transactionId",),
     "SetChargingProfile": ("csChargingProfiles", "transactionId"),
@@ -124,7 +122,7 @@ class Lessons:
         wall = now + self.buffer.session.wall_offset_s
         key = payloads.natural_key("StartTransaction", request)
         if self.buffer.session.follows:
-            return data, self._observe_copy(key, id_, result)
+            return data, self.buffer.copies.observe(key, id_, result)
         taken = self.buffer.book.by_charger_id(id_)
         reply = frame.split(data)
         if self._clashes(taken, key, id_) and reply is not None:
@@ -211,10 +209,10 @@ class Lessons:
         transaction = self.buffer.book.by_key(payloads.natural_key(entry.action, request))
         id_ = result.get("transactionId")
         if transaction is not None and isinstance(id_, int):
-            self._name(transaction, id_)
+            self.note_id(transaction, id_)
         return transaction
 
-    def _name(self, transaction: Transaction, id_: int) -> None:
+    def note_id(self, transaction: Transaction, id_: int) -> None:
         """The backend knows a transaction by this id."""
         other = self.buffer.book.by_backend_id(id_)
         taken = other is not None and other is not transaction and other.is_open
@@ -265,60 +263,6 @@ class Lessons:
             return data
         return payloads.with_member(data, ("transactionId",), transaction.backend_id)
 
-    # What is overheard: another backend answers the charger, and gives the transactions their ids
-
-    def overhears(self, message: Message, now: float) -> bool:
-        """Note what a CALL of the charger begins or ends; False when this backend cannot make sense of it.
-
-        That is so for what belongs to a transaction (OCPP 1.6) whose start it was never told.
-        """
-        action, session = message.action, self.buffer.session
-        if session.version is not Version.V16 or action not in _OF_TRANSACTIONS:
-            return True
-        payload = payloads.of_call(message.frame)
-        if payload is None:
-            return True
-        if action == "StartTransaction":
-            self._begin_copy(payloads.natural_key(action, payload), payload, now)
-            return True
-        id_ = payload.get("transactionId")
-        if id_ is None:
-            return True
-        transaction = self.buffer.book.by_charger_id(id_)
-        if transaction is not None and action == "StopTransaction":
-            transaction.ended_at = now + session.wall_offset_s
-            transaction.is_told = not transaction.key
-            self.buffer.book.look()
-        return transaction is not None and bool(transaction.key)
-
-    def _begin_copy(self, key: str, payload: Payload, now: float) -> None:
-        book = self.buffer.book
-        if book.by_key(key) is None:
-            reading = payloads.energy_wh("StartTransaction", payload)
-            transaction = Transaction(
-                charger_id=key,  # until it is known what the charger calls it; no id of 1.6 is a text
-                key=key,
-                connector=payload.get("connectorId", 0),
-                tag=payloads.tag_of(payload),
-                meter_start_wh=reading,
-                started_at=now + self.buffer.session.wall_offset_s,
-                register_wh=reading,
-            )
-            book.open(transaction)
-            self.buffer.look()
-
-    def given(self, key: str, id_: int, by: str, now: float) -> list[Effect]:
-        """The charger knows the transaction with this key by an id that backend `by` has given."""
-        transaction = self.buffer.book.by_key(key)
-        if transaction is None:
-            self.is_elsewhere(id_, now)
-        elif (transaction.charger_id, transaction.given_by) == (id_, by):
-            return []
-        else:
-            transaction.given_by = by
-            self.buffer.book.name(transaction, id_)
-        return self._keep_book()
-
     def told_again(self, call: Call) -> list[Effect]:
         """The charger asks for a transaction's id again: it keeps the one it may have heard, or gets one now."""
         book, payload = self.buffer.book, payloads.of_call(call.as_came or call.frame) or {}
@@ -334,46 +278,12 @@ class Lessons:
             return []
         book.name(transaction, id_)
         self._gave(key, id_)
-        return self._keep_book()
+        return self.keep_book()
 
-    def misses(self, key: str, now: float) -> None:
-        """The backend is not told of the transaction whose start has this key."""
-        known = self.buffer.book.by_key(key)
-        self.buffer.book.forget(key)
-        if known is not None and isinstance(known.charger_id, int):
-            self.is_elsewhere(known.charger_id, now)
-
-    def is_elsewhere(self, id_: int, now: float) -> None:
-        """The charger has a transaction of this id that this backend is not told of."""
-        if self.buffer.book.by_charger_id(id_) is None:
-            at = now + self.buffer.session.wall_offset_s
-            self.buffer.book.open(Transaction(charger_id=id_, started_at=at))
-            self.buffer.look()
-
-    def _observe_copy(self, key: str, id_: int, result: Payload) -> list[Effect]:
-        transaction = self.buffer.book.by_key(key)
-        if transaction is None:
-            return []
-        transaction.answer = result
-        if isinstance(transaction.charger_id, int):
-            self.buffer.book.name(transaction, transaction.charger_id)
-        self._name(transaction, id_)
-        return self._keep_book()
-
-    def _keep_book(self) -> list[Effect]:
+    def keep_book(self) -> list[Effect]:
         self.buffer.book.look()
         self.buffer.look()
         return [Remember(*part) for part in self.buffer.book.parts()]
-
-    def lacks_id(self, call: Call) -> bool:
-        """Whether a CALL belongs to a transaction that this backend has given no id."""
-        if self.buffer.session.version is not Version.V16:
-            return False
-        payload = payloads.of_call(call.frame) or {}
-        if call.action == "StartTransaction" or "transactionId" not in payload:
-            return False
-        transaction = self.buffer.book.by_charger_id(payload["transactionId"])
-        return transaction is None or transaction.backend_id is None
 
     def note_heard(self, call: Call) -> None:
         """A relayed CALL was answered, perhaps unheard: when it comes again it hears the same."""

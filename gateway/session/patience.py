@@ -27,7 +27,7 @@ class Patience:
         """When to look again."""
         session = self.buffer.session
         times = [NEVER]
-        is_held = not (session.backend.is_open or self.buffer.is_away or self.buffer.awaits_link)
+        is_held = not (session.backend.is_open or self.buffer.is_away or self.buffer.copies.awaits_link)
         if is_held and session.to_backend.waiting:
             times.append(self.buffer.away_since + self.buffer.settings.hold_s)
         if session.backend.is_open and not self.buffer.delivery.settling and session.to_backend.out is None:
@@ -50,7 +50,7 @@ class Patience:
     def ends(self, call: Call) -> float:
         """When this CALL is answered by us: some time after it was sent, but never past its deadline."""
         session = self.buffer.session
-        if self.buffer.awaits_link:
+        if self.buffer.copies.awaits_link:
             return call.came_at + session.settings.answer_deadline_s
         since = call.sent_at if call is session.to_backend.out else call.came_at
         deadline_s = DISK_LEAVES * session.settings.answer_deadline_s
@@ -74,9 +74,9 @@ class Patience:
         if now >= self.buffer.delivery.drop_again_at:
             effects.append(self.buffer.delivery.drop_again())
         if not session.backend.is_open:
-            hold_s = NEVER if self.buffer.awaits_link else self.buffer.settings.hold_s
+            hold_s = NEVER if self.buffer.copies.awaits_link else self.buffer.settings.hold_s
             is_over = now >= min(self.buffer.away_since + hold_s, self._patience_ends())
-            return [*effects, *self.buffer.absorb(now)] if is_over else effects
+            return [*effects, *self.absorb(now)] if is_over else effects
         if now >= self.buffer.delivery.fetch_again_at:
             self.buffer.delivery.fetch_again_at = 0.0
         if self.buffer.outbox.window and now >= self.buffer.outbox.window[0].retry_at:
@@ -92,7 +92,7 @@ class Patience:
         effects: list[Effect] = []
         if out is not None and now >= self.ends(out):
             effects = self.store_out(now)
-        return [*effects, *self.buffer.fall_silent(now)]
+        return [*effects, *self.fall_silent(now)]
 
     def store_out(self, now: float) -> list[Effect]:
         """Store what the backend has and leaves unanswered; its answer, if one comes, counts as delivery."""
@@ -108,4 +108,52 @@ class Patience:
             out.own, out.entry = Own.ENTRY, number
         elif self.buffer.session.follows:
             out.own = Own.ABANDONED
+        return effects
+
+    # What waits
+
+    def backend_away(self, now: float) -> list[Effect]:
+        """Nobody need wait any more."""
+        if self.buffer.session.backend.is_open:
+            return self.fall_silent(now) if self.buffer.session.to_backend.out is not None else []
+        self.buffer.is_away = True
+        return self.absorb(now)
+
+    def fall_silent(self, now: float) -> list[Effect]:
+        if self.buffer.is_silent:
+            return []
+        self.buffer.is_silent = True
+        self.buffer.look()
+        return self.absorb(now)
+
+    def absorb(self, now: float) -> list[Effect]:
+        """What waits in the line is looked at again: much of it needs no backend."""
+        calls = self.buffer.session.to_backend
+        line, calls.line = calls.line, None
+        effects: list[Effect] = []
+        for call in line or ():
+            taken = None if call.retry or call.own not in (None, Own.MADE) else self.buffer.take(call, now)
+            if taken is None:
+                calls.wait(call)
+            else:
+                effects += taken
+        return [*effects, *self.buffer.session.line_shrank()]
+
+    def store_open(self, now: float) -> list[Effect]:
+        """What the backend has not answered yet is stored, before anything that came later."""
+        return [*self.store_out(now), *self.store_waiting(now)]
+
+    def store_waiting(self, now: float) -> list[Effect]:
+        """What waits in the line and must be kept goes to the disk."""
+        calls = self.buffer.session.to_backend
+        line, calls.line = calls.line, None
+        effects: list[Effect] = []
+        for call in line or ():
+            payload = (
+                payloads.of_call(call.frame) if call.own in (None, Own.MADE) and not call.retry else None
+            )
+            if payload is not None and self.buffer.keeps(call.action, payload):
+                effects += self.buffer.store(call, payload, now)
+            else:
+                calls.wait(call)
         return effects

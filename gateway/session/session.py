@@ -304,7 +304,7 @@ class ChargerSession:
         effects = self._refuse_commands("the charger left")
         calls = self.to_backend
         if self.follows:  # another backend may have answered it: the charger will not say it again
-            effects += buffer.store_open(now)
+            effects += buffer.patience.store_open(now)
         waiting, calls.line = calls.line or (), None
         for call in waiting:
             if call.retry:
@@ -509,7 +509,7 @@ class ChargerSession:
     def overhear(self, message: Message, label: str, now: float) -> list[Effect]:
         """The charger said this to the backend that leads; the one of this session is to know it too."""
         buffer = self.buffer
-        if buffer is None or not self.charger.is_open or not buffer.lessons.overhears(message, now):
+        if buffer is None or not self.charger.is_open or not buffer.copies.overhears(message, now):
             return [Noted("copy-lost", label)]
         effects = self._ask(message, self.to_backend, self.to_charger, now, label)
         return effects if self.bridge is None else self.bridge.outward(effects, now)
@@ -703,7 +703,7 @@ class ChargerSession:
         if buffer is not None and calls is self.to_backend:
             limit = now + (buffer.settings.answer_after_s if call.billing else settings.call_timeout_s)
             if buffer.attentive and buffer.book.is_mapped and (call.billing or call.retry):
-                if self.follows and not call.retry and buffer.lessons.lacks_id(call):
+                if self.follows and not call.retry and buffer.copies.lacks_id(call):
                     calls.out = None
                     return [Noted("copy-lost", call.label), *self._next(calls, now)]
                 buffer.lessons.exchange_id(call)
@@ -747,7 +747,7 @@ class ChargerSession:
             self._set_due(now)
         if calls is self.to_backend and calls.waiting >= limit:
             if self.follows and self.buffer is not None:
-                return self.buffer.fall_silent(now)  # the charger does not wait for this backend
+                return self.buffer.patience.fall_silent(now)  # the charger does not wait for this backend
             return self._hold(self.charger, Hold.LINE_FULL)
         return []
 
@@ -919,7 +919,7 @@ class ChargerSession:
         return self._buffered(self.buffer.delivery.turn(event, now), now)
 
     def _backend_away(self, event: ev.BackendAway, now: float) -> list[Effect]:
-        return self._buffered(self.buffer.backend_away(now), now) if self.buffer is not None else []
+        return self._buffered(self.buffer.patience.backend_away(now), now) if self.buffer is not None else []
 
     def _buffered(self, effects: list[Effect], now: float) -> list[Effect]:
         self._set_due(now)

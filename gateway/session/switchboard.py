@@ -194,9 +194,9 @@ class Switchboard:
                 continue
             same = mine.book.by_key(known.key) if known.key else None
             if same is not None and same.charger_id == same.key:
-                effects += mine.lessons.given(known.key, known.charger_id, known.given_by or by, now)
+                effects += mine.copies.given(known.key, known.charger_id, known.given_by or by, now)
             elif same is None and known.is_open:
-                mine.lessons.is_elsewhere(known.charger_id, now)
+                mine.copies.is_elsewhere(known.charger_id, now)
         return self.addressed(to, effects)
 
     def is_seated(self, name: str) -> bool:
@@ -333,7 +333,7 @@ class Switchboard:
             for by, key, id_ in gave:
                 for name, session in self.sessions.items():
                     if session is not by and session.buffer is not None:
-                        told = session.buffer.lessons.given(key, id_, self._name_of(by), now)
+                        told = session.buffer.copies.given(key, id_, self._name_of(by), now)
                         routed += self.route(name, told, now)
         routed += self.commands.pump(now)
         if self._wanted != self.leader:

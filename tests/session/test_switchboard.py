@@ -180,7 +180,7 @@ def test_a_backend_that_knows_a_transaction_alone_hears_of_it_alone():
     board = Board(MAIN, SECOND).backend_goes(MAIN).after(6.0)
     main = board.board.sessions[MAIN].buffer
     board.charger_sends(start("s")).backend_sends(SECOND, start_result("s", 3))
-    main.lessons.misses(main.book.transactions[-1].key, board.now)
+    main.copies.misses(main.book.transactions[-1].key, board.now)
     main.outbox.messages = main.outbox.unstored = 0
     main.outbox.window.clear()
     board.backend_comes(MAIN).after(11.0).told.clear()

@@ -1,0 +1,149 @@
+"""What a session overhears when another backend leads: copies of what the charger says.
+
+The other backend answers the charger, and gives its transactions their ids. Here they are booked under their
+natural key until it is known what the charger calls them.
+"""
+
+from typing import TYPE_CHECKING
+
+from gateway.ocpp.message import Message, Version
+from gateway.session import payloads
+from gateway.session.book import Transaction
+from gateway.session.calls import Call
+from gateway.session.effects import Effect, Noted
+from gateway.session.payloads import Payload
+
+if TYPE_CHECKING:
+    from gateway.session.buffer import Buffer
+
+_OF_TRANSACTIONS = frozenset({"StartTransaction", "StopTransaction", "MeterValues"})
+
+
+class Copies:
+    """What `buffer` makes of messages that were not meant for its backend alone."""
+
+    def __init__(self, buffer: "Buffer") -> None:
+        self.buffer = buffer
+
+    def overhears(self, message: Message, now: float) -> bool:
+        """Note what a CALL of the charger begins or ends; False when this backend cannot make sense of it.
+
+        That is so for what belongs to a transaction (OCPP 1.6) whose start it was never told.
+        """
+        action, session = message.action, self.buffer.session
+        if session.version is not Version.V16 or action not in _OF_TRANSACTIONS:
+            return True
+        payload = payloads.of_call(message.frame)
+        if payload is None:
+            return True
+        if action == "StartTransaction":
+            self._begin_copy(payloads.natural_key(action, payload), payload, now)
+            return True
+        id_ = payload.get("transactionId")
+        if id_ is None:
+            return True
+        transaction = self.buffer.book.by_charger_id(id_)
+        if transaction is not None and action == "StopTransaction":
+            transaction.ended_at = now + session.wall_offset_s
+            transaction.is_told = not transaction.key
+            self.buffer.book.look()
+        return transaction is not None and bool(transaction.key)
+
+    def _begin_copy(self, key: str, payload: Payload, now: float) -> None:
+        book = self.buffer.book
+        if book.by_key(key) is None:
+            reading = payloads.energy_wh("StartTransaction", payload)
+            transaction = Transaction(
+                charger_id=key,  # until it is known what the charger calls it; no id of 1.6 is a text
+                key=key,
+                connector=payload.get("connectorId", 0),
+                tag=payloads.tag_of(payload),
+                meter_start_wh=reading,
+                started_at=now + self.buffer.session.wall_offset_s,
+                register_wh=reading,
+            )
+            book.open(transaction)
+            self.buffer.look()
+
+    def given(self, key: str, id_: int, by: str, now: float) -> list[Effect]:
+        """The charger knows the transaction with this key by an id that backend `by` has given."""
+        transaction = self.buffer.book.by_key(key)
+        if transaction is None:
+            self.is_elsewhere(id_, now)
+        elif (transaction.charger_id, transaction.given_by) == (id_, by):
+            return []
+        else:
+            transaction.given_by = by
+            self.buffer.book.name(transaction, id_)
+        return self.buffer.lessons.keep_book()
+
+    def misses(self, key: str, now: float) -> None:
+        """The backend is not told of the transaction whose start has this key."""
+        known = self.buffer.book.by_key(key)
+        self.buffer.book.forget(key)
+        if known is not None and isinstance(known.charger_id, int):
+            self.is_elsewhere(known.charger_id, now)
+
+    def is_elsewhere(self, id_: int, now: float) -> None:
+        """The charger has a transaction of this id that this backend is not told of."""
+        if self.buffer.book.by_charger_id(id_) is None:
+            at = now + self.buffer.session.wall_offset_s
+            self.buffer.book.open(Transaction(charger_id=id_, started_at=at))
+            self.buffer.look()
+
+    def observe(self, key: str, id_: int, result: Payload) -> list[Effect]:
+        transaction = self.buffer.book.by_key(key)
+        if transaction is None:
+            return []
+        transaction.answer = result
+        if isinstance(transaction.charger_id, int):
+            self.buffer.book.name(transaction, transaction.charger_id)
+        self.buffer.lessons.note_id(transaction, id_)
+        return self.buffer.lessons.keep_book()
+
+    def lacks_id(self, call: Call) -> bool:
+        """Whether a CALL belongs to a transaction that this backend has given no id."""
+        if self.buffer.session.version is not Version.V16:
+            return False
+        payload = payloads.of_call(call.frame) or {}
+        if call.action == "StartTransaction" or "transactionId" not in payload:
+            return False
+        transaction = self.buffer.book.by_charger_id(payload["transactionId"])
+        return transaction is None or transaction.backend_id is None
+
+    # What is missed
+
+    @property
+    def awaits_link(self) -> bool:
+        """Whether copies for a backend that nothing is stored for wait until it is there and has booted."""
+        session = self.buffer.session
+        return (
+            session.follows
+            and not (self.buffer.settings.stores or self.buffer.is_away or self.buffer.is_silent)
+            and not (session.backend.is_open and self.buffer.is_registered)
+        )
+
+    def may_wait(self, call: Call, now: float) -> bool:
+        session = self.buffer.session
+        has_room = session.to_backend.waiting < session.settings.waiting_calls
+        return self.awaits_link and has_room and now < self.buffer.patience.ends(call)
+
+    def id_for(self, key: str) -> int:
+        """The id that a charger is to know a new transaction by."""
+        known = self.buffer.book.by_key(key) if self.buffer.session.follows else None
+        known_id = known.charger_id if known is not None else None
+        return known_id if isinstance(known_id, int) else self.buffer.lessons.new_id()
+
+    def may_lose(self, call: Call) -> bool:
+        """Whether another backend answers the charger: it is not closed for what this one misses."""
+        session = self.buffer.session
+        return session.follows and (
+            session.others is None or not session.others.must_answer(session, call.id)
+        )
+
+    def let_go(self, call: Call, payload: Payload, now: float) -> list[Effect]:
+        """A backend has missed a message, for which there is no room, and with a start its transaction."""
+        if call.action == "StartTransaction":
+            self.misses(payloads.natural_key(call.action, payload), now)
+        self.buffer.look()
+        return [Noted("copy-lost", call.label)]
