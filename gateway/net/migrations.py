@@ -105,7 +105,7 @@ class Migrations:
         progress = self._progress(driver.key, move) if move is not None else None
         is_led = progress is not None and progress.is_led
         board.shadowing.compared = frozenset() if move is None or is_led else frozenset({move.to})
-        board.waits_for_transactions = move is not None and move.wait_for_transactions
+        board.lead.waits_for_transactions = move is not None and move.wait_for_transactions
 
     # Time
 
@@ -152,7 +152,7 @@ class Migrations:
         if driver.party is None:
             return Situation()
         board = driver.party.board
-        return Situation(board.open_transactions, board.is_ready(self._to_lead(driver, move)))
+        return Situation(board.presence.open_transactions, board.lead.is_ready(self._to_lead(driver, move)))
 
     def compared(self, charger_id: str, found: list[Compared]) -> None:
         """Backends that are tried out have answered, and so has the one that leads."""
@@ -184,7 +184,7 @@ class Migrations:
         seating, found = self._fleet.seating, []
         for driver in self._fleet.drivers.values():
             board = driver.party.board if driver.party is not None else None
-            count = board.open_transactions if board is not None else None
+            count = board.presence.open_transactions if board is not None else None
             found.append(Known(seating.facts(driver), seating.by_route(driver), count))
         return found
 

@@ -62,15 +62,15 @@ class Party:
 
     def has_another_leader(self) -> bool:
         """Whether the charger need not go when the backend that leads refuses it."""
-        return len(self.board.standing.ranked) > 1
+        return len(self.board.lead.standing.ranked) > 1
 
     def lead(self, name: str) -> None:
         """This backend leads; no charger is there that would have to wait for anything."""
-        self.perform(self.board.lead(name, monotonic()))
+        self.perform(self.board.lead.take(name, monotonic()))
 
     def favour(self, name: str) -> None:
         """This backend is to lead as soon as it can."""
-        self.perform(self.board.favour(name, monotonic()))
+        self.perform(self.board.lead.favour(name, monotonic()))
 
     def drop(self, driver: Driver) -> None:
         """A backend that the charger has no more, and that is owed nothing."""

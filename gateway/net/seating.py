@@ -15,7 +15,8 @@ from gateway.routing.ids import Ids
 from gateway.routing.moves import Move
 from gateway.routing.routes import Facts, Seats
 from gateway.session.knowledge import Known
-from gateway.session.switchboard import Rules, Switchboard
+from gateway.session.rulings import Rules
+from gateway.session.switchboard import Switchboard
 from gateway.store.place import place
 from gateway.store.protocol import StoreError
 
@@ -135,7 +136,7 @@ class Seating:
         if driver.party is None and not self._needs_party(names):
             return
         party = driver.party or self._form(driver, seats, b"")
-        party.board.rules = self.rules
+        party.board.rulings.apply(self.rules)
         party.perform(party.board.sit(seats, monotonic()))
         self._fleet.migrations.settle(driver, self._move(driver))
         missing = [name for name in seats.everyone if name not in party.drivers]

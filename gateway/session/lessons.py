@@ -264,7 +264,7 @@ class Lessons:
         return payloads.with_member(data, ("transactionId",), transaction.backend_id)
 
     def told_again(self, call: Call) -> list[Effect]:
-        """The charger asks for a transaction's id again: it keeps the one it may have heard, or gets one now."""
+        """The charger asks for a transaction's id again: it keeps what it may have heard, or gets one now."""
         book, payload = self.buffer.book, payloads.of_call(call.as_came or call.frame) or {}
         key = payloads.natural_key(call.action, payload)
         transaction = book.by_key(key)

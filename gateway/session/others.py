@@ -24,7 +24,7 @@ class Ruled(Struct, frozen=True, gc=False):
 
 
 class Others(Protocol):
-    """The sessions of one charger, one per backend (`gateway.session.switchboard`); `leader` is a backend's name."""
+    """The sessions of one charger, one per backend (`gateway.session.switchboard`); `leader` is a name."""
 
     leader: str
 

@@ -10,8 +10,9 @@ from gateway.routing.routes import Seats
 from gateway.session import effects as ef
 from gateway.session import events as ev
 from gateway.session.knowledge import BufferSettings, Shared
+from gateway.session.rulings import Rules
 from gateway.session.session import ChargerSession, SessionSettings
-from gateway.session.switchboard import Rules, Switchboard
+from gateway.session.switchboard import Switchboard
 from gateway.session.tags import Tags
 from gateway.session.tally import Tally
 from tests.session.script import BEGIN_S, WALL_S, difference
@@ -105,7 +106,7 @@ class Board:
 
     def joins(self, name: str) -> "Board":
         session = self.session(name)
-        self.board.sit(Seats((*self.board.standing.ranked, name)), self.now)
+        self.board.sit(Seats((*self.board.lead.standing.ranked, name)), self.now)
         self._take(self.board.join(name, session, self.now))
         return self.happens(name, ev.BackendOpened(90))
 

@@ -48,12 +48,12 @@ class TakesLateAnswersForOthers(BoardPlant):
 
 class LosesWhatWaitsWhenTheChargerLeaves(BoardPlant):
     def on_session(self, session: ChargerSession) -> None:
-        session.buffer.store_open = lambda now: []
+        session.buffer.patience.store_open = lambda now: []
 
 
 class StoresPastWhatWaits(BoardPlant):
     def on_session(self, session: ChargerSession) -> None:
-        session.buffer._store_waiting = lambda now: []
+        session.buffer.patience.store_waiting = lambda now: []
 
 
 class ClosesTheChargerForAFollower(BoardPlant):

@@ -139,7 +139,7 @@ class SeveralWorld(World):
             self.require(not driver.session.buffer.owes, f"{driver.key!r} owes nothing in the end")
         for party in self.node.parties.values():
             self.require(party.leader.charger is not None, f"{party.key} is connected in the end")
-            self.require(party.leading == party.board.standing.ranked[0], f"{party.leading} gives back")
+            self.require(party.leading == party.board.lead.standing.ranked[0], f"{party.leading} gives back")
 
     def is_excused(self, since: float, key: str) -> bool:
         disk = self.disk

@@ -1,0 +1,95 @@
+"""Which of a charger's backends leads, and how the lead changes."""
+
+from typing import TYPE_CHECKING
+
+from gateway.ocpp import frame
+from gateway.routing.routes import Seats
+from gateway.routing.standing import Standing
+from gateway.session.calls import Own
+from gateway.session.effects import Noted
+from gateway.session.leg import Hold
+
+if TYPE_CHECKING:
+    from gateway.session.session import ChargerSession
+    from gateway.session.switchboard import Addressed, Switchboard
+
+_OF_WHO_LED = Hold.HAND_OVER | Hold.LINE_FULL | Hold.OTHER_END_BLOCKED
+
+
+class Lead:
+    """The lead among the backends of `board`. `wanted` is the one that should have it."""
+
+    def __init__(self, board: "Switchboard") -> None:
+        self.board = board
+        self.standing = Standing((), board.leader, 0.0, 0.0)
+        self.wanted = board.leader
+        self.waits_for_transactions = False
+
+    def sit(self, seats: Seats) -> None:
+        """Who may lead from now on."""
+        self.standing.ranked = seats.ranked
+        self.standing.takeover_after_s = seats.takeover_after_s
+        self.standing.give_back_after_s = seats.give_back_after_s
+
+    def favour(self, name: str, now: float) -> list["Addressed"]:
+        """This backend need not show first that it stays, for a person wants it to lead."""
+        self.standing.trust(name)
+        self.look(now)
+        return self.board.after([], now)
+
+    def look(self, now: float) -> None:
+        self.wanted = self.standing.look(self.is_ready, now)
+
+    def is_ready(self, name: str) -> bool:
+        """Whether a backend could lead: it answers, has accepted the charger, and knows what it missed."""
+        session = self.board.sessions.get(name)
+        buffer = session.buffer if session is not None else None
+        return (
+            buffer is not None
+            and buffer.is_usable
+            and (name == self.board.leader or not buffer.outbox.is_busy)
+        )
+
+    def hand_over(self, now: float) -> list["Addressed"]:
+        """Let the wanted one lead, as soon as nothing of the charger is open with the one that does."""
+        before, session = self.board.sessions[self.board.leader], self.board.sessions.get(self.wanted)
+        if session is None or not self.is_ready(self.wanted):
+            self.wanted = self.board.leader
+            return self.board.addressed(self.board.leader, before.read_on(Hold.HAND_OVER))
+        if self._is_too_early():
+            return []
+        asked_elsewhere = (
+            self._ask_elsewhere(before, session, now) if not self.is_ready(self.board.leader) else []
+        )
+        if not (before.is_quiet and session.is_quiet):
+            held = before.hold_charger(Hold.HAND_OVER)
+            return [*asked_elsewhere, *self.board.addressed(self.board.leader, held)]
+        return [*asked_elsewhere, *self.take(self.wanted, now)]
+
+    def take(self, name: str, now: float) -> list["Addressed"]:
+        """This backend leads from now on."""
+        if name == self.board.leader:
+            return []
+        before, session = self.board.sessions[self.board.leader], self.board.sessions[name]
+        old, self.board.leader = self.board.leader, name
+        session.lead(before, now)
+        self.standing.leader = self.wanted = name
+        effects = [Noted("lead-moved", f"{old} to {name}"), *session.read_on(_OF_WHO_LED)]
+        return [*self.board.addressed(name, effects), *self.board.let_go(now)]
+
+    def _is_too_early(self) -> bool:
+        """Whether the lead stays while a transaction is going on; not when its backend is away."""
+        waits = self.waits_for_transactions and self.is_ready(self.board.leader)
+        return waits and bool(self.board.presence.open_transactions)
+
+    def _ask_elsewhere(
+        self, before: "ChargerSession", session: "ChargerSession", now: float
+    ) -> list["Addressed"]:
+        """What the one that led leaves unanswered and the charger need not wait for is asked again."""
+        call = before.to_backend.out
+        message = frame.split(call.frame) if call is not None and call.own is None else None
+        if call is None or call.billing or message is None:
+            return []
+        call.own = Own.ABANDONED
+        self.board.answered_by(message.id, self.wanted)
+        return self.board.route(self.wanted, session.overhear(message, call.label, now), now)
