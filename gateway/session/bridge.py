@@ -18,11 +18,11 @@ from gateway.ocpp.message import Message, MessageType, Sender
 from gateway.session import events as ev
 from gateway.session import payloads
 from gateway.session.calls import KIND, KINDS, Call, Own
-from gateway.session.effects import Effect, Noted, SendToBackend, Verdict
+from gateway.session.effects import Effect, Noted, SendToBackend, StoreEntry, Verdict
 from gateway.session.orders import Held, Orders, UnderWay
 from gateway.session.wording import answer_in, frame_of, payload_of, split
 from gateway.translate.losses import LOSSES, Loss
-from gateway.translate.port import AnswerCharger, BackendCall, ChargerCall, Lost, NoAnswer, Translator
+from gateway.translate.port import AnswerCharger, BackendCall, ChargerCall, Lost, NoAnswer, Refused, Translator
 
 if TYPE_CHECKING:
     from gateway.session.session import ChargerSession
@@ -57,13 +57,18 @@ class Bridge:
 
     def outward(self, effects: Iterable[Effect], now: float) -> list[Effect]:
         """The session's effects, with what it sends the backend translated."""
+        carried = self.carried(effects, now)
+        self._set_due()
+        return carried
+
+    def carried(self, effects: Iterable[Effect], now: float) -> list[Effect]:
+        """`outward` amid something that may still change when the translator wants to hear of the time."""
         carried: list[Effect] = []
         for effect in effects:
             if type(effect) is SendToBackend:
                 carried += self._from_session(effect.data, now)
             else:
-                carried.append(effect)
-        self._set_due()
+                carried.append(self.orders.stored(effect) if type(effect) is StoreEntry else effect)
         return carried
 
     def _from_session(self, data: bytes, now: float) -> list[Effect]:
@@ -128,8 +133,11 @@ class Bridge:
             reading.flags.append(Flag(FlagCode.BINARY_FRAME))
         effects: list[Effect] = []
         messages = reading.messages or ([reading.original] if reading.original is not None else [])
+        listened = self.translator.listens
         for message in messages:
             effects += self._from_backend(message, now)
+        if self.translator.listens and not listened:
+            effects += self.carried(session.go_on(now), now)
         if not messages and reading.reply is not None:
             effects.append(SendToBackend(reading.reply))
         if reading.flags:
@@ -173,7 +181,7 @@ class Bridge:
                 carried = self._link_opened(now)
             case ev.ChargerOpened() | ev.ChargerClosed():
                 carried = self._forget_asked(now)
-        carried += self.outward(effects, now)
+        carried += self.carried(effects, now)
         match event:
             case ev.ChargerOpened():
                 carried += self.orders.follow(Held(self.translator.charger_opened(self.wall(now))), now)
@@ -264,8 +272,11 @@ class Bridge:
         """A CALL of the charger has its answer; for what was left behind nobody waits, who will ask again."""
         if self.first != order.id:
             return self.into_session(frame_of(order.id, order.answer), now)
-        self.first = self._left_behind = None
-        return []
+        left, self._left_behind, self.first = self._left_behind, None, None
+        message = split(left.frame.encode()) if left is not None else None
+        if message is None or self.session.buffer is None or isinstance(order.answer, Refused):
+            return []
+        return self.session.buffer.lessons.delivered_before(message, order.answer)
 
     def go_on(self, now: float) -> list[Effect]:
         """The charger's next CALL, if it had to wait for what came before it."""
@@ -279,4 +290,4 @@ class Bridge:
         session = self.session
         if not session.backend.is_open:
             return []
-        return self.outward(session.frame_of_backend(data, False, now), now)
+        return self.carried(session.frame_of_backend(data, False, now), now)

@@ -99,12 +99,11 @@ class Delivery:
             return []
         if self.buffer.owed.boot and now >= self.boot_again_at:
             return self._send("BootNotification", self.buffer.owed.boot.encode(), Own.BOOT, now)
-        if not self.buffer.is_registered:
+        bridge = session.bridge
+        if not self.buffer.is_registered or (bridge is not None and not bridge.translator.listens):
             return []
-        if session.bridge is not None and self.buffer.outbox.is_busy:
-            return self._send_head(
-                now
-            )  # statuses come last: a translator makes events of transactions of them
+        if bridge is not None and self.buffer.outbox.is_busy:  # a translator makes events of statuses
+            return self._send_head(now)
         for key, text in self.buffer.owed.statuses.items():
             return self._send("StatusNotification", text.encode(), Own.STATUS, now, about=key)
         return self._send_head(now)

@@ -212,6 +212,15 @@ class Lessons:
             key = payloads.natural_key(call.action, request)
             self.buffer.book.hears(key, payloads.digest(request), result)
 
+    def delivered_before(self, message: Message, answer: Payload) -> list[Effect]:
+        """A CALL of an earlier life of the gateway has its answer: the charger hears it when it asks again."""
+        request = payloads.of_call(message.frame)
+        if request is None:
+            return []
+        key = payloads.natural_key(message.action, request)
+        self.buffer.book.hears(key, payloads.digest(request), answer)
+        return [Remember(*self.buffer.book.recent_part())]
+
     def enter(
         self, action: str, payload: Payload, key: str, answer: Payload, at: float, pending: int
     ) -> float:

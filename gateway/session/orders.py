@@ -8,15 +8,15 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from gateway.ocpp import actions, frame
 from gateway.ocpp.message import Message, Sender
 from gateway.session import events as ev
 from gateway.session.calls import KIND
-from gateway.session.effects import Effect, KeepState, Noted, Remember, SendToBackend, Verdict
+from gateway.session.effects import Effect, KeepState, Noted, Remember, SendToBackend, StoreEntry, Verdict
 from gateway.session.wire import Wire
-from gateway.session.wording import flag_of, frame_of, text_of
+from gateway.session.wording import flag_of, frame_of, split, text_of
 from gateway.translate.losses import Loss
 from gateway.translate.port import (
     AnswerBackend,
@@ -119,6 +119,17 @@ class Orders:
         self._kept_under_way = under_way
         return (*parts, ("under_way", under_way))
 
+    def stored(self, effect: StoreEntry) -> StoreEntry:
+        """What is under way is written into the outbox: from there it will go again, and from nowhere else.
+
+        Should that fail it is only forgotten: the charger has no answer, and will send it again.
+        """
+        message = split(effect.frame)
+        if self.under_way is None or message is None or message.id != self.under_way.id:
+            return effect
+        self.under_way = None
+        return structs.replace(effect, parts=(*effect.parts, ("under_way", b"")))
+
     def state_kept(self, event: ev.StateKept, now: float) -> list[Effect]:
         """What was learned is on disk, or cannot be written."""
         if not event.durable:
@@ -142,7 +153,7 @@ class Orders:
         session = self.bridge.session
         held, self._held = self._held, deque()
         closed = session.close_both("outbox-failed", TRY_AGAIN_LATER, "nothing can be stored", now)
-        effects = [*self.bridge.outward(closed, now), *self.bridge.link_lost(now)]
+        effects = [*self.bridge.carried(closed, now), *self.bridge.link_lost(now)]
         for order in [order for one in held for order in one.orders]:
             if isinstance(order, ToBackend | ToCharger):
                 effects += self.no_answer(order, now)

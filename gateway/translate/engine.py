@@ -90,6 +90,11 @@ class Engine:
 
     # The contract with the session
 
+    @property
+    def listens(self) -> bool:
+        """Whether the backend has not said that it does not accept the charger, or not yet."""
+        return self.memory.registration not in ("Pending", "Rejected")
+
     def charger_call(self, call: ChargerCall, now: float) -> list[Order]:
         """The charger asks, or the outbox delivers what it asked."""
         self.now = now

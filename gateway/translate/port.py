@@ -139,6 +139,10 @@ class Translator(Protocol):
     def due(self) -> float:
         """When `time_passed` should come."""
 
+    @property
+    def listens(self) -> bool:
+        """Whether stored messages may come: False while the backend has not accepted the charger (yet)."""
+
     def charger_call(self, call: ChargerCall, now: float) -> list[Order]:
         """The charger asks, or the outbox delivers what it asked."""
 

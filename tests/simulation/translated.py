@@ -200,7 +200,7 @@ class TranslatedWorld(World):
 
     def live(self) -> None:
         temper = self.backend.temper
-        temper.refusing, temper.poison, temper.pending = 0.0, 0.0, 0
+        temper.refusing, temper.poison = 0.0, 0.0
         super().live()
 
     def backend_version(self, version: Version) -> Version:

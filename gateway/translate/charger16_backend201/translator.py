@@ -22,7 +22,7 @@ from gateway.translate.charger16_backend201 import (
     status,
     transactions,
 )
-from gateway.translate.charger16_backend201.events import resend_own, revive
+from gateway.translate.charger16_backend201.events import revive, send_own
 from gateway.translate.engine import Engine, Outcome, Rules
 from gateway.translate.policies import Policies
 from gateway.translate.port import ChargerCall, Payload
@@ -50,7 +50,7 @@ class Charger16Backend201(Engine):
 
     def answered_before(self, call: ChargerCall) -> Outcome | None:
         """Before the backend has accepted the charger, only its BootNotification goes up."""
-        if self.memory.registration in ("Pending", "Rejected") and call.action != "BootNotification":
+        if not self.listens and call.action != "BootNotification":
             return boot.shielded(self, call)
         return None
 
@@ -71,7 +71,7 @@ class Charger16Backend201(Engine):
     def when_backend_opened(self) -> None:
         """What the gateway had to say itself goes first."""
         self.last_stored.clear()
-        resend_own(self)
+        send_own(self)
         if self.memory.cached:
             self.wake(self.now)
 
@@ -88,8 +88,7 @@ class Charger16Backend201(Engine):
     def when_time_passed(self) -> None:
         """Reservations end, cached states go up, a refused boot is tried again."""
         reservations.expire(self)
-        accepted = self.memory.registration not in ("Pending", "Rejected")
-        if self.memory.cached and accepted and self.backend_is_there:
+        if self.memory.cached and self.listens and self.backend_is_there:
             if self.delivering or self.now < self.last_delivery + status.SETTLED_S:
                 self.wake(self.now + status.SETTLED_S)
             else:

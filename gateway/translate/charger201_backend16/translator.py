@@ -26,7 +26,7 @@ from gateway.translate.port import Answer, ChargerCall, Order, Payload
 from gateway.translate.values import compact
 
 _STORED: Final = (
-    *("BootNotification", "StatusNotification", "FirmwareStatusNotification", "LogStatusNotification"),
+    *("StatusNotification", "FirmwareStatusNotification", "LogStatusNotification"),
     *("NotifyReport", "ReportChargingProfiles", "ReservationStatusUpdate"),
 )
 
@@ -73,7 +73,7 @@ class Charger201Backend16(Engine):
     def answered_before(self, call: ChargerCall) -> Outcome | None:
         """What the charger hears while the backend has not accepted it."""
         self._tell_custom_data(call.payload, "")
-        return pending.answered_here(self, call) if pending.is_shut_out(self) else None
+        return pending.answered_here(self, call) if not self.listens else None
 
     def _tell_custom_data(self, value: object, path: str) -> None:
         """What a vendor adds to messages of 2.x has no place in 1.6."""
