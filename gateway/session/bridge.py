@@ -22,7 +22,15 @@ from gateway.session.effects import Effect, Noted, SendToBackend, StoreEntry, Ve
 from gateway.session.orders import Held, Orders, UnderWay
 from gateway.session.wording import answer_in, frame_of, payload_of, split
 from gateway.translate.losses import LOSSES, Loss
-from gateway.translate.port import AnswerCharger, BackendCall, ChargerCall, Lost, NoAnswer, Refused, Translator
+from gateway.translate.port import (
+    AnswerCharger,
+    BackendCall,
+    ChargerCall,
+    Lost,
+    NoAnswer,
+    Refused,
+    Translator,
+)
 
 if TYPE_CHECKING:
     from gateway.session.session import ChargerSession
@@ -277,6 +285,11 @@ class Bridge:
         if message is None or self.session.buffer is None or isinstance(order.answer, Refused):
             return []
         return self.session.buffer.lessons.delivered_before(message, order.answer)
+
+    def is_stored(self) -> None:
+        """What was under way waits in the outbox now; it is not left behind, unless it is out again."""
+        if self.first is None:
+            self._left_behind = None
 
     def go_on(self, now: float) -> list[Effect]:
         """The charger's next CALL, if it had to wait for what came before it."""

@@ -13,6 +13,7 @@ from msgspec import Struct, structs
 from gateway.ocpp import actions, frame
 from gateway.ocpp.message import Message, Sender
 from gateway.session import events as ev
+from gateway.session import payloads
 from gateway.session.calls import KIND
 from gateway.session.effects import Effect, KeepState, Noted, Remember, SendToBackend, StoreEntry, Verdict
 from gateway.session.wire import Wire
@@ -124,10 +125,10 @@ class Orders:
 
         Should that fail it is only forgotten: the charger has no answer, and will send it again.
         """
-        message = split(effect.frame)
-        if self.under_way is None or message is None or message.id != self.under_way.id:
+        if self.under_way is None or not _is_same(self.under_way.frame.encode(), effect.frame):
             return effect
         self.under_way = None
+        self.bridge.is_stored()
         return structs.replace(effect, parts=(*effect.parts, ("under_way", b"")))
 
     def state_kept(self, event: ev.StateKept, now: float) -> list[Effect]:
@@ -228,10 +229,25 @@ class Orders:
 
     def next(self, now: float) -> list[Effect]:
         """Send the backend the CALL whose turn it is."""
-        call = self.wire.next(now) if self.bridge.session.backend.is_open else None
-        return [SendToBackend(call.frame)] if call is not None else []
+        session = self.bridge.session
+        call = self.wire.next(now) if session.backend.is_open else None
+        if call is None:
+            return []
+        out = session.to_backend.out
+        if out is not None and (call.id == out.id or not call.order.live):
+            out.sent_at = now  # only now has the backend heard of it
+        return [SendToBackend(call.frame)]
 
     def _to_charger(self, order: ToCharger, now: float) -> list[Effect]:
         id_ = f"gateway-c{order.token}"
         self.asked[id_] = order
         return self.bridge.into_session(frame.call(id_, order.action, text_of(order.payload)), now)
+
+
+def _is_same(one: bytes, other: bytes) -> bool:
+    """Whether two frames of the charger hold the same CALL, whatever their ids."""
+    first, second = split(one), split(other)
+    if first is None or second is None or first.action != second.action:
+        return False
+    said, again = payloads.of_call(one) or {}, payloads.of_call(other) or {}
+    return payloads.natural_key(first.action, said) == payloads.natural_key(second.action, again)
