@@ -197,6 +197,7 @@ class Bridge:
                 carried += self._time_passed(now)
             case ev.StateKept():
                 carried += self.orders.state_kept(event, now)
+                self._look_after_entry()
             case ev.Kept() if event.number in self.orders.buried:
                 carried += self.orders.message_kept(event, now)
             case ev.BackendAway() if not self.session.backend.is_open:
@@ -264,6 +265,12 @@ class Bridge:
         """When the backend has had its time for the CALL that is out."""
         out = self.wire.out
         return out.sent_at + self.session.settings.call_timeout_s if out is not None else float("inf")
+
+    def _look_after_entry(self) -> None:
+        """A stored message that is out has had no deadline while the disk was waited for."""
+        out, buffer = self.session.to_backend.out, self.session.buffer
+        if buffer is not None and out is not None and out.own is not None:
+            self.session.due = min(self.session.due, buffer.delivery.gives_up_at(out))
 
     def _set_due(self) -> None:
         due = self.translator.due - self.session.wall_offset_s

@@ -308,7 +308,10 @@ class Delivery:
 
     def gives_up_at(self, out: Call) -> float:
         """When a CALL of ours that is out has had its time: first the backend is doubted, then the link."""
-        settings = self.buffer.session.settings
+        session = self.buffer.session
+        if session.bridge is not None and session.bridge.orders.wait_for_disk:
+            return NEVER  # the backend may have answered: it is our disk that is slow
+        settings = session.settings
         return out.sent_at + (settings.call_timeout_s if out.is_doubted else settings.answer_deadline_s)
 
     def give_up_link(self, out: Call, now: float) -> list[Effect]:

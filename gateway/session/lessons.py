@@ -213,7 +213,7 @@ class Lessons:
             self.buffer.book.hears(key, payloads.digest(request), result)
 
     def delivered_before(self, message: Message, answer: Payload) -> list[Effect]:
-        """A CALL of an earlier life of the gateway has its answer: the charger hears it when it asks again."""
+        """A CALL of the gateway's earlier life has its answer: the charger hears it when it asks again."""
         request = payloads.of_call(message.frame)
         if request is None:
             return []

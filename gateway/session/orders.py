@@ -84,6 +84,11 @@ class Orders:
         self._numbers = 0
         self._kept_under_way = under_way
 
+    @property
+    def wait_for_disk(self) -> bool:
+        """Whether something has to be written before it is said."""
+        return bool(self._held)
+
     def follow(self, held: Held, now: float) -> list[Effect]:
         """Carry orders out, after what is to be remembered is on disk."""
         translator = self.bridge.translator

@@ -3,6 +3,7 @@
 from typing import Final
 
 from gateway.ocpp.message import Version
+from gateway.translate import registration
 from gateway.translate.charger16_backend201 import (
     authorisation,
     boot,
@@ -72,6 +73,7 @@ class Charger16Backend201(Engine):
         """What the gateway had to say itself goes first."""
         self.last_stored.clear()
         send_own(self)
+        registration.look_after(self)
         if self.memory.cached:
             self.wake(self.now)
 
@@ -93,15 +95,11 @@ class Charger16Backend201(Engine):
                 self.wake(self.now + status.SETTLED_S)
             else:
                 self.spawn(status.flush(self), now=True)
-        again = self.memory.boot_again_at
-        if again and again <= self.now:
-            self.memory.boot_again_at = 0.0
-            if self.backend_is_there:
-                self.spawn(boot.ask_again(self), now=True)
+        registration.times_passed(self, boot.ask_again)
         self._set_due()
 
     def _set_due(self) -> None:
         for reservation in self.memory.reservations:
             self.wake(reservation.expires + reservations.GRACE_S)
-        if self.memory.boot_again_at:
-            self.wake(self.memory.boot_again_at)
+        if self.backend_is_there:
+            registration.look_after(self)

@@ -11,6 +11,7 @@ from gateway.translate.engine import BACKEND, Ask, Engine, How, Rules, Steps, Un
 from gateway.translate.losses import Loss
 from gateway.translate.memory import Authorisation, remember
 from gateway.translate.port import ChargerCall, Payload, Refused, Severity
+from gateway.translate.registration import registered
 from gateway.translate.samples import values_16
 from gateway.translate.values import moment_text
 
@@ -31,15 +32,28 @@ _UNHEARD: Final = Refused("GenericError", "the backend did not answer")
 def boot_notification(t: Engine, call: ChargerCall) -> Steps:
     station = call.payload["chargingStation"]
     t.lose(Loss.FIELD_DROPPED, "reason", call.payload["reason"])
+    t.memory.boot = station
     answer = yield Ask(BACKEND, "BootNotification", _boot_16(t, station), live=True)
     if not isinstance(answer, dict):
         return Undelivered(answer if isinstance(answer, Refused) else _UNHEARD)
-    t.memory.registration = answer["status"]
+    _registered(t, answer, station)
+    return answer
+
+
+def announced(t: Engine) -> Steps:
+    """The backend has not accepted the charger, which has stopped trying."""
+    answer = yield Ask(BACKEND, "BootNotification", _boot_16(t, t.memory.boot), live=True)
+    if isinstance(answer, dict):
+        _registered(t, answer, t.memory.boot)
+    return {}
+
+
+def _registered(t: Engine, answer: Payload, station: Payload) -> None:
+    registered(t, answer["status"], answer["interval"])
     if answer["status"] == "Accepted":
         statuses.forget_told(t)
         t.wake(t.now)
         t.spawn(introduced(t, station.get("firmwareVersion", "")))
-    return answer
 
 
 def _boot_16(t: Engine, station: Payload) -> Payload:

@@ -3,6 +3,7 @@
 from typing import ClassVar, Final
 
 from gateway.ocpp.message import Version
+from gateway.translate import registration
 from gateway.translate.charger201_backend16 import (
     charging,
     commands,
@@ -96,10 +97,12 @@ class Charger201Backend16(Engine):
     def when_backend_opened(self) -> None:
         """Repeat what was out when the gateway stopped; statuses follow what the outbox holds."""
         starts_stops.backend_returned(self)
+        registration.look_after(self)
         self.wake(self.now)
 
     def when_time_passed(self) -> None:
         """Holds and graces that are over, and what could not be told before."""
+        registration.times_passed(self, station.announced)
         statuses.holds_passed(self)
         starts_stops.times_passed(self)
         statuses.tell_owed(self)
