@@ -19,7 +19,7 @@ from gateway.session import events as ev
 from gateway.session import payloads
 from gateway.session.calls import KIND, KINDS, Call, Own
 from gateway.session.effects import Effect, Noted, SendToBackend, StoreEntry, Verdict
-from gateway.session.orders import Held, Orders, UnderWay
+from gateway.session.orders import Held, Orders, UnderWay, id_of
 from gateway.session.wording import answer_in, frame_of, payload_of, split
 from gateway.translate.losses import LOSSES, Loss
 from gateway.translate.port import (
@@ -42,8 +42,9 @@ CALL, CALLRESULT, CALLERROR, CALLRESULTERROR, SEND = MessageType
 class Bridge:
     """Carries what `session` says to a backend of another version, by `translator`.
 
-    `under_way` is the part of the store with that name. `first` is the id of what a gateway that was killed
-    left behind, while it is out.
+    `under_way` is the part of the store with that name. `is_first`: what a gateway that was killed left
+    behind is out. `asking` is the translator's name for the charger's CALL whose answer is wanted, made of
+    its number among them and its id: what is still said of an earlier attempt is of no use.
     """
 
     def __init__(self, session: "ChargerSession", translator: Translator, under_way: bytes = b"") -> None:
@@ -52,7 +53,9 @@ class Bridge:
         self.reader = Reader(translator.backend_version, session.reader.mode)
         self.orders = Orders(self, under_way)
         self.wire = self.orders.wire
-        self.first: str | None = None
+        self.is_first = False
+        self.asking = ""
+        self._numbers = 0
         self._left_behind = self.orders.under_way
         self._put_off: Message | None = None
         self._is_open: bool | None = None  # as the translator was told
@@ -102,7 +105,7 @@ class Bridge:
         return [Noted("untranslatable", out.label), *self.into_session(refusal, now)]
 
     def _charger_asks(self, message: Message, now: float) -> list[Effect]:
-        if (self.first is not None or self.orders.is_carrying) and message.type is CALL:
+        if (self.is_first or self.orders.is_carrying) and message.type is CALL:
             self._put_off = message  # the session has no other out meanwhile
             return []
         call = self._charger_call(message, self.wall(now))
@@ -114,12 +117,17 @@ class Bridge:
             orders = [order for order in orders if not isinstance(order, AnswerCharger)]
         return self.orders.follow(Held(orders, message, message.action, charger_id=message.id), now)
 
+    def _name(self, message: Message) -> str:
+        self._numbers += 1
+        self.asking = f"{self._numbers} {message.id}"
+        return self.asking
+
     def _charger_call(self, message: Message, wall: float) -> ChargerCall:
         """The CALL as a translator wants it: with what the outbox knows of it."""
-        payload = payload_of(message)
+        name, payload = self._name(message), payload_of(message)
         out, buffer = self.session.to_backend.out, self.session.buffer
         if out is None or out.own is not Own.ENTRY or buffer is None or not buffer.outbox.window:
-            return ChargerCall(message.id, message.action, payload, wall)
+            return ChargerCall(name, message.action, payload, wall)
         transaction_id = None
         if message.action == "StartTransaction":
             plain = payloads.of_call(message.frame) or {}
@@ -127,7 +135,7 @@ class Bridge:
             if transaction is not None and isinstance(transaction.charger_id, int):
                 transaction_id = transaction.charger_id
         came_at = buffer.outbox.window[0].came_at
-        return ChargerCall(message.id, message.action, payload, came_at, True, transaction_id)
+        return ChargerCall(name, message.action, payload, came_at, True, transaction_id)
 
     # What the backend says
 
@@ -216,8 +224,8 @@ class Bridge:
         message = split(left.frame.encode()) if left and left.version == self.session.version else None
         if left is None or message is None:
             return effects
-        self.first = message.id
-        call = ChargerCall(message.id, message.action, payload_of(message), left.came_at)
+        self.is_first = True
+        call = ChargerCall(self._name(message), message.action, payload_of(message), left.came_at)
         orders = self.translator.charger_call(call, self.wall(now))
         held = Held(orders, message, message.action, charger_id=message.id)
         return [*effects, *self.orders.follow(held, now)]
@@ -232,7 +240,7 @@ class Bridge:
         effects: list[Effect] = []
         for call in self.wire.clear():
             effects += self.orders.no_answer(call.order, now)
-        self.first = None
+        self.is_first = False
         effects += self._forget_asked(now)
         return [*effects, *self.orders.follow(Held(self.translator.backend_closed(self.wall(now))), now)]
 
@@ -285,9 +293,11 @@ class Bridge:
 
     def answer(self, order: AnswerCharger, now: float) -> list[Effect]:
         """A CALL of the charger has its answer; for what was left behind nobody waits, who will ask again."""
-        if self.first != order.id:
-            return self.into_session(frame_of(order.id, order.answer), now)
-        left, self._left_behind, self.first = self._left_behind, None, None
+        if order.id != self.asking:
+            return []
+        if not self.is_first:
+            return self.into_session(frame_of(id_of(order), order.answer), now)
+        left, self._left_behind, self.is_first = self._left_behind, None, False
         message = split(left.frame.encode()) if left is not None else None
         if message is None or self.session.buffer is None or isinstance(order.answer, Refused):
             return []
@@ -295,12 +305,12 @@ class Bridge:
 
     def is_stored(self) -> None:
         """What was under way waits in the outbox now; it is not left behind, unless it is out again."""
-        if self.first is None:
+        if not self.is_first:
             self._left_behind = None
 
     def go_on(self, now: float) -> list[Effect]:
         """The charger's next CALL, if it had to wait for what came before it."""
-        if self._put_off is None or self.first is not None:
+        if self._put_off is None or self.is_first:
             return []
         message, self._put_off = self._put_off, None
         return self._charger_asks(message, now)

@@ -113,9 +113,11 @@ class Orders:
 
     def _is_over(self, order: Order) -> bool:
         """Whether what is under way has its answer; while the link is gone, what was left behind has not."""
-        if self.under_way is None or not isinstance(order, AnswerCharger) or order.id != self.under_way.id:
+        if self.under_way is None or not isinstance(order, AnswerCharger):
             return False
-        return self.bridge.first is None or self.bridge.session.backend.is_open
+        if id_of(order) != self.under_way.id:
+            return False
+        return not self.bridge.is_first or self.bridge.session.backend.is_open
 
     def _parts(self) -> tuple[tuple[str, bytes], ...]:
         parts = (("translate", self.bridge.translator.snapshot()),)
@@ -247,6 +249,11 @@ class Orders:
         id_ = f"gateway-c{order.token}"
         self.asked[id_] = order
         return self.bridge.into_session(frame.call(id_, order.action, text_of(order.payload)), now)
+
+
+def id_of(order: AnswerCharger) -> str:
+    """The id of the charger's CALL that an answer is for (see `Bridge.asking`)."""
+    return order.id.partition(" ")[2]
 
 
 def _is_same(one: bytes, other: bytes) -> bool:

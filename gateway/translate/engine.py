@@ -49,6 +49,8 @@ from gateway.translate.rules import (
 from gateway.translate.values import taken_in
 
 TRIGGER_S = 30.0
+SET_BACK_S = 1.0
+"""A clock that is set back by less is left alone."""
 
 
 class _Task(Struct):
@@ -97,7 +99,7 @@ class Engine:
 
     def charger_call(self, call: ChargerCall, now: float) -> list[Order]:
         """The charger asks, or the outbox delivers what it asked."""
-        self.now = now
+        self._at(now)
         self.delivering += call.stored
 
         def finish(outcome: Outcome) -> None:
@@ -113,7 +115,7 @@ class Engine:
 
     def backend_call(self, call: BackendCall, now: float) -> list[Order]:
         """The backend asks."""
-        self.now = now
+        self._at(now)
 
         def finish(outcome: Outcome) -> None:
             result = outcome.refused if isinstance(outcome, Undelivered) else outcome
@@ -133,27 +135,27 @@ class Engine:
 
     def charger_opened(self, now: float) -> list[Order]:
         """The charger has connected (again)."""
-        self.now = now
+        self._at(now)
         self.when_charger_opened()
         return self._done()
 
     def backend_opened(self, now: float) -> list[Order]:
         """The backend's link is there (again)."""
-        self.now = now
+        self._at(now)
         self.backend_is_there = True
         self.when_backend_opened()
         return self._done()
 
     def backend_closed(self, now: float) -> list[Order]:
         """The backend's link is gone."""
-        self.now = now
+        self._at(now)
         self.backend_is_there = False
         self.when_backend_closed()
         return self._done()
 
     def time_passed(self, now: float) -> list[Order]:
         """`due` has come."""
-        self.now = now
+        self._at(now)
         self.due = NEVER
         for pair in [pair for pair in self._waiting if pair[0].until <= now]:
             self._waiting.remove(pair)
@@ -239,6 +241,18 @@ class Engine:
 
     # Inside
 
+    def _at(self, now: float) -> None:
+        """It is this late; a clock that was set back takes along what is to come."""
+        back_s = self.memory.told_at - now
+        if back_s > SET_BACK_S:
+            self.memory.set_back(back_s)
+            self.due -= back_s
+            self._waiting = [
+                (structs.replace(wait, until=wait.until - back_s), x) for wait, x in self._waiting
+            ]
+            self.triggers = {key: until - back_s for key, until in self.triggers.items()}
+        self.now = self.memory.told_at = now
+
     def _serve(
         self,
         call: ChargerCall | BackendCall,
@@ -292,7 +306,7 @@ class Engine:
             self._orders.append(ToCharger(self._tokens, ask.action, payload))
 
     def _answered(self, token: int, answer: Answer, now: float, version: Version) -> list[Order]:
-        self.now = now
+        self._at(now)
         task = self._tasks.pop(token, None)
         if task is None:
             return []

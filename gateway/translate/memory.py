@@ -238,9 +238,10 @@ class Memory(Struct, omit_defaults=True):
     cables of a connector: it grows each time the connector is Available. `unsent` holds events of a
     charger's message that came to an end without acknowledgement, by the natural key of the message.
     `capabilities` are `yes`, `no` or `unknown`. `cached` is the last status per flat number that has not
-    gone up yet.
+    gone up yet. `told_at` is the latest time that was told.
     """
 
+    told_at: float = 0.0
     registration: str = "Unknown"
     boot: Payload = {}
     boot_reason: str = ""
@@ -282,6 +283,23 @@ class Memory(Struct, omit_defaults=True):
     upstream_security_profile: int = 0
     certificate_requests: list[Payload] = []
     notes: Payload = {}
+
+    def set_back(self, seconds: float) -> None:
+        """The clock was set back: what is to come is as far off as it was."""
+        self.told_at -= seconds
+        self.charger_session_started -= seconds
+        self.clock_skews = [skew - seconds for skew in self.clock_skews]
+        if self.boot_again_at:
+            self.boot_again_at -= seconds
+        if self.pending_reset is not None:
+            self.pending_reset.accepted_at -= seconds
+        for tx in self.transactions:
+            tx.grace_until = max(0.0, tx.grace_until - seconds)
+        for one in self.connectors.values():
+            one.held_until = max(0.0, one.held_until - seconds)
+            one.asked_until = max(0.0, one.asked_until - seconds)
+        for start in self.remote_starts:
+            start.expires -= seconds
 
     def transaction16(self, id16: int) -> Transaction | None:
         """The newest transaction with this integer id."""

@@ -37,6 +37,7 @@ class TranslatedPromises(Promises):
     `events`: the events that a 2.0.1 backend has, by transaction and `seqNo`: kind and number each. One of a
     charging state, which has no number, may overtake what waits for another attempt.
     `starts`: the number of its start, by transaction. `places`: what the backend calls a charger's connector.
+    `heard_of`: the number of what a link's backend answered last.
     """
 
     def __init__(self, world: World) -> None:
@@ -45,6 +46,7 @@ class TranslatedPromises(Promises):
         self.events: dict[str, dict[int, tuple[str, int]]] = {}
         self.starts: dict[str, int] = {}
         self.places: dict[str, dict[int, int]] = {}
+        self.heard_of: dict[int, int] = {}
 
     def made(self, key: str, message: Message) -> None:
         super().made(key, message)
@@ -152,6 +154,18 @@ class TranslatedPromises(Promises):
             self.require(gaps <= gone, f"{id_} has no gaps: {sorted(events)}")
             self.require(stages[0] == "Started" and "Started" not in stages[1:], f"{id_} begins once")
             self.require("Ended" not in stages[:-1], f"{id_} has nothing after its end")
+
+    def read_from_backend(self, driver: "Driver", link: Link, data: bytes) -> None:
+        if link.out is not None and link.out[0] == frames.parsed(data)[1]:
+            self.heard_of[link.epoch] = link.out[1]
+        super().read_from_backend(driver, link, data)
+
+    def backend_gone(self, link: Link) -> None:
+        """An answer that had not been written down when its link broke was not heard either."""
+        super().backend_gone(link)
+        last = self.heard_of.pop(link.epoch, 0)
+        if last and self.fates[last].is_doubtful:
+            self.fates[last].allowed += 1
 
     def not_remembered(self, key: str) -> None:
         """An answer that could not be written down is as if it had not come: what is stored goes again."""

@@ -81,7 +81,7 @@ def boot_request(payload: Payload, reason: str) -> Payload:
 def ask_again(t: Engine) -> Steps:
     """The backend has not accepted the charger, which has stopped trying."""
     answer = yield Ask(
-        BACKEND, "BootNotification", boot_request(t.memory.boot, t.memory.boot_reason), live=True
+        BACKEND, "BootNotification", boot_request(t.memory.boot, _reason(t, t.memory.boot)), live=True
     )
     if isinstance(answer, dict):
         _registered(t, answer)

@@ -91,7 +91,7 @@ class Charger16Backend201(Engine):
         """Reservations end, cached states go up, a refused boot is tried again."""
         reservations.expire(self)
         if self.memory.cached and self.listens and self.backend_is_there:
-            if self.delivering or self.now < self.last_delivery + status.SETTLED_S:
+            if self.delivering or 0 <= self.now - self.last_delivery < status.SETTLED_S:
                 self.wake(self.now + status.SETTLED_S)
             else:
                 self.spawn(status.flush(self), now=True)
