@@ -20,6 +20,7 @@ from gateway.session import payloads
 from gateway.session.calls import KIND, KINDS, Call, Own
 from gateway.session.effects import Effect, Noted, SendToBackend, StoreEntry, Verdict
 from gateway.session.orders import Held, Orders, UnderWay, id_of
+from gateway.session.wire import WireCall
 from gateway.session.wording import answer_in, frame_of, payload_of, split
 from gateway.translate.losses import LOSSES, Loss
 from gateway.translate.port import (
@@ -263,10 +264,15 @@ class Bridge:
             )
         out = self.wire.out
         if out is not None and now >= self._out_until:
-            self.wire.answered(out.id)
-            effects += [Noted("call-timed-out", out.order.action), *self.orders.no_answer(out.order, now)]
-            effects += self.orders.next(now)
+            effects += [Noted("call-timed-out", out.order.action), *self._give_up(out, now)]
         return effects
+
+    def _give_up(self, out: WireCall, now: float) -> list[Effect]:
+        """The backend does not answer a CALL; of one of a transaction it must not answer later either."""
+        if not out.order.live and self.session.buffer is not None:
+            return [*self.carried(self.session.close_backend("no answer", now), now), *self.link_lost(now)]
+        self.wire.answered(out.id)
+        return [*self.orders.no_answer(out.order, now), *self.orders.next(now)]
 
     @property
     def _out_until(self) -> float:

@@ -114,11 +114,17 @@ class Lessons:
         reply = frame.split(data)
         if taken is not None and taken.backend_id != id_ and reply is not None:
             return b"", self.buffer.store(call, request, now, was_sent=True, reply=reply)
+        key = payloads.natural_key("StartTransaction", request)
         reading = payloads.energy_wh("StartTransaction", request)
+        known = self.buffer.book.by_key(key)
+        if known is not None and known.backend_id is None and known.charger_id != id_:
+            known.backend_id = id_  # the charger has asked again meanwhile, and goes by an id of ours
+            self.buffer.book.look()
+            return data, []
         self.buffer.book.open(
             Transaction(
                 charger_id=id_,
-                key=payloads.natural_key("StartTransaction", request),
+                key=key,
                 backend_id=id_,
                 connector=request.get("connectorId", 0),
                 tag=payloads.tag_of(request),

@@ -43,7 +43,7 @@ NEVER = float("inf")
 class Scripted:
     """A translator that notes what it is told, and says what it was given for that."""
 
-    charger_version, backend_version = Version.V16, Version.V201
+    charger_version, backend_version, listens = Version.V16, Version.V201, True
 
     def __init__(self):
         self.changed = False
