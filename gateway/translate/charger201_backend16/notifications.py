@@ -136,10 +136,11 @@ def firmware_status(t: Engine, call: ChargerCall) -> Steps:
 def log_status(t: Engine, call: ChargerCall) -> Steps:
     said, number = call.payload["status"], call.payload.get("requestId")
     job = t.memory.log
-    if number is not None and job is not None and job.request_id not in (ANY_REQUEST, number):
+    native = t.memory.capabilities.get("be_security_ext") == "yes" if job is None else job.kind == "log"
+    is_other = number is not None and job is not None and job.request_id not in (ANY_REQUEST, number)
+    if is_other and not native:  # a number of the gateway's own says nothing to the backend
         t.lose(Loss.LOCAL_STATE, "requestId", str(number))
         return {}
-    native = t.memory.capabilities.get("be_security_ext") == "yes" if job is None else job.kind == "log"
     pairs = LOG_STATUS if native else DIAGNOSTICS_STATUS
     status = pairs.down(said) or "Idle"
     if status != said and pairs.narrows(said):
