@@ -1,7 +1,10 @@
 """What becomes of the messages of a 2.0.1 charger behind a 1.6 backend, and back: one conversation each."""
 
+import json
+
 import pytest
 
+from gateway.translate.tokens import alias
 from tests.translate.scenes import ID, TOKEN, scene
 from tests.vectors.player import play
 
@@ -105,6 +108,26 @@ def variables_set(*items):
     }
 
 
+PNC = "org.openchargealliance.iso15118pnc"
+LONG_TOKEN = {"idToken": "X" * 36, "type": "Central"}
+CONTRACT = {
+    "idToken": {"idToken": "DEABCC12345678", "type": "eMAID"},
+    "iso15118CertificateHashData": [
+        {
+            "hashAlgorithm": "SHA256",
+            "issuerNameHash": "a",
+            "issuerKeyHash": "b",
+            "serialNumber": "0a",
+            "responderURL": "http://x",
+        }
+    ],
+}
+
+
+def tunnelled(action, payload):
+    return {"vendorId": PNC, "messageId": action, "data": json.dumps(payload)}
+
+
 FINISHED = [("to backend", [2, "g9", "StatusNotification", status16("Finishing", LATER)])]
 
 SCENES = {
@@ -115,15 +138,32 @@ SCENES = {
         ("to charger", [3, "c1", {"currentTime": "2025-06-01T10:00:01Z"}]),
     ),
     "an occupied connector without a transaction": down(
-        charger("c1", "StatusNotification", {"timestamp": AT, "connectorStatus": "Occupied", "evseId": 1, "connectorId": 1}),
-        [("to charger", [3, "c1", {}]), ("to backend", [2, "g1", "StatusNotification", status16("Preparing")])],
+        charger(
+            "c1",
+            "StatusNotification",
+            {"timestamp": AT, "connectorStatus": "Occupied", "evseId": 1, "connectorId": 1},
+        ),
+        [
+            ("to charger", [3, "c1", {}]),
+            ("to backend", [2, "g1", "StatusNotification", status16("Preparing")]),
+        ],
         ("backend", [3, "g1", {}]),
         status16={"1": "Available"},
     ),
     "no cable in time": down(
         end(seq=1, trigger="EVConnectTimeout", reason="Timeout", state="Idle"),
         ("to charger", [3, "c1", {}]),
-        tx=[BEFORE | {"charging_state": "Idle", "id_token": TOKEN, "id_tag": TAG, "flat": 0, "evse": 0, "connector": 0}],
+        tx=[
+            BEFORE
+            | {
+                "charging_state": "Idle",
+                "id_token": TOKEN,
+                "id_tag": TAG,
+                "flat": 0,
+                "evse": 0,
+                "connector": 0,
+            }
+        ],
         status16={"1": "Available"},
         status201={"1.1": "Available"},
         after={"tx": [{"id201": ID, "state": "ended", "id16": None}]},
@@ -142,9 +182,20 @@ SCENES = {
         charger(
             "c1",
             "TransactionEvent",
-            event("Updated", 4, "2025-06-01T10:00:05Z", "StopAuthorized", "EVConnected", idToken=TOKEN, meterValue=[wh(1500)]),
+            event(
+                "Updated",
+                4,
+                "2025-06-01T10:00:05Z",
+                "StopAuthorized",
+                "EVConnected",
+                idToken=TOKEN,
+                meterValue=[wh(1500)],
+            ),
         ),
-        ("to backend", [2, "g1", "MeterValues", {"connectorId": 1, "transactionId": 501, "meterValue": [wh16(1500)]}]),
+        (
+            "to backend",
+            [2, "g1", "MeterValues", {"connectorId": 1, "transactionId": 501, "meterValue": [wh16(1500)]}],
+        ),
         ("backend", [3, "g1", {}]),
         ("to charger", [3, "c1", {"idTokenInfo": {"status": "Accepted"}}]),
         ("to backend", [2, "g2", "StatusNotification", status16("Finishing")]),
@@ -166,7 +217,12 @@ SCENES = {
         ],
         ("backend", [3, "g1", {}]),
         {"leg": "clock", "advance_ms": 5000},
-        end("c2", 5, "2025-06-01T10:00:10Z", meterValue=[wh(1600, "2025-06-01T10:00:10Z", context="Transaction.End")]),
+        end(
+            "c2",
+            5,
+            "2025-06-01T10:00:10Z",
+            meterValue=[wh(1600, "2025-06-01T10:00:10Z", context="Transaction.End")],
+        ),
         (
             "to backend",
             [
@@ -187,20 +243,37 @@ SCENES = {
         **CHARGING,
     ),
     "a start that the backend refuses": down(
-        charger("c1", "TransactionEvent", event("Updated", 1, AT, "Authorized", "EVConnected", idToken=TOKEN)),
+        charger(
+            "c1", "TransactionEvent", event("Updated", 1, AT, "Authorized", "EVConnected", idToken=TOKEN)
+        ),
         (
             "to backend",
-            [2, "g1", "StartTransaction", {"connectorId": 1, "idTag": TAG, "meterStart": 1000, "timestamp": AT}],
+            [
+                2,
+                "g1",
+                "StartTransaction",
+                {"connectorId": 1, "idTag": TAG, "meterStart": 1000, "timestamp": AT},
+            ],
         ),
         ("backend", [3, "g1", {"idTagInfo": {"status": "Blocked"}, "transactionId": 501}]),
         ("to charger", [3, "c1", {"idTokenInfo": {"status": "Blocked"}}]),
         end(
-            "c2", 2, LATER, "Deauthorized", "DeAuthorized", "EVConnected",
+            "c2",
+            2,
+            LATER,
+            "Deauthorized",
+            "DeAuthorized",
+            "EVConnected",
             meterValue=[wh(1000, LATER, context="Transaction.End")],
         ),
         (
             "to backend",
-            [2, "g2", "StopTransaction", stop("DeAuthorized", transactionData=[wh16(1000, LATER, context="Transaction.End")])],
+            [
+                2,
+                "g2",
+                "StopTransaction",
+                stop("DeAuthorized", transactionData=[wh16(1000, LATER, context="Transaction.End")]),
+            ],
         ),
         ("backend", [3, "g2", {}]),
         ("to charger", [3, "c2", {}]),
@@ -209,12 +282,21 @@ SCENES = {
         **CONNECTED,
     ),
     "an event that comes after the end": down(
-        charger("c1", "TransactionEvent", event("Updated", 3, "2025-06-01T09:50:00Z", meterValue=[wh(1400, "2025-06-01T09:50:00Z")])),
-        ("to backend", [2, "g1", "MeterValues", {"connectorId": 1, "meterValue": [wh16(1400, "2025-06-01T09:50:00Z")]}]),
+        charger(
+            "c1",
+            "TransactionEvent",
+            event("Updated", 3, "2025-06-01T09:50:00Z", meterValue=[wh(1400, "2025-06-01T09:50:00Z")]),
+        ),
+        (
+            "to backend",
+            [2, "g1", "MeterValues", {"connectorId": 1, "meterValue": [wh16(1400, "2025-06-01T09:50:00Z")]}],
+        ),
         ("backend", [3, "g1", {}]),
         ("to charger", [3, "c1", {}]),
         losses=(("OUT_OF_ORDER", "seqNo"),),
-        tx=[IN_TX | {"state": "ended", "last_seq": 4, "charging_state": "Idle", "received": [[0, 2], [4, 4]]}],
+        tx=[
+            IN_TX | {"state": "ended", "last_seq": 4, "charging_state": "Idle", "received": [[0, 2], [4, 4]]}
+        ],
         status16={"1": "Available"},
     ),
     "the end of a transaction nobody knows": down(
@@ -228,7 +310,13 @@ SCENES = {
             "c1",
             "TransactionEvent",
             event(
-                "Started", 0, "2025-06-01T07:00:00Z", "Authorized", "Charging", offline=True, idToken=TOKEN,
+                "Started",
+                0,
+                "2025-06-01T07:00:00Z",
+                "Authorized",
+                "Charging",
+                offline=True,
+                idToken=TOKEN,
                 evse={"id": 1, "connectorId": 1},
                 meterValue=[wh(500, "2025-06-01T07:00:00Z", context="Transaction.Begin")],
             ),
@@ -236,7 +324,9 @@ SCENES = {
         (
             "to backend",
             [
-                2, "g1", "StartTransaction",
+                2,
+                "g1",
+                "StartTransaction",
                 {"connectorId": 1, "idTag": TAG, "meterStart": 500, "timestamp": "2025-06-01T07:00:00Z"},
             ],
         ),
@@ -245,15 +335,27 @@ SCENES = {
         ("to backend", [2, "g2", "StatusNotification", status16("Charging", "2025-06-01T07:00:00Z")]),
         ("backend", [3, "g2", {}]),
         end(
-            "c2", 1, "2025-06-01T08:00:00Z", "StopAuthorized", "Local", "EVConnected", offline=True, idToken=TOKEN,
+            "c2",
+            1,
+            "2025-06-01T08:00:00Z",
+            "StopAuthorized",
+            "Local",
+            "EVConnected",
+            offline=True,
+            idToken=TOKEN,
             meterValue=[wh(9500, "2025-06-01T08:00:00Z", context="Transaction.End")],
         ),
         (
             "to backend",
             [
-                2, "g3", "StopTransaction",
+                2,
+                "g3",
+                "StopTransaction",
                 stop(
-                    "Local", 9500, "2025-06-01T08:00:00Z", idTag=TAG,
+                    "Local",
+                    9500,
+                    "2025-06-01T08:00:00Z",
+                    idTag=TAG,
                     transactionData=[wh16(9500, "2025-06-01T08:00:00Z", context="Transaction.End")],
                 ),
             ],
@@ -267,16 +369,27 @@ SCENES = {
     ),
     "a remote start of a transaction that is there": down(
         backend("b1", "RemoteStartTransaction", {"connectorId": 1, "idTag": TAG}),
-        ("to charger", [2, "g1", "RequestStartTransaction", {"remoteStartId": 9001, "idToken": TOKEN, "evseId": 1}]),
+        (
+            "to charger",
+            [2, "g1", "RequestStartTransaction", {"remoteStartId": 9001, "idToken": TOKEN, "evseId": 1}],
+        ),
         ("charger", [3, "g1", {"status": "Accepted", "transactionId": ID}]),
         ("to backend", [3, "b1", {"status": "Accepted"}]),
         charger(
-            "c1", "TransactionEvent",
-            event("Updated", 1, AT, "RemoteStart", "EVConnected", idToken=TOKEN, info={"remoteStartId": 9001}),
+            "c1",
+            "TransactionEvent",
+            event(
+                "Updated", 1, AT, "RemoteStart", "EVConnected", idToken=TOKEN, info={"remoteStartId": 9001}
+            ),
         ),
         (
             "to backend",
-            [2, "g2", "StartTransaction", {"connectorId": 1, "idTag": TAG, "meterStart": 1000, "timestamp": AT}],
+            [
+                2,
+                "g2",
+                "StartTransaction",
+                {"connectorId": 1, "idTag": TAG, "meterStart": 1000, "timestamp": AT},
+            ],
         ),
         ("backend", [3, "g2", {"idTagInfo": {"status": "Accepted"}, "transactionId": 501}]),
         ("to charger", [3, "c1", {"idTokenInfo": {"status": "Accepted"}}]),
@@ -299,16 +412,20 @@ SCENES = {
         (
             "to charger",
             [
-                2, "g1", "SetVariables",
+                2,
+                "g1",
+                "SetVariables",
                 set_variables(
-                    ("SampledDataCtrlr", "TxUpdatedInterval", "60"), ("SampledDataCtrlr", "TxEndedInterval", "60")
+                    ("SampledDataCtrlr", "TxUpdatedInterval", "60"),
+                    ("SampledDataCtrlr", "TxEndedInterval", "60"),
                 ),
             ],
         ),
         (
             "charger",
             [
-                3, "g1",
+                3,
+                "g1",
                 variables_set(
                     ("SampledDataCtrlr", "TxUpdatedInterval", "Accepted"),
                     ("SampledDataCtrlr", "TxEndedInterval", "RebootRequired"),
@@ -324,21 +441,31 @@ SCENES = {
         ("to backend", [3, "b2", {"status": "NotSupported"}]),
     ),
     "the password of the backend's own link": down(
-        backend("b1", "ChangeConfiguration", {"key": "AuthorizationKey", "value": "6162636465666768696a6b6c6d6e6f70"}),
+        backend(
+            "b1",
+            "ChangeConfiguration",
+            {"key": "AuthorizationKey", "value": "6162636465666768696a6b6c6d6e6f70"},
+        ),
         ("to backend", [3, "b1", {"status": "Accepted"}]),
         losses=(("LEG_SCOPED", "AuthorizationKey"),),
     ),
     "diagnostics": down(
         backend(
-            "b1", "GetDiagnostics",
+            "b1",
+            "GetDiagnostics",
             {"location": "ftp://x/y", "retries": 2, "retryInterval": 30, "startTime": AT, "stopTime": LATER},
         ),
         (
             "to charger",
             [
-                2, "g1", "GetLog",
+                2,
+                "g1",
+                "GetLog",
                 {
-                    "logType": "DiagnosticsLog", "requestId": 801, "retries": 2, "retryInterval": 30,
+                    "logType": "DiagnosticsLog",
+                    "requestId": 801,
+                    "retries": 2,
+                    "retryInterval": 30,
                     "log": {"remoteLocation": "ftp://x/y", "oldestTimestamp": AT, "latestTimestamp": LATER},
                 },
             ],
@@ -364,7 +491,9 @@ SCENES = {
         (
             "to charger",
             [
-                2, "g1", "UpdateFirmware",
+                2,
+                "g1",
+                "UpdateFirmware",
                 {"requestId": 802, "firmware": {"location": "https://x/fw", "retrieveDateTime": LATER}},
             ],
         ),
@@ -376,15 +505,22 @@ SCENES = {
     ),
     "a composite schedule": down(
         backend("b1", "GetCompositeSchedule", {"connectorId": 1, "duration": 3600, "chargingRateUnit": "A"}),
-        ("to charger", [2, "g1", "GetCompositeSchedule", {"evseId": 1, "duration": 3600, "chargingRateUnit": "A"}]),
+        (
+            "to charger",
+            [2, "g1", "GetCompositeSchedule", {"evseId": 1, "duration": 3600, "chargingRateUnit": "A"}],
+        ),
         (
             "charger",
             [
-                3, "g1",
+                3,
+                "g1",
                 {
                     "status": "Accepted",
                     "schedule": {
-                        "evseId": 1, "duration": 3600, "scheduleStart": AT, "chargingRateUnit": "A",
+                        "evseId": 1,
+                        "duration": 3600,
+                        "scheduleStart": AT,
+                        "chargingRateUnit": "A",
                         "chargingSchedulePeriod": [
                             {"startPeriod": 0, "limit": 16.27, "numberPhases": 1, "phaseToUse": 2},
                         ],
@@ -395,11 +531,15 @@ SCENES = {
         (
             "to backend",
             [
-                3, "b1",
+                3,
+                "b1",
                 {
-                    "status": "Accepted", "connectorId": 1, "scheduleStart": AT,
+                    "status": "Accepted",
+                    "connectorId": 1,
+                    "scheduleStart": AT,
                     "chargingSchedule": {
-                        "duration": 3600, "chargingRateUnit": "A",
+                        "duration": 3600,
+                        "chargingRateUnit": "A",
                         "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 16.2, "numberPhases": 1}],
                     },
                 },
@@ -412,14 +552,18 @@ SCENES = {
     ),
     "a profile without transaction or start": down(
         backend(
-            "b1", "SetChargingProfile",
+            "b1",
+            "SetChargingProfile",
             {
                 "connectorId": 1,
                 "csChargingProfiles": {
-                    "chargingProfileId": 7, "stackLevel": 1, "chargingProfilePurpose": "TxProfile",
+                    "chargingProfileId": 7,
+                    "stackLevel": 1,
+                    "chargingProfilePurpose": "TxProfile",
                     "chargingProfileKind": "Absolute",
                     "chargingSchedule": {
-                        "chargingRateUnit": "A", "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 8.0}],
+                        "chargingRateUnit": "A",
+                        "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 8.0}],
                     },
                 },
             },
@@ -427,15 +571,22 @@ SCENES = {
         (
             "to charger",
             [
-                2, "g1", "SetChargingProfile",
+                2,
+                "g1",
+                "SetChargingProfile",
                 {
                     "evseId": 1,
                     "chargingProfile": {
-                        "id": 7, "stackLevel": 1, "chargingProfilePurpose": "TxProfile", "transactionId": ID,
+                        "id": 7,
+                        "stackLevel": 1,
+                        "chargingProfilePurpose": "TxProfile",
+                        "transactionId": ID,
                         "chargingProfileKind": "Absolute",
                         "chargingSchedule": [
                             {
-                                "id": 7, "startSchedule": "2025-06-01T10:00:00.000Z", "chargingRateUnit": "A",
+                                "id": 7,
+                                "startSchedule": "2025-06-01T10:00:00.000Z",
+                                "chargingRateUnit": "A",
                                 "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 8.0}],
                             }
                         ],
@@ -456,15 +607,38 @@ SCENES = {
     ),
     "every connector's status": down(
         backend("b1", "TriggerMessage", {"requestedMessage": "StatusNotification"}),
-        ("to charger", [2, "g1", "TriggerMessage", {"requestedMessage": "StatusNotification", "evse": {"id": 1, "connectorId": 1}}]),
+        (
+            "to charger",
+            [
+                2,
+                "g1",
+                "TriggerMessage",
+                {"requestedMessage": "StatusNotification", "evse": {"id": 1, "connectorId": 1}},
+            ],
+        ),
         ("charger", [3, "g1", {"status": "Accepted"}]),
-        ("to charger", [2, "g2", "TriggerMessage", {"requestedMessage": "StatusNotification", "evse": {"id": 2, "connectorId": 1}}]),
+        (
+            "to charger",
+            [
+                2,
+                "g2",
+                "TriggerMessage",
+                {"requestedMessage": "StatusNotification", "evse": {"id": 2, "connectorId": 1}},
+            ],
+        ),
         ("charger", [3, "g2", {"status": "Accepted"}]),
         ("to backend", [3, "b1", {"status": "Accepted"}]),
         ("to backend", [2, "g3", "StatusNotification", status16("Available", "2025-06-01T10:00:00.000Z", 0)]),
         ("backend", [3, "g3", {}]),
-        charger("c1", "StatusNotification", {"timestamp": AT, "connectorStatus": "Available", "evseId": 1, "connectorId": 1}),
-        [("to charger", [3, "c1", {}]), ("to backend", [2, "g4", "StatusNotification", status16("Available")])],
+        charger(
+            "c1",
+            "StatusNotification",
+            {"timestamp": AT, "connectorStatus": "Available", "evseId": 1, "connectorId": 1},
+        ),
+        [
+            ("to charger", [3, "c1", {}]),
+            ("to backend", [2, "g4", "StatusNotification", status16("Available")]),
+        ],
         ("backend", [3, "g4", {}]),
         topology=[{"flat": 1, "evse": 1, "connector": 1}, {"flat": 2, "evse": 2, "connector": 1}],
         status16={"0": "Available", "1": "Available", "2": "Available"},
@@ -478,7 +652,12 @@ SCENES = {
         charger("c1", "MeterValues", {"evseId": 1, "meterValue": [wh(1500, context="Trigger")]}),
         (
             "to backend",
-            [2, "g2", "MeterValues", {"connectorId": 1, "transactionId": 501, "meterValue": [wh16(1500, context="Trigger")]}],
+            [
+                2,
+                "g2",
+                "MeterValues",
+                {"connectorId": 1, "transactionId": 501, "meterValue": [wh16(1500, context="Trigger")]},
+            ],
         ),
         ("backend", [3, "g2", {}]),
         ("to charger", [3, "c1", {}]),
@@ -487,7 +666,8 @@ SCENES = {
     ),
     "the needs of a vehicle": down(
         charger(
-            "c1", "NotifyEVChargingNeeds",
+            "c1",
+            "NotifyEVChargingNeeds",
             {"evseId": 1, "chargingNeeds": {"requestedEnergyTransfer": "AC_three_phase"}},
         ),
         (
@@ -504,15 +684,18 @@ SCENES = {
     ),
     "measurands that 1.6 does not know": down(
         charger(
-            "c1", "TransactionEvent",
+            "c1",
+            "TransactionEvent",
             event(
-                "Updated", 4,
+                "Updated",
+                4,
                 meterValue=[
                     {"timestamp": AT, "sampledValue": [{"value": 1, "measurand": "Energy.Apparent.Import"}]},
                     {
                         "timestamp": LATER,
                         "sampledValue": [
-                            {"value": 2, "measurand": "Energy.Active.Net"}, {"value": 230, "measurand": "Voltage"},
+                            {"value": 2, "measurand": "Energy.Active.Net"},
+                            {"value": 230, "measurand": "Voltage"},
                         ],
                     },
                 ],
@@ -521,31 +704,49 @@ SCENES = {
         (
             "to backend",
             [
-                2, "g1", "MeterValues",
+                2,
+                "g1",
+                "MeterValues",
                 {
-                    "connectorId": 1, "transactionId": 501,
-                    "meterValue": [{"timestamp": LATER, "sampledValue": [{"value": "230", "measurand": "Voltage"}]}],
+                    "connectorId": 1,
+                    "transactionId": 501,
+                    "meterValue": [
+                        {"timestamp": LATER, "sampledValue": [{"value": "230", "measurand": "Voltage"}]}
+                    ],
                 },
             ],
         ),
         ("backend", [3, "g1", {}]),
         ("to charger", [3, "c1", {}]),
         charger(
-            "c2", "TransactionEvent",
-            event("Updated", 5, meterValue=[{"timestamp": AT, "sampledValue": [{"value": 1, "measurand": "Energy.Active.Net"}]}]),
+            "c2",
+            "TransactionEvent",
+            event(
+                "Updated",
+                5,
+                meterValue=[
+                    {"timestamp": AT, "sampledValue": [{"value": 1, "measurand": "Energy.Active.Net"}]}
+                ],
+            ),
         ),
         ("to charger", [3, "c2", {}]),
         losses=(("MEASURAND_DROPPED", "meterValue[0].sampledValue[0]"),),
         **CHARGING,
     ),
     "Available before the end": down(
-        charger("c1", "StatusNotification", {"timestamp": LATER, "connectorStatus": "Available", "evseId": 1, "connectorId": 1}),
+        charger(
+            "c1",
+            "StatusNotification",
+            {"timestamp": LATER, "connectorStatus": "Available", "evseId": 1, "connectorId": 1},
+        ),
         ("to charger", [3, "c1", {}]),
         end("c2", meterValue=[wh(2000, LATER, context="Transaction.End")]),
         (
             "to backend",
             [
-                2, "g1", "StopTransaction",
+                2,
+                "g1",
+                "StopTransaction",
                 stop("EVDisconnected", 2000, transactionData=[wh16(2000, LATER, context="Transaction.End")]),
             ],
         ),
@@ -567,7 +768,10 @@ SCENES = {
     ),
     "the main meter": down(
         charger("c1", "MeterValues", {"evseId": 0, "meterValue": [wh(99000, context="Sample.Clock")]}),
-        ("to backend", [2, "g1", "MeterValues", {"connectorId": 0, "meterValue": [wh16(99000, context="Sample.Clock")]}]),
+        (
+            "to backend",
+            [2, "g1", "MeterValues", {"connectorId": 0, "meterValue": [wh16(99000, context="Sample.Clock")]}],
+        ),
         ("backend", [3, "g1", {}]),
         ("to charger", [3, "c1", {}]),
         **CHARGING,
@@ -576,11 +780,17 @@ SCENES = {
         charger("c1", "TransactionEvent", event("Updated", 4, AT, "EVCommunicationLost", "Idle")),
         [
             ("to charger", [3, "c1", {}]),
-            ("to backend", [2, "g1", "StatusNotification", status16("SuspendedEV", info="EV side disconnected")]),
+            (
+                "to backend",
+                [2, "g1", "StatusNotification", status16("SuspendedEV", info="EV side disconnected")],
+            ),
         ],
         ("backend", [3, "g1", {}]),
         charger("c2", "TransactionEvent", event("Updated", 5, LATER, "ChargingStateChanged", "Charging")),
-        [("to charger", [3, "c2", {}]), ("to backend", [2, "g2", "StatusNotification", status16("Charging", LATER)])],
+        [
+            ("to charger", [3, "c2", {}]),
+            ("to backend", [2, "g2", "StatusNotification", status16("Charging", LATER)]),
+        ],
         ("backend", [3, "g2", {}]),
         **CHARGING,
     ),
@@ -588,8 +798,19 @@ SCENES = {
         backend(
             "b1", "GetLog", {"logType": "SecurityLog", "requestId": 5, "log": {"remoteLocation": "ftp://x/y"}}
         ),
-        ("to charger", [2, "g1", "GetLog", {"logType": "SecurityLog", "requestId": 5, "log": {"remoteLocation": "ftp://x/y"}}]),
-        ("charger", [3, "g1", {"status": "AcceptedCanceled", "filename": "s.log", "statusInfo": {"reasonCode": "X"}}]),
+        (
+            "to charger",
+            [
+                2,
+                "g1",
+                "GetLog",
+                {"logType": "SecurityLog", "requestId": 5, "log": {"remoteLocation": "ftp://x/y"}},
+            ],
+        ),
+        (
+            "charger",
+            [3, "g1", {"status": "AcceptedCanceled", "filename": "s.log", "statusInfo": {"reasonCode": "X"}}],
+        ),
         ("to backend", [3, "b1", {"status": "AcceptedCanceled", "filename": "s.log"}]),
         charger("c1", "LogStatusNotification", {"status": "AcceptedCanceled", "requestId": 4}),
         ("to backend", [2, "g2", "LogStatusNotification", {"status": "UploadFailure", "requestId": 4}]),
@@ -599,12 +820,22 @@ SCENES = {
         capabilities={"be_security_ext": "yes"},
     ),
     "an answer without a word on the token": down(
-        end(idToken=TOKEN, trigger="StopAuthorized", reason="Local", state="EVConnected", meterValue=[wh(2000, LATER, context="Transaction.End")]),
+        end(
+            idToken=TOKEN,
+            trigger="StopAuthorized",
+            reason="Local",
+            state="EVConnected",
+            meterValue=[wh(2000, LATER, context="Transaction.End")],
+        ),
         (
             "to backend",
             [
-                2, "g1", "StopTransaction",
-                stop("Local", 2000, idTag=TAG, transactionData=[wh16(2000, LATER, context="Transaction.End")]),
+                2,
+                "g1",
+                "StopTransaction",
+                stop(
+                    "Local", 2000, idTag=TAG, transactionData=[wh16(2000, LATER, context="Transaction.End")]
+                ),
             ],
         ),
         ("backend", [3, "g1", {}]),
@@ -616,7 +847,10 @@ SCENES = {
     ),
     "the only EVSE that waits": down(
         backend("b1", "RemoteStartTransaction", {"idTag": TAG}),
-        ("to charger", [2, "g1", "RequestStartTransaction", {"remoteStartId": 9001, "idToken": TOKEN, "evseId": 2}]),
+        (
+            "to charger",
+            [2, "g1", "RequestStartTransaction", {"remoteStartId": 9001, "idToken": TOKEN, "evseId": 2}],
+        ),
         ("charger", [3, "g1", {"status": "Accepted"}]),
         ("to backend", [3, "b1", {"status": "Accepted"}]),
         topology=[{"flat": 1, "evse": 1, "connector": 1}, {"flat": 2, "evse": 2, "connector": 1}],
@@ -631,7 +865,142 @@ SCENES = {
         ("to backend", [3, "b1", {"status": "Rejected"}]),
         losses=(("STATUSINFO_DROPPED", "statusInfo"),),
     ),
-}  # fmt: skip
+    "a token of 36 characters": down(
+        charger("c1", "Authorize", {"idToken": {"idToken": LONG_TOKEN["idToken"], "type": "Central"}}),
+        ("to backend", [2, "g1", "Authorize", {"idTag": alias(LONG_TOKEN)}]),
+        ("backend", [3, "g1", {"idTagInfo": {"status": "Accepted", "parentIdTag": "FLEET"}}]),
+        (
+            "to charger",
+            [
+                3,
+                "c1",
+                {
+                    "idTokenInfo": {
+                        "status": "Accepted",
+                        "groupIdToken": {"idToken": "FLEET", "type": "Central"},
+                    }
+                },
+            ],
+        ),
+        losses=(("TOKEN_ALIASED", "idToken"),),
+    ),
+    "a contract, asked about inside": down(
+        charger("c1", "Authorize", CONTRACT),
+        ("to backend", [2, "g1", "DataTransfer", tunnelled("Authorize", CONTRACT)]),
+        (
+            "backend",
+            [
+                3,
+                "g1",
+                {
+                    "status": "Accepted",
+                    "data": '{"idTokenInfo":{"status":"Accepted"},"certificateStatus":"Accepted"}',
+                },
+            ],
+        ),
+        (
+            "to charger",
+            [3, "c1", {"idTokenInfo": {"status": "Accepted"}, "certificateStatus": "Accepted"}],
+        ),
+        capabilities={"be_pnc": "yes"},
+    ),
+    "a certificate of the vehicle's side, there and back": down(
+        charger("c1", "SignCertificate", {"csr": "CSR", "certificateType": "V2GCertificate"}),
+        (
+            "to backend",
+            [
+                2,
+                "g1",
+                "DataTransfer",
+                tunnelled("SignCertificate", {"csr": "CSR", "certificateType": "V2GCertificate"}),
+            ],
+        ),
+        ("backend", [3, "g1", {"status": "Accepted", "data": '{"status":"Accepted"}'}]),
+        ("to charger", [3, "c1", {"status": "Accepted"}]),
+        backend(
+            "b1",
+            "DataTransfer",
+            tunnelled(
+                "CertificateSigned", {"certificateChain": "CHAIN", "certificateType": "V2GCertificate"}
+            ),
+        ),
+        (
+            "to charger",
+            [
+                2,
+                "g2",
+                "CertificateSigned",
+                {"certificateChain": "CHAIN", "certificateType": "V2GCertificate"},
+            ],
+        ),
+        ("charger", [3, "g2", {"status": "Accepted"}]),
+        ("to backend", [3, "b1", {"status": "Accepted", "data": '{"status":"Accepted"}'}]),
+        capabilities={"be_pnc": "yes"},
+    ),
+    "a charger that is not known yet": down(
+        charger(
+            "c1",
+            "BootNotification",
+            {
+                "reason": "PowerUp",
+                "chargingStation": {"model": "M", "vendorName": "V", "firmwareVersion": "1"},
+            },
+        ),
+        (
+            "to backend",
+            [
+                2,
+                "g1",
+                "BootNotification",
+                {"chargePointVendor": "V", "chargePointModel": "M", "firmwareVersion": "1"},
+            ],
+        ),
+        ("backend", [3, "g1", {"status": "Accepted", "currentTime": AT, "interval": 300}]),
+        ("to charger", [3, "c1", {"status": "Accepted", "currentTime": AT, "interval": 300}]),
+        ("to charger", [2, "g2", "GetBaseReport", {"requestId": 900, "reportBase": "FullInventory"}]),
+        ("charger", [3, "g2", {"status": "Accepted"}]),
+        charger(
+            "c2",
+            "NotifyReport",
+            {
+                "requestId": 900,
+                "generatedAt": AT,
+                "seqNo": 0,
+                "reportData": [
+                    {
+                        "component": {"name": "Connector", "evse": {"id": 2, "connectorId": 1}},
+                        "variable": {"name": "Available"},
+                        "variableAttribute": [{"value": "true"}],
+                    },
+                    {
+                        "component": {"name": "Connector", "evse": {"id": 1, "connectorId": 1}},
+                        "variable": {"name": "Available"},
+                        "variableAttribute": [{"value": "true"}],
+                    },
+                ],
+            },
+        ),
+        ("to charger", [3, "c2", {}]),
+        (
+            "to backend",
+            [2, "g3", "StatusNotification", status16("Available", "2025-06-01T10:00:00.000Z", 0)],
+        ),
+        ("backend", [3, "g3", {}]),
+        charger(
+            "c3",
+            "StatusNotification",
+            {"timestamp": AT, "connectorStatus": "Available", "evseId": 2, "connectorId": 1},
+        ),
+        [
+            ("to charger", [3, "c3", {}]),
+            ("to backend", [2, "g4", "StatusNotification", status16("Available", AT, 2)]),
+        ],
+        ("backend", [3, "g4", {}]),
+        topology=[],
+        registration="Unknown",
+        next={"request_id": 900},
+    ),
+}
 
 REASONS = {
     "EnergyLimitReached": "Other",
