@@ -186,9 +186,6 @@ class TranslatedPromises(Promises):
         if frames.token_in(data):
             super().dropped(key, data)
 
-    def quarantined(self, key: str, raw: bytes) -> None:
-        self.require(False, f"nothing is put aside of {key}: {raw!r}")
-
     def gateway_died(self, drivers: "Iterable[Driver]") -> None:
         for parts in self.world.disk.parts.values():
             left = parts.get("under_way")
@@ -225,7 +222,7 @@ class TranslatedWorld(World):
 
     def live(self) -> None:
         temper = self.backend.temper
-        temper.refusing, temper.poison = 0.0, 0.0
+        temper.poison = 0.0
         super().live()
 
     def backend_version(self, version: Version) -> Version:

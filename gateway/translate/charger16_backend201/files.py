@@ -12,6 +12,7 @@ from gateway.translate.charger16_backend201.common import (
     refusal,
     rejected,
 )
+from gateway.translate.charger16_backend201.events import undelivered
 from gateway.translate.engine import BACKEND, CHARGER, Ask, Engine, How, Outcome, Rules, Steps, Undelivered
 from gateway.translate.losses import Loss
 from gateway.translate.memory import Job
@@ -181,7 +182,8 @@ def signed_firmware_status(t: Engine, call: ChargerCall) -> Steps:
 def security_event(t: Engine, call: ChargerCall) -> Steps:
     """A security event; four have other names."""
     payload = call.payload | {"type": SECURITY_EVENTS.get(call.payload["type"], call.payload["type"])}
-    return _noted(t, "SecurityEventNotification", payload)
+    answer = yield Ask(BACKEND, "SecurityEventNotification", payload)
+    return {} if isinstance(answer, dict) else undelivered(t, "SecurityEventNotification", answer)
 
 
 def _noted(t: Engine, action: str, payload: Payload) -> Steps:
