@@ -12,7 +12,8 @@ from msgspec import Struct, structs
 from gateway.ocpp import errors
 from gateway.ocpp.message import Version
 from gateway.translate import memory as memories
-from gateway.translate.fitting import fitted
+from gateway.translate.clock import SET_BACK_S, set_back
+from gateway.translate.fitting import answered_in, asked_in, fitted, going_out
 from gateway.translate.losses import Loss, lost
 from gateway.translate.memory import Memory
 from gateway.translate.policies import Policies
@@ -22,6 +23,7 @@ from gateway.translate.port import (
     AnswerCharger,
     BackendCall,
     ChargerCall,
+    Lost,
     NoAnswer,
     Order,
     Payload,
@@ -46,11 +48,8 @@ from gateway.translate.rules import (
     Undelivered,
     Wait,
 )
-from gateway.translate.values import taken_in
 
 TRIGGER_S = 30.0
-SET_BACK_S = 1.0
-"""A clock that is set back by less is left alone."""
 
 
 class _Task(Struct):
@@ -106,7 +105,7 @@ class Engine:
             self.delivering -= call.stored
             delivered = not isinstance(outcome, Undelivered)
             result = outcome.refused if isinstance(outcome, Undelivered) else outcome
-            answer = self._going_out(self.charger_version, call.action, result)
+            answer = self._noted(going_out(self.charger_version, call.action, result))
             self._orders.append(AnswerCharger(call.id, answer, delivered))
             self.charger_was_answered(call)
 
@@ -119,7 +118,7 @@ class Engine:
 
         def finish(outcome: Outcome) -> None:
             result = outcome.refused if isinstance(outcome, Undelivered) else outcome
-            answer = self._going_out(self.backend_version, call.action, result)
+            answer = self._noted(going_out(self.backend_version, call.action, result))
             self._orders.append(AnswerBackend(call.id, answer))
 
         self._serve(call, self.backend_version, self.rules.backend_calls.get(call.action), finish)
@@ -245,7 +244,7 @@ class Engine:
         """It is this late; a clock that was set back takes along what is to come."""
         back_s = self.memory.told_at - now
         if back_s > SET_BACK_S:
-            self.memory.set_back(back_s)
+            set_back(self.memory, back_s)
             self.due -= back_s
             self._waiting = [
                 (structs.replace(wait, until=wait.until - back_s), x) for wait, x in self._waiting
@@ -263,7 +262,7 @@ class Engine:
         if rule is None:
             finish(self.refusal_of_unknown(version, call.action))
             return
-        payload = self._coming_in(version, call.action, call.payload)
+        payload = self._noted(asked_in(version, call.action, call.payload))
         if isinstance(payload, Refused):
             finish(payload)
             return
@@ -312,7 +311,7 @@ class Engine:
             return []
         if isinstance(answer, dict):
             assert task.asked is not None
-            answer = self._answer_in(version, task.asked.action, answer)
+            answer = self._noted(answered_in(version, task.asked.action, answer))
         self.changed = self.changed or not task.stateless
         self._advance(task, answer)
         return self._done()
@@ -331,27 +330,9 @@ class Engine:
             self._waiting.remove(pair)
             self._advance(pair[1], answer)
 
-    def _coming_in(self, version: Version, action: str, payload: Payload) -> Payload | Refused:
-        got, losses = fitted(version, action, True, taken_in(payload))
-        self._orders += losses
-        if got is not None:
-            return got
-        return Refused(errors.code(version, errors.Wrong.PROPERTY), "the payload does not fit its schema")
-
-    def _answer_in(self, version: Version, action: str, payload: Payload) -> Payload | Refused:
-        got, losses = fitted(version, action, False, taken_in(payload))
-        self._orders += losses
-        return got if got is not None else Refused("GenericError", "the answer does not fit its schema")
-
-    def _going_out(self, version: Version, action: str, result: Result) -> Result:
-        if isinstance(result, Refused):
-            code = errors.respelled(version, result.code) or "GenericError"
-            return Refused(code, result.description)
-        got, losses = fitted(version, action, False, result)
-        self._orders += losses
-        if got is None:
-            return Refused("InternalError", "the answer cannot be said in this version")
-        return got
+    def _noted(self, got: tuple[Result, list[Lost]]) -> Result:
+        self._orders += got[1]
+        return got[0]
 
 
 def _told(ask: Ask) -> Steps:

@@ -284,23 +284,6 @@ class Memory(Struct, omit_defaults=True):
     certificate_requests: list[Payload] = []
     notes: Payload = {}
 
-    def set_back(self, seconds: float) -> None:
-        """The clock was set back: what is to come is as far off as it was."""
-        self.told_at -= seconds
-        self.charger_session_started -= seconds
-        self.clock_skews = [skew - seconds for skew in self.clock_skews]
-        if self.boot_again_at:
-            self.boot_again_at -= seconds
-        if self.pending_reset is not None:
-            self.pending_reset.accepted_at -= seconds
-        for tx in self.transactions:
-            tx.grace_until = max(0.0, tx.grace_until - seconds)
-        for one in self.connectors.values():
-            one.held_until = max(0.0, one.held_until - seconds)
-            one.asked_until = max(0.0, one.asked_until - seconds)
-        for start in self.remote_starts:
-            start.expires -= seconds
-
     def transaction16(self, id16: int) -> Transaction | None:
         """The newest transaction with this integer id."""
         return next((tx for tx in reversed(self.transactions) if tx.id16 == id16), None)
