@@ -24,6 +24,7 @@ from gateway.session.wire import WireCall
 from gateway.session.wording import answer_in, frame_of, payload_of, split
 from gateway.translate.losses import LOSSES, Loss
 from gateway.translate.port import (
+    SILENCE,
     AnswerCharger,
     BackendCall,
     ChargerCall,
@@ -301,6 +302,8 @@ class Bridge:
         """A CALL of the charger has its answer; for what was left behind nobody waits, who will ask again."""
         if order.id != self.asking:
             return []
+        if not self.is_first and order.answer == SILENCE and self._is_entry_out:
+            return self.session.buffer.delivery.put_back(now) if self.session.buffer is not None else []
         if not self.is_first:
             return self.into_session(frame_of(id_of(order), order.answer), now)
         left, self._left_behind, self.is_first = self._left_behind, None, False
@@ -308,6 +311,11 @@ class Bridge:
         if message is None or self.session.buffer is None or isinstance(order.answer, Refused):
             return []
         return self.session.buffer.lessons.delivered_before(message, order.answer)
+
+    @property
+    def _is_entry_out(self) -> bool:
+        out = self.session.to_backend.out
+        return out is not None and out.own is Own.ENTRY
 
     def is_stored(self) -> None:
         """What was under way waits in the outbox now; it is not left behind, unless it is out again."""

@@ -285,6 +285,15 @@ class Delivery:
             *self.buffer.session.end_if_idle(now),
         ]
 
+    def put_back(self, now: float) -> list[Effect]:
+        """The stored message that is out has not reached the backend: it is sent again before long."""
+        calls, outbox = self.buffer.session.to_backend, self.buffer.outbox
+        out, calls.out = calls.out, None
+        if outbox.window and out is not None and outbox.window[0].number == out.entry:
+            outbox.window[0].retry_at = now + DROP_AGAIN_S
+        self.buffer.session.due = min(self.buffer.session.due, now + DROP_AGAIN_S)
+        return []
+
     def absorbs(self, call: Call) -> bool:
         """Whether a CALLERROR to this CALL stays here: revenue is tried again instead of refused."""
         mine = call.own is None and not call.retry and call.doubt is None

@@ -9,7 +9,7 @@ Time is in seconds since 1970 and never goes back.
 """
 
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from msgspec import Struct
 
@@ -24,6 +24,10 @@ class Refused(Struct, frozen=True, gc=False):
 
     code: str
     description: str = ""
+
+
+SILENCE: Final = Refused("GenericError", "the backend did not answer")
+"""What a charger's CALL comes to when the backend was not heard: nobody has refused it."""
 
 
 class NoAnswer(Struct, frozen=True, gc=False):

@@ -32,9 +32,8 @@ from gateway.translate.engine import (
     Undelivered,
 )
 from gateway.translate.losses import Loss
-from gateway.translate.port import BackendCall, ChargerCall, Order, Payload, Refused, Severity
+from gateway.translate.port import SILENCE, BackendCall, ChargerCall, Order, Payload, Refused, Severity
 
-_SILENT: Final = Refused("GenericError", "no answer")
 _SIGNING: Final = ("SignCertificate", "CertificateSigned")
 _REQUESTS_KEPT: Final = 16
 
@@ -65,7 +64,7 @@ def _pass(
             return made if items is None else merged(items, made, answers)
         if isinstance(answer, Refused):
             return Undelivered(answer) if carries_revenue(action) else answer
-        return Undelivered(_SILENT)
+        return Undelivered(SILENCE)
 
     def handler(t: Engine, call: ChargerCall | BackendCall) -> Outcome | Steps:
         answer = refuses(t, call.payload) if refuses is not None else None

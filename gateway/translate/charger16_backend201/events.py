@@ -3,11 +3,10 @@
 from collections.abc import Generator
 from typing import Final
 
-from gateway.translate.charger16_backend201.common import BACKEND_SILENT
 from gateway.translate.engine import BACKEND, Ask, Engine, Steps, Undelivered
 from gateway.translate.losses import Loss
 from gateway.translate.memory import Event, Transaction
-from gateway.translate.port import Answer, ChargerCall, Payload, Refused
+from gateway.translate.port import SILENCE, Answer, ChargerCall, Payload, Refused
 from gateway.translate.values import seconds
 
 OWN: Final = "own "
@@ -73,7 +72,7 @@ def undelivered(t: Engine, action: str, answer: Answer) -> Undelivered:
     if isinstance(answer, Refused):
         t.lose(Loss.BACKEND_ERROR, action, answer.code)
         return Undelivered(answer)
-    return Undelivered(BACKEND_SILENT)
+    return Undelivered(SILENCE)
 
 
 def tell_own(t: Engine, tx: Transaction, payload: Payload) -> None:

@@ -9,7 +9,7 @@ from gateway.translate.charger201_backend16.upkeep import ANY_REQUEST, named
 from gateway.translate.engine import BACKEND, Ask, Engine, How, Rules, Steps, Undelivered
 from gateway.translate.losses import Loss
 from gateway.translate.memory import OpenError, Profile
-from gateway.translate.port import ChargerCall, Payload, Refused
+from gateway.translate.port import SILENCE, ChargerCall, Payload, Refused
 from gateway.translate.tables import (
     DIAGNOSTICS_STATUS,
     ERROR_OF_COMPONENT,
@@ -25,7 +25,6 @@ RULES: Final = Rules()
 
 _STATUSES: Final = ("Available", "Occupied", "Reserved", "Unavailable", "Faulted")
 _NOT_THERE: Final = ("NotImplemented", "NotSupported")
-_UNHEARD: Final = Refused("GenericError", "the backend did not answer")
 
 
 # NotifyEvent
@@ -177,7 +176,7 @@ def _heard(answer: Any) -> Payload | Undelivered:
     """The answer to a notification that the backend should have."""
     if isinstance(answer, dict):
         return {}
-    return Undelivered(answer if isinstance(answer, Refused) else _UNHEARD)
+    return Undelivered(answer if isinstance(answer, Refused) else SILENCE)
 
 
 # What ends here

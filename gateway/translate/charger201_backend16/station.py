@@ -10,7 +10,7 @@ from gateway.translate.charger201_backend16.starts_stops import asked
 from gateway.translate.engine import BACKEND, Ask, Engine, How, Rules, Steps, Undelivered
 from gateway.translate.losses import Loss
 from gateway.translate.memory import Authorisation, remember
-from gateway.translate.port import ChargerCall, Payload, Refused, Severity
+from gateway.translate.port import SILENCE, ChargerCall, Payload, Refused, Severity
 from gateway.translate.registration import registered
 from gateway.translate.samples import values_16
 from gateway.translate.values import moment_text
@@ -18,7 +18,6 @@ from gateway.translate.values import moment_text
 RULES: Final = Rules()
 
 _LONGEST_VENDOR: Final = 20
-_UNHEARD: Final = Refused("GenericError", "the backend did not answer")
 
 
 @RULES.charger_call(
@@ -35,7 +34,7 @@ def boot_notification(t: Engine, call: ChargerCall) -> Steps:
     t.memory.boot = station
     answer = yield Ask(BACKEND, "BootNotification", _boot_16(t, station), live=True)
     if not isinstance(answer, dict):
-        return Undelivered(answer if isinstance(answer, Refused) else _UNHEARD)
+        return Undelivered(answer if isinstance(answer, Refused) else SILENCE)
     _registered(t, answer, station)
     return answer
 
@@ -108,7 +107,7 @@ def authorize(t: Engine, call: ChargerCall) -> Steps:
     if isinstance(answer, dict):
         remember(t.memory.authorisations, id_tag.casefold(), Authorisation(answer["idTagInfo"], t.now))
         return {"idTokenInfo": tokens.id_token_info(t, answer["idTagInfo"])}
-    return answer if isinstance(answer, Refused) else Undelivered(_UNHEARD)
+    return answer if isinstance(answer, Refused) else Undelivered(SILENCE)
 
 
 @RULES.charger_call("MeterValues", How.TRANSLATED, "MeterValues", Loss.MEASURAND_DROPPED, Loss.UNIT_DROPPED)
