@@ -386,7 +386,7 @@ TRANSACTIONS = {
         ),
         ok(),
         up("TransactionEvent", ended(AT, 1, 2000, "StopAuthorized", "Local"), "g2"),
-        ok("g2"),
+        ok(id_="g2"),
         answered({}),
         call("StopTransaction", {"transactionId": 4711, "meterStop": 2000, "timestamp": AT}, "c2"),
         answered({}, "c2"),
