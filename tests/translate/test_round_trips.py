@@ -249,9 +249,9 @@ def test_a_transaction_of_2_0_1_by_way_of_1_6(wh, readings, reason):
 
 
 COMMANDS = st.one_of(
-    st.fixed_dictionaries({"connectorId": st.integers(0, 2), "type": st.sampled_from(["Operative", "Inoperative"])}).map(
-        lambda payload: ("ChangeAvailability", payload)
-    ),
+    st.fixed_dictionaries(
+        {"connectorId": st.integers(0, 2), "type": st.sampled_from(["Operative", "Inoperative"])}
+    ).map(lambda payload: ("ChangeAvailability", payload)),
     st.just(("ClearCache", {})),
     st.just(("GetLocalListVersion", {})),
     st.integers(1, 99).map(lambda number: ("CancelReservation", {"reservationId": number})),
@@ -289,7 +289,7 @@ COMMANDS = st.one_of(
         st.integers(1, 99),
         st.integers(0, 320).map(lambda tenths: Decimal(tenths) / 10),
     ),
-)  # fmt: skip
+)
 
 
 @settings(max_examples=200, deadline=None)
