@@ -52,7 +52,8 @@ class Held(Struct, gc=False):
     """Orders that may have to wait for the disk; `source` is the message they follow from, if any.
 
     `action` is the source's, or that of the CALL it answers. `charger_id` is the id of the charger's CALL,
-    for the first CALL that is made of it. `epoch` is the backend's link they are for.
+    for the first CALL that is made of it. `epoch` is the backend's link they are for. `wrote` is what is
+    written of `under_way` with them.
     """
 
     orders: list[Order]
@@ -63,6 +64,7 @@ class Held(Struct, gc=False):
     epoch: int = 0
     number: int = 0
     is_kept: bool = False
+    wrote: bytes | None = None
 
 
 class Orders:
@@ -82,7 +84,7 @@ class Orders:
         self.buried: dict[int, Held] = {}
         self._held: deque[Held] = deque()
         self._numbers = 0
-        self._kept_under_way = under_way
+        self._told_under_way = self._kept_under_way = under_way
 
     @property
     def wait_for_disk(self) -> bool:
@@ -96,15 +98,15 @@ class Orders:
         if any(self._is_over(order) for order in held.orders):
             self.under_way = None
         effects: list[Effect] = []
-        if self._kept_under_way and self.under_way is None and not translator.changed:
-            self._kept_under_way = b""
+        if self._told_under_way and self.under_way is None and not translator.changed:
+            self._told_under_way = b""  # if that fails it is written with what comes next
             effects = [Remember("under_way", b"")]
         if translator.changed:
             translator.changed = False
             self._numbers += 1
             held.number = self._numbers
             self._held.append(held)
-            return [KeepState(self._numbers, self._parts())]
+            return [KeepState(self._numbers, self._parts(held))]
         if self._held:
             held.number = self._held[-1].number
             self._held.append(held)
@@ -119,12 +121,12 @@ class Orders:
             return False
         return not self.bridge.is_first or self.bridge.session.backend.is_open
 
-    def _parts(self) -> tuple[tuple[str, bytes], ...]:
+    def _parts(self, held: Held) -> tuple[tuple[str, bytes], ...]:
         parts = (("translate", self.bridge.translator.snapshot()),)
         under_way = msgspec.json.encode(self.under_way) if self.under_way is not None else b""
         if under_way == self._kept_under_way:
             return parts
-        self._kept_under_way = under_way
+        self._told_under_way = held.wrote = under_way
         return (*parts, ("under_way", under_way))
 
     def stored(self, effect: StoreEntry) -> StoreEntry:
@@ -135,6 +137,7 @@ class Orders:
         if self.under_way is None or not _is_same(self.under_way.frame.encode(), effect.frame):
             return effect
         self.under_way = None
+        self._told_under_way = b""
         self.bridge.is_stored()
         return structs.replace(effect, parts=(*effect.parts, ("under_way", b"")))
 
@@ -144,7 +147,9 @@ class Orders:
             return self._give_up(now)
         effects: list[Effect] = []
         while self._held and self._held[0].number <= event.number:
-            effects += self._carry_out(self._held.popleft(), now)
+            held = self._held.popleft()
+            self._kept_under_way = self._kept_under_way if held.wrote is None else held.wrote
+            effects += self._carry_out(held, now)
         return effects
 
     def message_kept(self, event: ev.Kept, now: float) -> list[Effect]:
