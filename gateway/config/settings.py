@@ -290,6 +290,21 @@ class Translation(Table, frozen=True, kw_only=True):
     one_evse: Annotated[
         bool, about("1.6 behind 2.x: all connectors share one power path, and so are one EVSE.")
     ] = False
+    orphan_stop: Annotated[
+        Literal["deadletter", "synthesise"],
+        about(
+            "1.6 behind 2.x: a StopTransaction whose start nobody knows goes to quarantine, or is told to "
+            "the backend with a start made of it, whose energy may be wrong."
+        ),
+    ] = "deadletter"
+    status_dedupe: Annotated[
+        bool,
+        about("1.6 behind 2.x: a connector's status that has not changed for the backend is not repeated."),
+    ] = True
+    mac_tokens: Annotated[
+        bool,
+        about("An idTag of 12 hexadecimal digits is a MacAddress to a 2.x backend, not a Central token."),
+    ] = False
 
 
 class Admin(Table, frozen=True, kw_only=True):

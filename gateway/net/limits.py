@@ -82,4 +82,7 @@ def policies(config: Config) -> Policies:
         no_auth_id_tag=chosen.no_auth_id_tag,
         report_page_items=chosen.report_page_items,
         one_evse=chosen.one_evse,
+        orphan_stop=chosen.orphan_stop,
+        status_dedupe=chosen.status_dedupe,
+        mac_tokens=chosen.mac_tokens,
     )

@@ -61,7 +61,13 @@ class Transaction(Struct, omit_defaults=True):
     @property
     def is_done(self) -> bool:
         """Whether nobody will ask for it any more, but for repetitions."""
-        return bool(self.ended_at) and (self.is_told or self.charger_id == self.backend_id)
+        return bool(self.ended_at) and (self.is_told or self._is_relayed)
+
+    @property
+    def _is_relayed(self) -> bool:
+        """Whether both ends know it by an id that the backend gave, which nobody has to remember."""
+        is_ours = isinstance(self.charger_id, int) and self.charger_id >= FIRST_ID
+        return self.charger_id == self.backend_id and not is_ours
 
 
 class Heard(Struct, array_like=True):

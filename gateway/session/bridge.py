@@ -18,11 +18,21 @@ from gateway.ocpp.message import Message, MessageType, Sender
 from gateway.session import events as ev
 from gateway.session import payloads
 from gateway.session.calls import KIND, KINDS, Call, Own
-from gateway.session.effects import Effect, Noted, SendToBackend, Verdict
-from gateway.session.orders import Held, Orders, UnderWay
+from gateway.session.effects import Effect, Noted, SendToBackend, StoreEntry, Verdict
+from gateway.session.orders import Held, Orders, UnderWay, id_of
+from gateway.session.wire import WireCall
 from gateway.session.wording import answer_in, frame_of, payload_of, split
 from gateway.translate.losses import LOSSES, Loss
-from gateway.translate.port import AnswerCharger, BackendCall, ChargerCall, Lost, NoAnswer, Translator
+from gateway.translate.port import (
+    SILENCE,
+    AnswerCharger,
+    BackendCall,
+    ChargerCall,
+    Lost,
+    NoAnswer,
+    Refused,
+    Translator,
+)
 
 if TYPE_CHECKING:
     from gateway.session.session import ChargerSession
@@ -34,8 +44,9 @@ CALL, CALLRESULT, CALLERROR, CALLRESULTERROR, SEND = MessageType
 class Bridge:
     """Carries what `session` says to a backend of another version, by `translator`.
 
-    `under_way` is the part of the store with that name. `first` is the id of what a gateway that was killed
-    left behind, while it is out.
+    `under_way` is the part of the store with that name. `is_first`: what a gateway that was killed left
+    behind is out. `asking` is the translator's name for the charger's CALL whose answer is wanted, made of
+    its number among them and its id: what is still said of an earlier attempt is of no use.
     """
 
     def __init__(self, session: "ChargerSession", translator: Translator, under_way: bytes = b"") -> None:
@@ -44,7 +55,9 @@ class Bridge:
         self.reader = Reader(translator.backend_version, session.reader.mode)
         self.orders = Orders(self, under_way)
         self.wire = self.orders.wire
-        self.first: str | None = None
+        self.is_first = False
+        self.asking = ""
+        self._numbers = 0
         self._left_behind = self.orders.under_way
         self._put_off: Message | None = None
         self._is_open: bool | None = None  # as the translator was told
@@ -57,13 +70,18 @@ class Bridge:
 
     def outward(self, effects: Iterable[Effect], now: float) -> list[Effect]:
         """The session's effects, with what it sends the backend translated."""
+        carried = self.carried(effects, now)
+        self._set_due()
+        return carried
+
+    def carried(self, effects: Iterable[Effect], now: float) -> list[Effect]:
+        """`outward` amid something that may still change when the translator wants to hear of the time."""
         carried: list[Effect] = []
         for effect in effects:
             if type(effect) is SendToBackend:
                 carried += self._from_session(effect.data, now)
             else:
-                carried.append(effect)
-        self._set_due()
+                carried.append(self.orders.stored(effect) if type(effect) is StoreEntry else effect)
         return carried
 
     def _from_session(self, data: bytes, now: float) -> list[Effect]:
@@ -89,7 +107,7 @@ class Bridge:
         return [Noted("untranslatable", out.label), *self.into_session(refusal, now)]
 
     def _charger_asks(self, message: Message, now: float) -> list[Effect]:
-        if (self.first is not None or self.orders.is_carrying) and message.type is CALL:
+        if (self.is_first or self.orders.is_carrying) and message.type is CALL:
             self._put_off = message  # the session has no other out meanwhile
             return []
         call = self._charger_call(message, self.wall(now))
@@ -101,12 +119,17 @@ class Bridge:
             orders = [order for order in orders if not isinstance(order, AnswerCharger)]
         return self.orders.follow(Held(orders, message, message.action, charger_id=message.id), now)
 
+    def _name(self, message: Message) -> str:
+        self._numbers += 1
+        self.asking = f"{self._numbers} {message.id}"
+        return self.asking
+
     def _charger_call(self, message: Message, wall: float) -> ChargerCall:
         """The CALL as a translator wants it: with what the outbox knows of it."""
-        payload = payload_of(message)
+        name, payload = self._name(message), payload_of(message)
         out, buffer = self.session.to_backend.out, self.session.buffer
         if out is None or out.own is not Own.ENTRY or buffer is None or not buffer.outbox.window:
-            return ChargerCall(message.id, message.action, payload, wall)
+            return ChargerCall(name, message.action, payload, wall)
         transaction_id = None
         if message.action == "StartTransaction":
             plain = payloads.of_call(message.frame) or {}
@@ -114,7 +137,7 @@ class Bridge:
             if transaction is not None and isinstance(transaction.charger_id, int):
                 transaction_id = transaction.charger_id
         came_at = buffer.outbox.window[0].came_at
-        return ChargerCall(message.id, message.action, payload, came_at, True, transaction_id)
+        return ChargerCall(name, message.action, payload, came_at, True, transaction_id)
 
     # What the backend says
 
@@ -128,8 +151,11 @@ class Bridge:
             reading.flags.append(Flag(FlagCode.BINARY_FRAME))
         effects: list[Effect] = []
         messages = reading.messages or ([reading.original] if reading.original is not None else [])
+        listened = self.translator.listens
         for message in messages:
             effects += self._from_backend(message, now)
+        if self.translator.listens and not listened:
+            effects += self.carried(session.go_on(now), now)
         if not messages and reading.reply is not None:
             effects.append(SendToBackend(reading.reply))
         if reading.flags:
@@ -185,7 +211,7 @@ class Bridge:
                 carried = self._link_opened(now)
             case ev.ChargerOpened() | ev.ChargerClosed():
                 carried = self._forget_asked(now)
-        carried += self.outward(effects, now)
+        carried += self.carried(effects, now)
         match event:
             case ev.ChargerOpened():
                 carried += self.orders.follow(Held(self.translator.charger_opened(self.wall(now))), now)
@@ -193,6 +219,7 @@ class Bridge:
                 carried += self._time_passed(now)
             case ev.StateKept():
                 carried += self.orders.state_kept(event, now)
+                self._look_after_entry()
             case ev.Kept() if event.number in self.orders.buried:
                 carried += self.orders.message_kept(event, now)
             case ev.BackendAway() if not self.session.backend.is_open:
@@ -211,8 +238,8 @@ class Bridge:
         message = split(left.frame.encode()) if left and left.version == self.session.version else None
         if left is None or message is None:
             return effects
-        self.first = message.id
-        call = ChargerCall(message.id, message.action, payload_of(message), left.came_at)
+        self.is_first = True
+        call = ChargerCall(self._name(message), message.action, payload_of(message), left.came_at)
         orders = self.translator.charger_call(call, self.wall(now))
         held = Held(orders, message, message.action, charger_id=message.id)
         return [*effects, *self.orders.follow(held, now)]
@@ -227,7 +254,7 @@ class Bridge:
         effects: list[Effect] = []
         for call in self.wire.clear():
             effects += self.orders.no_answer(call.order, now)
-        self.first = None
+        self.is_first = False
         effects += self._forget_asked(now)
         return [*effects, *self.orders.follow(Held(self.translator.backend_closed(self.wall(now))), now)]
 
@@ -250,16 +277,27 @@ class Bridge:
             )
         out = self.wire.out
         if out is not None and now >= self._out_until:
-            self.wire.answered(out.id)
-            effects += [Noted("call-timed-out", out.order.action), *self.orders.no_answer(out.order, now)]
-            effects += self.orders.next(now)
+            effects += [Noted("call-timed-out", out.order.action), *self._give_up(out, now)]
         return effects
+
+    def _give_up(self, out: WireCall, now: float) -> list[Effect]:
+        """The backend does not answer a CALL; of one of a transaction it must not answer later either."""
+        if not out.order.live and self.session.buffer is not None:
+            return [*self.carried(self.session.close_backend("no answer", now), now), *self.link_lost(now)]
+        self.wire.answered(out.id)
+        return [*self.orders.no_answer(out.order, now), *self.orders.next(now)]
 
     @property
     def _out_until(self) -> float:
         """When the backend has had its time for the CALL that is out."""
         out = self.wire.out
         return out.sent_at + self.session.settings.call_timeout_s if out is not None else float("inf")
+
+    def _look_after_entry(self) -> None:
+        """A stored message that is out has had no deadline while the disk was waited for."""
+        out, buffer = self.session.to_backend.out, self.session.buffer
+        if buffer is not None and out is not None and out.own is not None:
+            self.session.due = min(self.session.due, buffer.delivery.gives_up_at(out))
 
     def _set_due(self) -> None:
         due = self.translator.due - self.session.wall_offset_s
@@ -274,14 +312,31 @@ class Bridge:
 
     def answer(self, order: AnswerCharger, now: float) -> list[Effect]:
         """A CALL of the charger has its answer; for what was left behind nobody waits, who will ask again."""
-        if self.first != order.id:
-            return self.into_session(frame_of(order.id, order.answer), now)
-        self.first = self._left_behind = None
-        return []
+        if order.id != self.asking:
+            return []
+        if not self.is_first and order.answer == SILENCE and self._is_entry_out:
+            return self.session.buffer.delivery.put_back(now) if self.session.buffer is not None else []
+        if not self.is_first:
+            return self.into_session(frame_of(id_of(order), order.answer), now)
+        left, self._left_behind, self.is_first = self._left_behind, None, False
+        message = split(left.frame.encode()) if left is not None else None
+        if message is None or self.session.buffer is None or isinstance(order.answer, Refused):
+            return []
+        return self.session.buffer.lessons.delivered_before(message, order.answer)
+
+    @property
+    def _is_entry_out(self) -> bool:
+        out = self.session.to_backend.out
+        return out is not None and out.own is Own.ENTRY
+
+    def is_stored(self) -> None:
+        """What was under way waits in the outbox now; it is not left behind, unless it is out again."""
+        if not self.is_first:
+            self._left_behind = None
 
     def go_on(self, now: float) -> list[Effect]:
         """The charger's next CALL, if it had to wait for what came before it."""
-        if self._put_off is None or self.first is not None:
+        if self._put_off is None or self.is_first:
             return []
         message, self._put_off = self._put_off, None
         return self._charger_asks(message, now)
@@ -291,4 +346,4 @@ class Bridge:
         session = self.session
         if not session.backend.is_open:
             return []
-        return self.outward(session.frame_of_backend(data, False, now), now)
+        return self.carried(session.frame_of_backend(data, False, now), now)

@@ -99,12 +99,11 @@ class Delivery:
             return []
         if self.buffer.owed.boot and now >= self.boot_again_at:
             return self._send("BootNotification", self.buffer.owed.boot.encode(), Own.BOOT, now)
-        if not self.buffer.is_registered:
+        bridge = session.bridge
+        if not self.buffer.is_registered or (bridge is not None and not bridge.translator.listens):
             return []
-        if session.bridge is not None and self.buffer.outbox.is_busy:
-            return self._send_head(
-                now
-            )  # statuses come last: a translator makes events of transactions of them
+        if bridge is not None and self.buffer.outbox.is_busy:  # a translator makes events of statuses
+            return self._send_head(now)
         for key, text in self.buffer.owed.statuses.items():
             return self._send("StatusNotification", text.encode(), Own.STATUS, now, about=key)
         return self._send_head(now)
@@ -292,6 +291,15 @@ class Delivery:
             *self.buffer.session.end_if_idle(now),
         ]
 
+    def put_back(self, now: float) -> list[Effect]:
+        """The stored message that is out has not reached the backend: it is sent again before long."""
+        calls, outbox = self.buffer.session.to_backend, self.buffer.outbox
+        out, calls.out = calls.out, None
+        if outbox.window and out is not None and outbox.window[0].number == out.entry:
+            outbox.window[0].retry_at = now + DROP_AGAIN_S
+        self.buffer.session.due = min(self.buffer.session.due, now + DROP_AGAIN_S)
+        return []
+
     def absorbs(self, call: Call) -> bool:
         """Whether a CALLERROR to this CALL stays here: revenue is tried again instead of refused."""
         mine = call.own is None and not call.retry and call.doubt is None
@@ -315,7 +323,10 @@ class Delivery:
 
     def gives_up_at(self, out: Call) -> float:
         """When a CALL of ours that is out has had its time: first the backend is doubted, then the link."""
-        settings = self.buffer.session.settings
+        session = self.buffer.session
+        if session.bridge is not None and session.bridge.orders.wait_for_disk:
+            return NEVER  # the backend may have answered: it is our disk that is slow
+        settings = session.settings
         return out.sent_at + (settings.call_timeout_s if out.is_doubted else settings.answer_deadline_s)
 
     def give_up_link(self, out: Call, now: float) -> list[Effect]:

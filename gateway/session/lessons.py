@@ -127,7 +127,13 @@ class Lessons:
         reply = frame.split(data)
         if self._clashes(taken, key, id_) and reply is not None:
             return b"", self.buffer.store(call, request, now, was_sent=True, reply=reply)
+        key = payloads.natural_key("StartTransaction", request)
         reading = payloads.energy_wh("StartTransaction", request)
+        known = self.buffer.book.by_key(key)
+        if known is not None and known.backend_id is None and known.charger_id != id_:
+            known.backend_id = id_  # the charger has asked again meanwhile, and goes by an id of ours
+            self.buffer.book.look()
+            return data, []
         self.buffer.book.open(
             Transaction(
                 charger_id=id_,
@@ -291,6 +297,15 @@ class Lessons:
         if request is not None and result is not None:
             key = payloads.natural_key(call.action, request)
             self.buffer.book.hears(key, payloads.digest(request), result)
+
+    def delivered_before(self, message: Message, answer: Payload) -> list[Effect]:
+        """A CALL of the gateway's earlier life has its answer: the charger hears it when it asks again."""
+        request = payloads.of_call(message.frame)
+        if request is None:
+            return []
+        key = payloads.natural_key(message.action, request)
+        self.buffer.book.hears(key, payloads.digest(request), answer)
+        return [Remember(*self.buffer.book.recent_part())]
 
     def enter(
         self, action: str, payload: Payload, key: str, answer: Payload, at: float, pending: int

@@ -8,15 +8,16 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from gateway.ocpp import actions, frame
 from gateway.ocpp.message import Message, Sender
 from gateway.session import events as ev
+from gateway.session import payloads
 from gateway.session.calls import KIND
-from gateway.session.effects import Effect, KeepState, Noted, Remember, SendToBackend, Verdict
+from gateway.session.effects import Effect, KeepState, Noted, Remember, SendToBackend, StoreEntry, Verdict
 from gateway.session.wire import Wire
-from gateway.session.wording import flag_of, frame_of, text_of
+from gateway.session.wording import flag_of, frame_of, split, text_of
 from gateway.translate.losses import Loss
 from gateway.translate.port import (
     AnswerBackend,
@@ -51,7 +52,8 @@ class Held(Struct, gc=False):
     """Orders that may have to wait for the disk; `source` is the message they follow from, if any.
 
     `action` is the source's, or that of the CALL it answers. `charger_id` is the id of the charger's CALL,
-    for the first CALL that is made of it. `epoch` is the backend's link they are for.
+    for the first CALL that is made of it. `epoch` is the backend's link they are for. `wrote` is what is
+    written of `under_way` with them.
     """
 
     orders: list[Order]
@@ -62,6 +64,7 @@ class Held(Struct, gc=False):
     epoch: int = 0
     number: int = 0
     is_kept: bool = False
+    wrote: bytes | None = None
 
 
 class Orders:
@@ -81,7 +84,12 @@ class Orders:
         self.buried: dict[int, Held] = {}
         self._held: deque[Held] = deque()
         self._numbers = 0
-        self._kept_under_way = under_way
+        self._told_under_way = self._kept_under_way = under_way
+
+    @property
+    def wait_for_disk(self) -> bool:
+        """Whether something has to be written before it is said."""
+        return bool(self._held)
 
     def follow(self, held: Held, now: float) -> list[Effect]:
         """Carry orders out, after what is to be remembered is on disk."""
@@ -90,15 +98,15 @@ class Orders:
         if any(self._is_over(order) for order in held.orders):
             self.under_way = None
         effects: list[Effect] = []
-        if self._kept_under_way and self.under_way is None and not translator.changed:
-            self._kept_under_way = b""
+        if self._told_under_way and self.under_way is None and not translator.changed:
+            self._told_under_way = b""  # if that fails it is written with what comes next
             effects = [Remember("under_way", b"")]
         if translator.changed:
             translator.changed = False
             self._numbers += 1
             held.number = self._numbers
             self._held.append(held)
-            return [KeepState(self._numbers, self._parts())]
+            return [KeepState(self._numbers, self._parts(held))]
         if self._held:
             held.number = self._held[-1].number
             self._held.append(held)
@@ -107,17 +115,31 @@ class Orders:
 
     def _is_over(self, order: Order) -> bool:
         """Whether what is under way has its answer; while the link is gone, what was left behind has not."""
-        if self.under_way is None or not isinstance(order, AnswerCharger) or order.id != self.under_way.id:
+        if self.under_way is None or not isinstance(order, AnswerCharger):
             return False
-        return self.bridge.first is None or self.bridge.session.backend.is_open
+        if id_of(order) != self.under_way.id:
+            return False
+        return not self.bridge.is_first or self.bridge.session.backend.is_open
 
-    def _parts(self) -> tuple[tuple[str, bytes], ...]:
+    def _parts(self, held: Held) -> tuple[tuple[str, bytes], ...]:
         parts = (("translate", self.bridge.translator.snapshot()),)
         under_way = msgspec.json.encode(self.under_way) if self.under_way is not None else b""
         if under_way == self._kept_under_way:
             return parts
-        self._kept_under_way = under_way
+        self._told_under_way = held.wrote = under_way
         return (*parts, ("under_way", under_way))
+
+    def stored(self, effect: StoreEntry) -> StoreEntry:
+        """What is under way is written into the outbox: from there it will go again, and from nowhere else.
+
+        Should that fail it is only forgotten: the charger has no answer, and will send it again.
+        """
+        if self.under_way is None or not _is_same(self.under_way.frame.encode(), effect.frame):
+            return effect
+        self.under_way = None
+        self._told_under_way = b""
+        self.bridge.is_stored()
+        return structs.replace(effect, parts=(*effect.parts, ("under_way", b"")))
 
     def state_kept(self, event: ev.StateKept, now: float) -> list[Effect]:
         """What was learned is on disk, or cannot be written."""
@@ -125,7 +147,9 @@ class Orders:
             return self._give_up(now)
         effects: list[Effect] = []
         while self._held and self._held[0].number <= event.number:
-            effects += self._carry_out(self._held.popleft(), now)
+            held = self._held.popleft()
+            self._kept_under_way = self._kept_under_way if held.wrote is None else held.wrote
+            effects += self._carry_out(held, now)
         return effects
 
     def message_kept(self, event: ev.Kept, now: float) -> list[Effect]:
@@ -142,7 +166,7 @@ class Orders:
         session = self.bridge.session
         held, self._held = self._held, deque()
         closed = session.close_both("outbox-failed", TRY_AGAIN_LATER, "nothing can be stored", now)
-        effects = [*self.bridge.outward(closed, now), *self.bridge.link_lost(now)]
+        effects = [*self.bridge.carried(closed, now), *self.bridge.link_lost(now)]
         for order in [order for one in held for order in one.orders]:
             if isinstance(order, ToBackend | ToCharger):
                 effects += self.no_answer(order, now)
@@ -217,10 +241,30 @@ class Orders:
 
     def next(self, now: float) -> list[Effect]:
         """Send the backend the CALL whose turn it is."""
-        call = self.wire.next(now) if self.bridge.session.backend.is_open else None
-        return [SendToBackend(call.frame)] if call is not None else []
+        session = self.bridge.session
+        call = self.wire.next(now) if session.backend.is_open else None
+        if call is None:
+            return []
+        out = session.to_backend.out
+        if out is not None and (call.id == out.id or not call.order.live):
+            out.sent_at = now  # only now has the backend heard of it
+        return [SendToBackend(call.frame)]
 
     def _to_charger(self, order: ToCharger, now: float) -> list[Effect]:
         id_ = f"gateway-c{order.token}"
         self.asked[id_] = order
         return self.bridge.into_session(frame.call(id_, order.action, text_of(order.payload)), now)
+
+
+def id_of(order: AnswerCharger) -> str:
+    """The id of the charger's CALL that an answer is for (see `Bridge.asking`)."""
+    return order.id.partition(" ")[2]
+
+
+def _is_same(one: bytes, other: bytes) -> bool:
+    """Whether two frames of the charger hold the same CALL, whatever their ids."""
+    first, second = split(one), split(other)
+    if first is None or second is None or first.action != second.action:
+        return False
+    said, again = payloads.of_call(one) or {}, payloads.of_call(other) or {}
+    return payloads.natural_key(first.action, said) == payloads.natural_key(second.action, again)

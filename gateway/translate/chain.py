@@ -46,6 +46,11 @@ class Chain:
         """When either wants to be told the time."""
         return min(self.near.due, self.far.due)
 
+    @property
+    def listens(self) -> bool:
+        """Whether both can do something with a stored message."""
+        return self.near.listens and self.far.listens
+
     def charger_call(self, call: ChargerCall, now: float) -> list[Order]:
         """The charger asks, or the outbox delivers what it asked."""
         self._call = call

@@ -12,7 +12,8 @@ from msgspec import Struct, structs
 from gateway.ocpp import errors
 from gateway.ocpp.message import Version
 from gateway.translate import memory as memories
-from gateway.translate.fitting import fitted
+from gateway.translate.clock import SET_BACK_S, set_back
+from gateway.translate.fitting import answered_in, asked_in, fitted, going_out
 from gateway.translate.losses import Loss, lost
 from gateway.translate.memory import Memory
 from gateway.translate.policies import Policies
@@ -22,6 +23,7 @@ from gateway.translate.port import (
     AnswerCharger,
     BackendCall,
     ChargerCall,
+    Lost,
     NoAnswer,
     Order,
     Payload,
@@ -46,7 +48,6 @@ from gateway.translate.rules import (
     Undelivered,
     Wait,
 )
-from gateway.translate.values import taken_in
 
 TRIGGER_S = 30.0
 
@@ -90,16 +91,21 @@ class Engine:
 
     # The contract with the session
 
+    @property
+    def listens(self) -> bool:
+        """Whether the backend has not said that it does not accept the charger, or not yet."""
+        return self.memory.registration not in ("Pending", "Rejected")
+
     def charger_call(self, call: ChargerCall, now: float) -> list[Order]:
         """The charger asks, or the outbox delivers what it asked."""
-        self.now = now
+        self._at(now)
         self.delivering += call.stored
 
         def finish(outcome: Outcome) -> None:
             self.delivering -= call.stored
             delivered = not isinstance(outcome, Undelivered)
             result = outcome.refused if isinstance(outcome, Undelivered) else outcome
-            answer = self._going_out(self.charger_version, call.action, result)
+            answer = self._noted(going_out(self.charger_version, call.action, result))
             self._orders.append(AnswerCharger(call.id, answer, delivered))
             self.charger_was_answered(call)
 
@@ -108,11 +114,11 @@ class Engine:
 
     def backend_call(self, call: BackendCall, now: float) -> list[Order]:
         """The backend asks."""
-        self.now = now
+        self._at(now)
 
         def finish(outcome: Outcome) -> None:
             result = outcome.refused if isinstance(outcome, Undelivered) else outcome
-            answer = self._going_out(self.backend_version, call.action, result)
+            answer = self._noted(going_out(self.backend_version, call.action, result))
             self._orders.append(AnswerBackend(call.id, answer))
 
         self._serve(call, self.backend_version, self.rules.backend_calls.get(call.action), finish)
@@ -128,27 +134,27 @@ class Engine:
 
     def charger_opened(self, now: float) -> list[Order]:
         """The charger has connected (again)."""
-        self.now = now
+        self._at(now)
         self.when_charger_opened()
         return self._done()
 
     def backend_opened(self, now: float) -> list[Order]:
         """The backend's link is there (again)."""
-        self.now = now
+        self._at(now)
         self.backend_is_there = True
         self.when_backend_opened()
         return self._done()
 
     def backend_closed(self, now: float) -> list[Order]:
         """The backend's link is gone."""
-        self.now = now
+        self._at(now)
         self.backend_is_there = False
         self.when_backend_closed()
         return self._done()
 
     def time_passed(self, now: float) -> list[Order]:
         """`due` has come."""
-        self.now = now
+        self._at(now)
         self.due = NEVER
         for pair in [pair for pair in self._waiting if pair[0].until <= now]:
             self._waiting.remove(pair)
@@ -234,6 +240,18 @@ class Engine:
 
     # Inside
 
+    def _at(self, now: float) -> None:
+        """It is this late; a clock that was set back takes along what is to come."""
+        back_s = self.memory.told_at - now
+        if back_s > SET_BACK_S:
+            set_back(self.memory, back_s)
+            self.due -= back_s
+            self._waiting = [
+                (structs.replace(wait, until=wait.until - back_s), x) for wait, x in self._waiting
+            ]
+            self.triggers = {key: until - back_s for key, until in self.triggers.items()}
+        self.now = self.memory.told_at = now
+
     def _serve(
         self,
         call: ChargerCall | BackendCall,
@@ -244,7 +262,7 @@ class Engine:
         if rule is None:
             finish(self.refusal_of_unknown(version, call.action))
             return
-        payload = self._coming_in(version, call.action, call.payload)
+        payload = self._noted(asked_in(version, call.action, call.payload))
         if isinstance(payload, Refused):
             finish(payload)
             return
@@ -287,13 +305,13 @@ class Engine:
             self._orders.append(ToCharger(self._tokens, ask.action, payload))
 
     def _answered(self, token: int, answer: Answer, now: float, version: Version) -> list[Order]:
-        self.now = now
+        self._at(now)
         task = self._tasks.pop(token, None)
         if task is None:
             return []
         if isinstance(answer, dict):
             assert task.asked is not None
-            answer = self._answer_in(version, task.asked.action, answer)
+            answer = self._noted(answered_in(version, task.asked.action, answer))
         self.changed = self.changed or not task.stateless
         self._advance(task, answer)
         return self._done()
@@ -312,27 +330,9 @@ class Engine:
             self._waiting.remove(pair)
             self._advance(pair[1], answer)
 
-    def _coming_in(self, version: Version, action: str, payload: Payload) -> Payload | Refused:
-        got, losses = fitted(version, action, True, taken_in(payload))
-        self._orders += losses
-        if got is not None:
-            return got
-        return Refused(errors.code(version, errors.Wrong.PROPERTY), "the payload does not fit its schema")
-
-    def _answer_in(self, version: Version, action: str, payload: Payload) -> Payload | Refused:
-        got, losses = fitted(version, action, False, taken_in(payload))
-        self._orders += losses
-        return got if got is not None else Refused("GenericError", "the answer does not fit its schema")
-
-    def _going_out(self, version: Version, action: str, result: Result) -> Result:
-        if isinstance(result, Refused):
-            code = errors.respelled(version, result.code) or "GenericError"
-            return Refused(code, result.description)
-        got, losses = fitted(version, action, False, result)
-        self._orders += losses
-        if got is None:
-            return Refused("InternalError", "the answer cannot be said in this version")
-        return got
+    def _noted(self, got: tuple[Result, list[Lost]]) -> Result:
+        self._orders += got[1]
+        return got[0]
 
 
 def _told(ask: Ask) -> Steps:

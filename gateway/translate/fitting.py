@@ -7,12 +7,13 @@ else.
 
 from typing import Any, Final
 
+from gateway.ocpp import errors
 from gateway.ocpp.message import Version
 from gateway.ocpp.schema import Deviation, Kind, Node, deviations, differences, schema
 from gateway.ocpp.values import Path, path_text
 from gateway.translate.losses import Loss, lost
-from gateway.translate.port import Lost, Payload
-from gateway.translate.values import compact, zoned
+from gateway.translate.port import Lost, Payload, Refused
+from gateway.translate.values import compact, taken_in, zoned
 
 _BAD: Final = object()
 
@@ -89,3 +90,36 @@ def _array(node: Node, value: list[Any], path: Path, losses: list[Lost]) -> Any:
 def _loss(deviation: Deviation, value: Any) -> Lost:
     code = Loss.VALUE_TOO_LONG if deviation.kind is Kind.TOO_LONG else Loss.PAYLOAD_INVALID
     return lost(code, path_text(deviation.path), compact(value)[:100])
+
+
+# What comes in and goes out
+
+
+def asked_in(version: Version, action: str, payload: Payload) -> tuple[Payload | Refused, list[Lost]]:
+    """A request as handlers take it: whole, or refused."""
+    got, losses = fitted(version, action, True, taken_in(payload))
+    if got is not None:
+        return got, losses
+    code = errors.code(version, errors.Wrong.PROPERTY)
+    return Refused(code, "the payload does not fit its schema"), losses
+
+
+def answered_in(version: Version, action: str, payload: Payload) -> tuple[Payload | Refused, list[Lost]]:
+    """An answer as handlers take it: what does not fit is as good as an error."""
+    got, losses = fitted(version, action, False, taken_in(payload))
+    if got is not None:
+        return got, losses
+    return Refused("GenericError", "the answer does not fit its schema"), losses
+
+
+def going_out(
+    version: Version, action: str, result: Payload | Refused
+) -> tuple[Payload | Refused, list[Lost]]:
+    """What a handler answers, as its schema allows it; an error in the spelling of its version."""
+    if isinstance(result, Refused):
+        code = errors.respelled(version, result.code) or "GenericError"
+        return Refused(code, result.description), []
+    got, losses = fitted(version, action, False, result)
+    if got is not None:
+        return got, losses
+    return Refused("InternalError", "the answer cannot be said in this version"), losses

@@ -238,9 +238,10 @@ class Memory(Struct, omit_defaults=True):
     cables of a connector: it grows each time the connector is Available. `unsent` holds events of a
     charger's message that came to an end without acknowledgement, by the natural key of the message.
     `capabilities` are `yes`, `no` or `unknown`. `cached` is the last status per flat number that has not
-    gone up yet.
+    gone up yet. `told_at` is the latest time that was told.
     """
 
+    told_at: float = 0.0
     registration: str = "Unknown"
     boot: Payload = {}
     boot_reason: str = ""

@@ -17,6 +17,8 @@ class Policies(Struct, frozen=True, kw_only=True):
     `inventory_refresh_s` are for 2.x chargers behind a 1.6 backend; `status_dedupe`, `orphan_stop`,
     `report_page_items` for 1.6 chargers behind a 2.x one. `leg_credentials`, `leg_certificates`: whether
     passwords and certificates of the backend's link end here, go on to the charger or are refused.
+    `orphan_stop`: whether the end of a transaction whose start nobody knows is left to a person, or told with
+    a start made of it.
     """
 
     pre_accept: Literal["shield", "strict"] = "shield"
@@ -29,6 +31,7 @@ class Policies(Struct, frozen=True, kw_only=True):
     leg_credentials: Literal["local", "forward", "reject"] = "local"
     leg_certificates: Literal["local", "forward", "reject"] = "local"
     status_dedupe: bool = True
+    orphan_stop: Literal["deadletter", "synthesise"] = "deadletter"
     no_auth_id_tag: str = "NoAuthorization"
     mac_tokens: bool = False
     inventory_refresh: bool = True

@@ -9,7 +9,7 @@ Time is in seconds since 1970 and never goes back.
 """
 
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from msgspec import Struct
 
@@ -24,6 +24,10 @@ class Refused(Struct, frozen=True, gc=False):
 
     code: str
     description: str = ""
+
+
+SILENCE: Final = Refused("GenericError", "the backend did not answer")
+"""What a charger's CALL comes to when the backend was not heard: nobody has refused it."""
 
 
 class NoAnswer(Struct, frozen=True, gc=False):
@@ -138,6 +142,10 @@ class Translator(Protocol):
     @property
     def due(self) -> float:
         """When `time_passed` should come."""
+
+    @property
+    def listens(self) -> bool:
+        """Whether stored messages may come: False while the backend has not accepted the charger (yet)."""
 
     def charger_call(self, call: ChargerCall, now: float) -> list[Order]:
         """The charger asks, or the outbox delivers what it asked."""

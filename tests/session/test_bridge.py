@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from msgspec import structs
 
 from gateway.ocpp.message import Sender, Version
 from gateway.session import effects as ef
@@ -43,15 +44,25 @@ NEVER = float("inf")
 class Scripted:
     """A translator that notes what it is told, and says what it was given for that."""
 
-    charger_version, backend_version = Version.V16, Version.V201
+    charger_version, backend_version, listens = Version.V16, Version.V201, True
 
     def __init__(self):
         self.changed = False
         self.due = NEVER
         self.told = []
         self.says = {}
+        self.names = {}
 
     def _hears(self, *what):
+        """Orders name the charger's CALLs by their ids; the bridge numbers them too."""
+        return [self._named(order) for order in self._heard(*what)]
+
+    def _named(self, order):
+        if not isinstance(order, AnswerCharger):
+            return order
+        return structs.replace(order, id=self.names.get(order.id, order.id))
+
+    def _heard(self, *what):
         self.told.append(what)
         made = self.says.get(what[:2]) or self.says.get(what[0]) or []
         orders = made.pop(0) if made else []
@@ -61,7 +72,9 @@ class Scripted:
         return orders
 
     def charger_call(self, call, now):
-        return self._hears("charger", call.action, call.id, call.stored)
+        id_ = call.id.partition(" ")[2]
+        self.names[id_] = call.id
+        return self._hears("charger", call.action, id_, call.stored)
 
     def backend_call(self, call, now):
         return self._hears("backend", call.action, call.id)
@@ -213,11 +226,17 @@ def test_a_command_for_a_charger_that_is_not_there_has_no_answer():
 
 
 def test_a_backend_that_does_not_answer_gets_the_next_call():
-    s = translated().on("charger", says=[[ask(1, "MeterValues"), ask(2, "NotifyEvent")]])
-    s.charger_sends(heartbeat("m1")).then(asked("m1", "MeterValues"))
+    s = translated().on("charger", says=[[ask(1, "Authorize", True), ask(2, "NotifyEvent")]])
+    s.charger_sends(heartbeat("m1")).then(asked("m1", "Authorize"))
     s.translator.told.clear()
     s.after(30).then(asked("gateway-t2", "NotifyEvent"))
     s.was_told(("backend answered", 1, NoAnswer()))
+
+
+def test_a_backend_that_leaves_a_message_of_a_transaction_unanswered_loses_its_link():
+    s = translated().on("charger", says=[[ask(1, "MeterValues")]])
+    s.charger_sends(heartbeat("m1")).then(asked("m1", "MeterValues"))
+    s.after(30).then(Close(Sender.BACKEND, 1001, "no answer"))
 
 
 def test_more_than_may_wait_makes_room_from_the_front():

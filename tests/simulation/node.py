@@ -151,12 +151,12 @@ class Node:
             self.shared,
             known,
         )
-        world.plant.on_session(session)
         there = world.backend_version(version)
         memory, under_way = known.parts.get("translate", b""), known.parts.get("under_way", b"")
         translator = translator_for(version, there, snapshot=memory, station=key)
         if translator is not None:
             session.translate(translator, under_way)
+        world.plant.on_session(session)
         driver = self.drivers[key] = Driver(key, version, there, session)
         self._arm(driver)
         self._look(driver)

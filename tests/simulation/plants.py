@@ -10,8 +10,10 @@ from gateway.ocpp.actions import NEVER_LOST
 from gateway.session import effects as ef
 from gateway.session import events as ev
 from gateway.session import payloads
+from gateway.session.bridge import Bridge
 from gateway.session.calls import Own
 from gateway.session.session import ChargerSession
+from gateway.translate.memory import Memory
 from tests.simulation.world import Plant
 
 
@@ -229,4 +231,83 @@ class LosesTheLastOfItsLine(Plant):
         return effects
 
 
-PLANTS = Plant.__subclasses__()
+class TranslationPlant(Plant):
+    """A bug of what stands between two versions."""
+
+    def on_session(self, session: ChargerSession) -> None:
+        if session.bridge is not None:
+            self.on_bridge(session.bridge)
+
+    def on_bridge(self, bridge: Bridge) -> None:
+        """A session with a backend of another version was made."""
+
+
+class ForgetsNumbersInARestart(TranslationPlant):
+    def on_bridge(self, bridge: Bridge) -> None:
+        for transaction in bridge.translator.memory.transactions:
+            transaction.seq_next = min(1, transaction.seq_next)
+
+
+class ForgetsTransactionsInARestart(TranslationPlant):
+    def on_bridge(self, bridge: Bridge) -> None:
+        bridge.translator.memory.transactions.clear()
+
+
+class MeansTheWrongTransaction(TranslationPlant):
+    """Of two connectors in use, a message is taken for one of the younger transaction."""
+
+    def on_bridge(self, bridge: Bridge) -> None:
+        memory = bridge.translator.memory
+        bridge.translator.memory = Confused(*(getattr(memory, name) for name in memory.__struct_fields__))
+
+
+class Confused(Memory):
+    def transaction16(self, id16: int) -> Any:
+        return next(reversed(self.transactions), None)
+
+    def transaction201(self, id201: str) -> Any:
+        return next(reversed(self.transactions), None)
+
+
+class SaysBeforeItIsKept(TranslationPlant):
+    def on_bridge(self, bridge: Bridge) -> None:
+        orders, follow = bridge.orders, bridge.orders.follow
+
+        def at_once(held: Any, now: float) -> list[Any]:
+            effects = follow(held, now)
+            return [*effects, *orders.state_kept(ev.StateKept(held.number, True), now)]
+
+        orders.follow = at_once
+
+
+class TakesTheAnswerToAnEarlierAttempt(TranslationPlant):
+    def on_bridge(self, bridge: Bridge) -> None:
+        answer = bridge.answer
+
+        def taken(order: Any, now: float) -> list[Any]:
+            id_ = order.id.partition(" ")[2]
+            if bridge.asking.partition(" ")[2] == id_:
+                order = structs.replace(order, id=bridge.asking)
+            return answer(order, now)
+
+        bridge.answer = taken
+
+
+class DeliversBeforeItIsAccepted(TranslationPlant):
+    def on_bridge(self, bridge: Bridge) -> None:
+        bridge.translator.__class__ = type("Eager", (type(bridge.translator),), {"listens": True})
+
+
+class LosesItsOwnEvents(TranslationPlant):
+    """A charging state that was on its way when the link broke is not told again."""
+
+    def on_effects(self, session: ChargerSession, event: Any, effects: list[Any]) -> list[Any]:
+        if session.bridge is not None and type(event) is ev.BackendClosed:
+            unsent = session.bridge.translator.memory.unsent
+            for key in [key for key in unsent if key.startswith("own ")]:
+                del unsent[key]
+        return effects
+
+
+TRANSLATION_PLANTS = TranslationPlant.__subclasses__()
+PLANTS = [plant for plant in Plant.__subclasses__() if plant is not TranslationPlant]

@@ -179,9 +179,7 @@ class Promises:
         _, id_, action, payload = got
         token = frames.token_of(action, payload)
         if link.out is not None:
-            _, before, since = link.out[:3]
-            waited = self.world.now >= since + LEAST_PATIENCE_S - 0.001
-            self.require(not before and waited, "one CALL at a time to the backend")
+            self._sends_again(link)
         link.out = (id_, token, self.world.now, action)
         owes = self.owes_boot.get(driver.key)
         self.require(not owes or action == "BootNotification", "the backend is told of the boot first")
@@ -189,11 +187,20 @@ class Promises:
             return
         fate = self.fates[token]
         fate.sends += 1
-        same = not fate.last or data == fate.last
-        if not same and b'"gateway-' in data + fate.last:  # its own could be that of a late answer
-            same = frames.parsed(data)[2:] == frames.parsed(fate.last)[2:]
-        self.require(same, f"{token} is sent again with the same bytes")
+        self.require(self._is_same(data, fate.last), f"{token} is sent again with the same bytes")
         fate.last = data
+
+    def _sends_again(self, link: Link) -> None:
+        """A CALL is sent while another has no answer."""
+        assert link.out is not None
+        _, before, since = link.out[:3]
+        waited = self.world.now >= since + LEAST_PATIENCE_S - 0.001
+        self.require(not before and waited, "one CALL at a time to the backend")
+
+    def _is_same(self, data: bytes, last: bytes) -> bool:
+        if last and data != last and b'"gateway-' in data + last:  # its own could be that of a late answer
+            return bool(frames.parsed(data)[2:] == frames.parsed(last)[2:])
+        return not last or data == last
 
     def read_from_backend(self, driver: "Driver", link: Link, data: bytes) -> None:
         got = frames.parsed(data)
@@ -233,15 +240,16 @@ class Promises:
         self.require(bool(line) and line[0] == token, f"{token} comes in its order, after {list(line)[:3]}")
         line.popleft()
 
-    # The disk
+    # The disk, which may hold other messages too
 
     def stored(self, key: str, data: bytes) -> None:
-        self.fates[frames.token_in(data)].is_on_disk = True
+        if token := frames.token_in(data):
+            self.fates[token].is_on_disk = True
 
     def store_failed(self, data: bytes) -> None:
         """What could not be written and was sent all the same may be sent again."""
-        fate = self.fates[frames.token_in(data)]
-        fate.allowed += fate.sends > 0
+        if token := frames.token_in(data):
+            self.fates[token].allowed += self.fates[token].sends > 0
 
     def not_remembered(self, key: str) -> None:
         """What the backend answered could not be written down: the charger will ask again."""
@@ -250,6 +258,8 @@ class Promises:
 
     def dropped(self, key: str, data: bytes) -> None:
         token = frames.token_in(data)
+        if not token:
+            return
         fate = self.fates[token]
         fate.is_on_disk = False
         self.require(fate.processed > 0 or fate.is_kept, f"{token} is on disk until the backend has it")

@@ -5,12 +5,13 @@ import sys
 
 import pytest
 
-from tests.simulation.plants import PLANTS, AnswersBeforeItIsDurable
+from tests.simulation.plants import PLANTS, TRANSLATION_PLANTS, AnswersBeforeItIsDurable
 from tests.simulation.promises import Violation
 from tests.simulation.translated import TranslatedWorld
 from tests.simulation.world import World, live
 
 SEEDS = 200
+TRANSLATED_SEEDS = 100
 BLOCK = 20
 SEEDS_PER_PLANT = 50
 
@@ -22,15 +23,21 @@ def test_everything_arrives_once_and_in_order(first):
     assert all(count["repeated"] < count["processed"] for count in counts)
 
 
-def test_an_event_that_only_seems_to_wait_for_an_older_one_is_sent_after_a_restart():
-    assert live(21, kind=TranslatedWorld).promises.counts()["processed"] > 0
+@pytest.mark.parametrize("first", range(0, TRANSLATED_SEEDS, BLOCK))
+def test_behind_a_backend_of_another_version_everything_arrives_too(first):
+    counts = [live(seed, kind=TranslatedWorld).promises.counts() for seed in range(first, first + BLOCK)]
+    assert sum(count["processed"] for count in counts) > 50 * BLOCK
+    assert all(count["repeated"] < count["processed"] for count in counts)
 
 
-@pytest.mark.parametrize("plant", PLANTS)
-def test_a_broken_promise_is_seen(plant):
+@pytest.mark.parametrize(
+    ("plant", "kind"),
+    [*((plant, World) for plant in PLANTS), *((plant, TranslatedWorld) for plant in TRANSLATION_PLANTS)],
+)
+def test_a_broken_promise_is_seen(plant, kind):
     for seed in range(SEEDS_PER_PLANT):
         try:
-            live(seed, plant)
+            live(seed, plant, kind=kind)
         except Violation as problem:
             assert f"seed {seed}" in str(problem)
             return

@@ -2,7 +2,18 @@
 
 import pytest
 
-from tests.translate.scenes import ID, OTHER_ID, TOKEN, ended, sample, scene, started, transaction, updated
+from tests.translate.scenes import (
+    ID,
+    OTHER_ID,
+    TOKEN,
+    ended,
+    register,
+    sample,
+    scene,
+    started,
+    transaction,
+    updated,
+)
 from tests.vectors.player import play
 
 PEM = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----"
@@ -357,6 +368,31 @@ TRANSACTIONS = {
         call("StopTransaction", {"transactionId": 4711, "meterStop": 2000, "timestamp": AT}),
         answered({}),
         losses=(("ORPHAN_STOP", "transactionId"),),
+    ),
+    "a stop of nothing gets a start, if the operator wants": scene(
+        call("StopTransaction", {"transactionId": 4711, "meterStop": 2000, "timestamp": AT}),
+        up(
+            "TransactionEvent",
+            {
+                "eventType": "Started",
+                "timestamp": AT,
+                "triggerReason": "Authorized",
+                "seqNo": 0,
+                "transactionInfo": {"transactionId": ID, "chargingState": "EVConnected"},
+                "evse": {"id": 1, "connectorId": 1},
+                "meterValue": [{"timestamp": AT, "sampledValue": [register(2000, "Transaction.Begin")]}],
+                "offline": True,
+            },
+        ),
+        ok(),
+        up("TransactionEvent", ended(AT, 1, 2000, "StopAuthorized", "Local"), "g2"),
+        ok(id_="g2"),
+        answered({}),
+        call("StopTransaction", {"transactionId": 4711, "meterStop": 2000, "timestamp": AT}, "c2"),
+        answered({}, "c2"),
+        config={"orphan_stop": "synthesise"},
+        next={"tx201": [ID]},
+        losses=(("SYNTHESIZED", "transactionId"), ("DUPLICATE", "StopTransaction")),
     ),
     "an error in 2.0.1's spelling": scene(
         call("Authorize", {"idTag": "MEMBER-1"}),

@@ -33,15 +33,17 @@ _CONFIG = {
     "leg_certificates": "leg_certificates",
     "no_auth_idtag": "no_auth_id_tag",
     "report_page_items": "report_page_items",
-    "inventory_refresh": "inventory_refresh",
-    "mac_tokens": "mac_tokens",
+    "orphan_stop": "orphan_stop",
 }
 _CONFIG_MS = {"stop_grace_ms": "stop_grace_s", "hold_available_ms": "hold_available_s"}
 _CONFIG_S = {"remote_start_ttl": "remote_start_ttl_s"}
 SESSIONS_CONFIG = {
     *("outage_mode", "ack_mode", "answer_deadline_ms", "command_deadline_ms", "tx_error", "tx_retry_ms"),
-    *("tx_error_max", "heartbeat"),
+    *("tx_error_max", "heartbeat", "pnc", "costmsg", "ocsp_bridge", "enforce_transaction_limit"),
 }
+"""Policies that are the session's, or found out by itself, or off."""
+
+_SWITCHES = {"status_dedupe", "inventory_refresh", "mac_tokens"}
 
 
 def policies_of(state: State) -> Policies:
@@ -54,8 +56,8 @@ def policies_of(state: State) -> Policies:
             made[_CONFIG_MS[name]] = value / 1000
         elif name in _CONFIG_S:
             made[_CONFIG_S[name]] = value
-        elif name == "status_dedupe":
-            made["status_dedupe"] = value in (True, "on")
+        elif name in _SWITCHES:
+            made[name] = value not in (False, "off", 0)
         elif name not in SESSIONS_CONFIG:
             raise ValueError(f"no such policy: {name}")
     return Policies(**made)
@@ -187,26 +189,40 @@ def state_of(snapshot: bytes) -> State:
         "status16": memory.status16,
         "status201": memory.status201,
         "capabilities": memory.capabilities,
-        "profiles": [{"id": p.id, "evse": p.evse, "source": p.source} for p in memory.profiles],
+        "profiles": [
+            {"id": p.id, "evse": p.evse, "source": p.source, "profile": p.profile} for p in memory.profiles
+        ],
         "reservations": [{"id": r.id, "flat": r.flat} for r in memory.reservations],
         "pending_reset": memory.pending_reset and {"type16": memory.pending_reset.type16},
         "held_reset": {"type16": memory.held_reset} if memory.held_reset else None,
         "local_list": listed and {"version": listed.version, "empty": listed.empty},
-        "pending_remote_starts": [{"remote_start_id": s.remote_start_id} for s in memory.remote_starts],
-        "firmware": memory.firmware and {"request_id": memory.firmware.request_id},
-        "log": memory.log and {"request_id": memory.log.request_id},
+        "pending_remote_starts": [
+            {name: getattr(start, name) for name in ("remote_start_id", "id_tag", "id_token", "flat")}
+            for start in memory.remote_starts
+        ],
+        "firmware": _job(memory.firmware),
+        "log": _job(memory.log),
         "open_errors": [
             {
-                "error_code": e.error_code,
-                "component": e.component,
-                "variable": e.variable,
-                "event_id": e.event_id,
+                **{"flat": int(flat), "connector": int(flat)},
+                **{"error_code": e.error_code, "errorCode": e.error_code},
+                **{"component": e.component, "variable": e.variable, "tech_code": e.tech_code},
+                **{"event_id": e.event_id, "eventId": e.event_id},
             }
-            for e in memory.open_errors.values()
+            for flat, e in memory.open_errors.items()
         ],
         "last_register": memory.last_register,
         "token_types": memory.token_types,
+        "mutability": memory.mutability,
+        "device_model": [
+            {"component": v.component, "variable": v.variable, "value": v.value, "mutability": v.mutability}
+            for v in memory.device_model
+        ],
         "aliases": [{"alias": alias.upper(), "token": token} for alias, token in memory.aliases.items()],
         "upstream_password_pending": bool(memory.upstream_password_pending),
         "upstream_trust_pending": len(memory.upstream_trust_pending),
     }
+
+
+def _job(job: Job | None) -> State | None:
+    return job and {"request_id": job.request_id, "kind": job.kind, "last16": job.last, "last": job.last}

@@ -63,6 +63,8 @@ ENUMS: Final[dict[str, dict[str, str]]] = {
 
 def narrowed(t: Engine, action: str, is_request: bool, payload: Payload) -> Payload:
     """A payload of 2.1 as 2.0.1 can say it."""
+    if "chargingLimitSource" in payload:
+        payload = _source_down(t, payload, ())
     got = _walked(t, _node(action, is_request), payload, (), DOWN, True)
     return got if isinstance(got, dict) else {}
 

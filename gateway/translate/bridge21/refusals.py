@@ -120,8 +120,14 @@ def _v2g20(t: Engine, asked: Payload) -> Payload | None:
     return _lost(t, "certificateType", because("Rejected")) if new else None
 
 
+def _installed(t: Engine, asked: Payload) -> Payload | None:
+    only_new = set(asked.get("certificateType", ())) == {"OEMRootCertificate"}
+    return _lost(t, "certificateType", {"status": "NotFound"}) if only_new else None
+
+
 OF_BACKEND_21: Final[dict[str, Refuses]] = {
     "CertificateSigned": _v2g20,
+    "GetInstalledCertificateIds": _installed,
     "GetLog": _log,
     "InstallCertificate": _root,
     "PublishFirmware": _published,

@@ -6,6 +6,8 @@ from typing import Final
 from gateway.ocpp.actions import UNANSWERED, actions_of, carries_revenue
 from gateway.ocpp.message import Sender, Version
 from gateway.translate.bridge21.fields import narrowed, widened
+from gateway.translate.bridge21.items import OF_BACKEND_21 as OF_ITEMS
+from gateway.translate.bridge21.items import Items, merged, refused, without
 from gateway.translate.bridge21.refusals import (
     BACKEND_ONLY,
     CHARGER_ONLY,
@@ -30,9 +32,8 @@ from gateway.translate.engine import (
     Undelivered,
 )
 from gateway.translate.losses import Loss
-from gateway.translate.port import BackendCall, ChargerCall, Order, Payload, Refused, Severity
+from gateway.translate.port import SILENCE, BackendCall, ChargerCall, Order, Payload, Refused, Severity
 
-_SILENT: Final = Refused("GenericError", "no answer")
 _SIGNING: Final = ("SignCertificate", "CertificateSigned")
 _REQUESTS_KEPT: Final = 16
 
@@ -40,23 +41,34 @@ Convert = Callable[[Engine, str, bool, Payload], Payload]
 
 
 def _pass(
-    action: str, towards: Sender, there: Convert, back: Convert, refuses: Refuses | None
+    action: str,
+    towards: Sender,
+    there: Convert,
+    back: Convert,
+    refuses: Refuses | None,
+    items: Items | None = None,
 ) -> ChargerHandler:
     """A message that both versions have, on its way to `towards`."""
 
     def steps(t: Engine, asked: Payload) -> Steps:
+        answers = refused(t, items, asked) if items is not None else {}
+        if items is not None and answers:
+            asked = without(items, asked, answers)
+            if not asked[items.asked]:
+                return merged(items, {}, answers)
         live = towards is BACKEND and not carries_revenue(action)
         payload = _with_request(t, action, there(t, action, True, asked))
         answer = yield Ask(towards, action, payload, live)
         if isinstance(answer, dict):
-            return _answer(t, action, back, answer)
+            made = _answer(t, action, back, answer)
+            return made if items is None else merged(items, made, answers)
         if isinstance(answer, Refused):
             return Undelivered(answer) if carries_revenue(action) else answer
-        return Undelivered(_SILENT)
+        return Undelivered(SILENCE)
 
     def handler(t: Engine, call: ChargerCall | BackendCall) -> Outcome | Steps:
-        refused = refuses(t, call.payload) if refuses is not None else None
-        return refused if refused is not None else steps(t, call.payload)
+        answer = refuses(t, call.payload) if refuses is not None else None
+        return answer if answer is not None else steps(t, call.payload)
 
     return handler
 
@@ -123,7 +135,8 @@ def _rules(wide: Sender) -> Rules:
         handler = _pass(action, BACKEND, up, down, charger_refuses.get(action))
         rules.charger_call(action, How.TRANSLATED, action, Loss.FIELD_DROPPED, Loss.ENUM_NARROWED)(handler)
     for action in sorted(actions_of(Version.V201, BACKEND)):
-        passes = _pass(action, CHARGER, down, up, backend_refuses.get(action))
+        items = OF_ITEMS.get(action) if wide is BACKEND else None
+        passes = _pass(action, CHARGER, down, up, backend_refuses.get(action), items)
         how = How.REFUSED if action == "SetNetworkProfile" and wide is BACKEND else How.TRANSLATED
         rules.backend_call(action, how, action, Loss.FIELD_DROPPED, Loss.ENUM_NARROWED)(passes)  # type: ignore[arg-type]
     for action, answer in (CHARGER_ONLY if wide is CHARGER else BACKEND_ONLY).items():

@@ -9,12 +9,12 @@ from gateway.translate.engine import BACKEND, Ask, Engine, How, Outcome, Rules, 
 from gateway.translate.losses import Loss
 from gateway.translate.memory import remember
 from gateway.translate.port import ChargerCall, Payload, Refused
+from gateway.translate.registration import registered
 from gateway.translate.values import moment_text
 
 rules = Rules()
 
 RESET_COUNTS_S: Final = 600.0
-_RETRY_SLACK_S: Final = 10.0
 _KEPT_HERE: Final = ("chargeBoxSerialNumber", "meterType", "meterSerialNumber")
 _REVENUE: Final = ("StartTransaction", "StopTransaction", "MeterValues", "SecurityEventNotification")
 _REFUSABLE: Final = ("DataTransfer", "SignCertificate")
@@ -35,8 +35,7 @@ def boot(t: Engine, call: ChargerCall) -> Steps:
 
 def _registered(t: Engine, answer: Payload) -> Payload:
     memory = t.memory
-    memory.registration = answer["status"]
-    memory.boot_again_at = 0.0
+    registered(t, answer["status"], answer["interval"])
     if "statusInfo" in answer:
         t.lose(Loss.STATUSINFO_DROPPED, "statusInfo", answer["statusInfo"]["reasonCode"])
     if memory.registration == "Accepted":
@@ -47,9 +46,6 @@ def _registered(t: Engine, answer: Payload) -> Payload:
         if memory.firmware is not None and memory.firmware.last in ("Installing", "Installed"):
             memory.firmware = None
         t.spawn(flush(t))
-    elif memory.registration == "Rejected":
-        memory.boot_again_at = t.now + max(answer["interval"], 1) + _RETRY_SLACK_S
-        t.wake(memory.boot_again_at)
     return {key: answer[key] for key in ("status", "currentTime", "interval")}
 
 
@@ -83,9 +79,9 @@ def boot_request(payload: Payload, reason: str) -> Payload:
 
 
 def ask_again(t: Engine) -> Steps:
-    """The backend refused the charger: ask again at its interval, should the charger have stopped trying."""
+    """The backend has not accepted the charger, which has stopped trying."""
     answer = yield Ask(
-        BACKEND, "BootNotification", boot_request(t.memory.boot, t.memory.boot_reason), live=True
+        BACKEND, "BootNotification", boot_request(t.memory.boot, _reason(t, t.memory.boot)), live=True
     )
     if isinstance(answer, dict):
         _registered(t, answer)

@@ -5,11 +5,10 @@ from typing import Any, Final
 from gateway.translate.engine import CHARGER, Ask, Engine, Outcome, Steps, Undelivered
 from gateway.translate.losses import Loss
 from gateway.translate.memory import Place, Transaction
-from gateway.translate.port import Answer, NoAnswer, Payload, Refused, Severity
+from gateway.translate.port import SILENCE, Answer, NoAnswer, Payload, Refused, Severity
 
 UNSUPPORTED: Final = "UnsupportedRequest"
 NO_ANSWER: Final = Refused("GenericError", "no answer from charging station")
-BACKEND_SILENT: Final = Refused("GenericError", "the backend did not answer")
 
 MOST_CONNECTORS: Final = 64
 
@@ -50,7 +49,7 @@ def refusal(t: Engine, action: str, answer: Answer, negative: str = "Rejected") 
 def failed(t: Engine, action: str, answer: Answer) -> Outcome:
     """What the charger hears when the backend answered its question with an error, or not at all."""
     if not isinstance(answer, Refused):
-        return Undelivered(BACKEND_SILENT)
+        return Undelivered(SILENCE)
     t.lose(Loss.BACKEND_ERROR, action, answer.code)
     return answer
 

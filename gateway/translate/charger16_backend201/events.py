@@ -3,11 +3,10 @@
 from collections.abc import Generator
 from typing import Final
 
-from gateway.translate.charger16_backend201.common import BACKEND_SILENT
 from gateway.translate.engine import BACKEND, Ask, Engine, Steps, Undelivered
 from gateway.translate.losses import Loss
 from gateway.translate.memory import Event, Transaction
-from gateway.translate.port import Answer, ChargerCall, Payload, Refused
+from gateway.translate.port import SILENCE, Answer, ChargerCall, Payload, Refused
 from gateway.translate.values import seconds
 
 OWN: Final = "own "
@@ -46,8 +45,9 @@ def is_offline(t: Engine, call: ChargerCall, timestamp: str) -> bool:
 def deliver(t: Engine, key: str, made: list[Payload], action: str = "TransactionEvent") -> Delivery:
     """Send the events of one message of the charger, those that are not acknowledged yet.
 
-    What was made for an earlier delivery of the same message is sent again as it was. The outcome is the last
-    answer, or that the backend has not processed them all.
+    What was made for an earlier delivery of the same message is sent again as it was. Events of our own that
+    come before them in their transaction leave before them. The outcome is the last answer, or that the
+    backend has not processed them all.
     """
     events = t.memory.unsent.setdefault(key, [Event(action, payload) for payload in made])
     if len(t.memory.unsent) > _UNSENT_KEPT:  # of messages that will never be delivered
@@ -56,12 +56,13 @@ def deliver(t: Engine, key: str, made: list[Payload], action: str = "Transaction
     for waiting in events:
         if waiting.acknowledged:
             continue
+        send_own(t, waiting)
         answer = yield Ask(BACKEND, waiting.action, waiting.payload)
         if not isinstance(answer, dict):
             return undelivered(t, waiting.action, answer)
         waiting.acknowledged = True
     t.memory.unsent.pop(key, None)
-    resend_own(t, events[-1].payload if events else None)
+    send_own(t)
     assert isinstance(answer, dict)
     return answer
 
@@ -71,26 +72,28 @@ def undelivered(t: Engine, action: str, answer: Answer) -> Undelivered:
     if isinstance(answer, Refused):
         t.lose(Loss.BACKEND_ERROR, action, answer.code)
         return Undelivered(answer)
-    return Undelivered(BACKEND_SILENT)
+    return Undelivered(SILENCE)
 
 
 def tell_own(t: Engine, tx: Transaction, payload: Payload) -> None:
-    """Send an event that no message of the charger waits for."""
+    """Send an event that no message of the charger waits for, when all before it has been acknowledged."""
+    own = Event("TransactionEvent", payload)
     key = f"{OWN}{tx.id201} {payload['seqNo']}"
-    t.memory.unsent[key] = [Event("TransactionEvent", payload)]
-    t.spawn(_own(t, key), now=True, only_asked=True)
+    t.memory.unsent[key] = [own]
+    if not _is_behind(t, own):
+        t.spawn(_own(t, key), now=True, only_asked=True)
 
 
-def resend_own(t: Engine, told: Payload | None = None) -> None:
-    """Send what got no answer, unless something older of the same transaction waits for delivery.
+def send_own(t: Engine, before: Event | None = None) -> None:
+    """Send what got no answer: all that nothing older waits before, or what comes before an event.
 
-    Nothing older than `told`, which the backend has acknowledged, is waited for: what seems to wait then was
-    delivered, and that was forgotten in a restart.
+    What is older than that event and waits still was delivered, and that was forgotten in a restart, or will
+    never be.
     """
     for key, events in list(t.memory.unsent.items()):
         if not key.startswith(OWN) or events[0].acknowledged:
             continue
-        if _is_before(events[0].payload, told) or not _is_behind(t, events[0]):
+        if _is_older(events[0], before) if before is not None else not _is_behind(t, events[0]):
             t.spawn(_own(t, key), now=True, only_asked=True)
 
 
@@ -107,22 +110,19 @@ def _own(t: Engine, key: str) -> Steps:
     return {}
 
 
-def _is_before(own: Payload, told: Payload | None) -> bool:
-    """Whether an event of the same transaction with a higher number was told."""
-    if told is None or "transactionInfo" not in told:
+def _is_older(one: Event, other: Event) -> bool:
+    """Whether an event comes before another one of the same transaction."""
+    if other.action != "TransactionEvent" or one.action != "TransactionEvent":
         return False
-    same = own["transactionInfo"]["transactionId"] == told["transactionInfo"]["transactionId"]
-    return same and bool(own["seqNo"] < told["seqNo"])
+    mine, other_one = one.payload, other.payload
+    same = mine["transactionInfo"]["transactionId"] == other_one["transactionInfo"]["transactionId"]
+    return same and bool(mine["seqNo"] < other_one["seqNo"])
 
 
 def _is_behind(t: Engine, own: Event) -> bool:
-    mine, number = own.payload["transactionInfo"]["transactionId"], own.payload["seqNo"]
+    """Whether an older event of the transaction is not acknowledged, nor an own one on its way."""
     return any(
-        other is not own
-        and not other.acknowledged
-        and other.action == "TransactionEvent"
-        and other.payload["transactionInfo"]["transactionId"] == mine
-        and other.payload["seqNo"] < number
+        not other.acknowledged and _is_older(other, own)
         for events in t.memory.unsent.values()
         for other in events
     )

@@ -3,7 +3,6 @@
 from typing import Final
 
 from gateway.translate.charger16_backend201.common import (
-    BACKEND_SILENT,
     NO_ANSWER,
     NOT_UNDERSTOOD,
     UNSUPPORTED,
@@ -12,10 +11,11 @@ from gateway.translate.charger16_backend201.common import (
     refusal,
     rejected,
 )
+from gateway.translate.charger16_backend201.events import undelivered
 from gateway.translate.engine import BACKEND, CHARGER, Ask, Engine, How, Outcome, Rules, Steps, Undelivered
 from gateway.translate.losses import Loss
 from gateway.translate.memory import Job
-from gateway.translate.port import Answer, BackendCall, ChargerCall, Payload, Refused, Severity
+from gateway.translate.port import SILENCE, Answer, BackendCall, ChargerCall, Payload, Refused, Severity
 from gateway.translate.tables import DIAGNOSTICS_STATUS, SECURITY_EVENTS
 
 rules = Rules()
@@ -181,7 +181,8 @@ def signed_firmware_status(t: Engine, call: ChargerCall) -> Steps:
 def security_event(t: Engine, call: ChargerCall) -> Steps:
     """A security event; four have other names."""
     payload = call.payload | {"type": SECURITY_EVENTS.get(call.payload["type"], call.payload["type"])}
-    return _noted(t, "SecurityEventNotification", payload)
+    answer = yield Ask(BACKEND, "SecurityEventNotification", payload)
+    return {} if isinstance(answer, dict) else undelivered(t, "SecurityEventNotification", answer)
 
 
 def _noted(t: Engine, action: str, payload: Payload) -> Steps:
@@ -190,5 +191,5 @@ def _noted(t: Engine, action: str, payload: Payload) -> Steps:
     if isinstance(answer, Refused):
         t.lose(Loss.BACKEND_ERROR, action, answer.code)
     elif not isinstance(answer, dict):
-        return Undelivered(BACKEND_SILENT)
+        return Undelivered(SILENCE)
     return {}

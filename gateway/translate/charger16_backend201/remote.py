@@ -29,7 +29,7 @@ rules = Rules()
 def request_start(t: Engine, call: BackendCall) -> Outcome | Steps:
     """The backend wants a transaction for a token."""
     asked = call.payload
-    if t.memory.registration in ("Pending", "Rejected"):
+    if not t.listens:
         return rejected("CSNotAccepted")
     flat = _connector(t, asked)
     if flat is not None and flat < 0:
@@ -110,7 +110,7 @@ def _group(t: Engine, tx: Transaction) -> str | None:
 @rules.backend_call("RequestStopTransaction", How.TRANSLATED, "RemoteStopTransaction", Loss.UNKNOWN_TX)
 def request_stop(t: Engine, call: BackendCall) -> Outcome | Steps:
     """The backend wants a transaction to end. An unknown id is never guessed."""
-    if t.memory.registration in ("Pending", "Rejected"):
+    if not t.listens:
         return rejected("CSNotAccepted")
     tx = t.memory.transaction201(call.payload["transactionId"])
     if tx is None or not tx.is_open or tx.id16 is None:

@@ -14,7 +14,7 @@ from gateway.translate.engine import Engine, How, Outcome, Rules, Steps, Undeliv
 from gateway.translate.losses import Loss
 from gateway.translate.memory import Transaction, remember
 from gateway.translate.port import ChargerCall, Payload, Severity
-from gateway.translate.samples import last_register_wh, register, register_wh, values_201
+from gateway.translate.samples import by_instant, last_register_wh, register, register_wh, values_201
 from gateway.translate.tables import LATE_STOP, STOPS
 from gateway.translate.tokens import token_of
 from gateway.translate.values import compact, digest, seconds, uuid_of
@@ -173,6 +173,8 @@ def stop(t: Engine, call: ChargerCall) -> Outcome | Steps:
     """A transaction ends."""
     asked = call.payload
     tx = _meant(t, asked)
+    if tx is None and t.policies.orphan_stop == "synthesise":
+        return _tell_orphan(t, call)
     if tx is None:
         t.lose(Loss.ORPHAN_STOP, "transactionId", compact({k: v for k, v in asked.items() if k != "idTag"}))
         return {}
@@ -187,6 +189,49 @@ def stop(t: Engine, call: ChargerCall) -> Outcome | Steps:
     else:
         t.lose(Loss.DUPLICATE, "StopTransaction", str(tx.id16))
     return tx.stop_answer or {}
+
+
+def _tell_orphan(t: Engine, call: ChargerCall) -> Outcome | Steps:
+    """A start for the end of a transaction that nobody knows: of its first register, or without energy."""
+    asked = call.payload
+    id201 = uuid_of(t.station, digest("orphan", asked))
+    key = digest("stop", id201, asked)
+    known = t.memory.transaction201(id201)
+    if known is not None and key in t.memory.unsent:
+        return _tell_stop(t, call, known, key, [])
+    if known is not None:
+        t.lose(Loss.DUPLICATE, "StopTransaction", str(asked["transactionId"]))
+        return known.stop_answer or {}
+    values = by_instant(values_201(t, asked.get("transactionData", []), "transactionData"))
+    registers = [
+        (value["timestamp"], wh)
+        for value in values
+        for s in value["sampledValue"]
+        if (wh := register_wh(s)) is not None
+    ]
+    at, begun_wh = registers[0] if registers else (asked["timestamp"], asked["meterStop"])
+    place = t.memory.topology[0] if len(t.memory.topology) == 1 else None
+    tx = Transaction(
+        id201=id201,
+        id16=asked["transactionId"] if asked["transactionId"] not in _UNKNOWN_IDS else None,
+        flat=place.flat if place is not None else 0,
+        id_tag=asked.get("idTag"),
+        meter_start_wh=begun_wh,
+        last_register_wh=begun_wh,
+        started_at=at,
+        start_key=key,
+    )
+    t.memory.transactions.append(tx)
+    t.memory.forget_old(t.now)
+    t.lose(Loss.SYNTHESIZED, "transactionId", str(asked["transactionId"]), tx.id201, Severity.BILLING)
+    made = event(t, tx, "Started", "Authorized", at, {"chargingState": "EVConnected"})
+    if place is not None:
+        made["evse"] = {"id": place.evse, "connectorId": place.connector}
+    if tx.id_tag is not None:
+        made["idToken"] = token_of(t.memory, tx.id_tag, t.policies.mac_tokens)
+    made["meterValue"] = [{"timestamp": at, "sampledValue": [register(begun_wh, "Transaction.Begin")]}]
+    made["offline"] = True
+    return _tell_stop(t, call, tx, key, [made, _ended(t, call, tx, key)])
 
 
 def _meant(t: Engine, asked: Payload) -> Transaction | None:
@@ -257,7 +302,7 @@ def _is_final(sample: dict[str, Any]) -> bool:
 
 
 def _tell_stop(t: Engine, call: ChargerCall, tx: Transaction, key: str, made: list[Payload]) -> Steps:
-    token_told = "idToken" in (made[0] if made else t.memory.unsent[key][0].payload)
+    token_told = "idToken" in (made[-1] if made else t.memory.unsent[key][-1].payload)
     answer = yield from deliver(t, key, made)
     if isinstance(answer, Undelivered):
         return answer

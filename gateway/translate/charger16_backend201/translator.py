@@ -3,6 +3,7 @@
 from typing import Final
 
 from gateway.ocpp.message import Version
+from gateway.translate import registration
 from gateway.translate.charger16_backend201 import (
     authorisation,
     boot,
@@ -22,7 +23,7 @@ from gateway.translate.charger16_backend201 import (
     status,
     transactions,
 )
-from gateway.translate.charger16_backend201.events import resend_own, revive
+from gateway.translate.charger16_backend201.events import revive, send_own
 from gateway.translate.engine import Engine, Outcome, Rules
 from gateway.translate.policies import Policies
 from gateway.translate.port import ChargerCall, Payload
@@ -50,7 +51,7 @@ class Charger16Backend201(Engine):
 
     def answered_before(self, call: ChargerCall) -> Outcome | None:
         """Before the backend has accepted the charger, only its BootNotification goes up."""
-        if self.memory.registration in ("Pending", "Rejected") and call.action != "BootNotification":
+        if not self.listens and call.action != "BootNotification":
             return boot.shielded(self, call)
         return None
 
@@ -71,7 +72,8 @@ class Charger16Backend201(Engine):
     def when_backend_opened(self) -> None:
         """What the gateway had to say itself goes first."""
         self.last_stored.clear()
-        resend_own(self)
+        send_own(self)
+        registration.look_after(self)
         if self.memory.cached:
             self.wake(self.now)
 
@@ -88,21 +90,16 @@ class Charger16Backend201(Engine):
     def when_time_passed(self) -> None:
         """Reservations end, cached states go up, a refused boot is tried again."""
         reservations.expire(self)
-        accepted = self.memory.registration not in ("Pending", "Rejected")
-        if self.memory.cached and accepted and self.backend_is_there:
-            if self.delivering or self.now < self.last_delivery + status.SETTLED_S:
+        if self.memory.cached and self.listens and self.backend_is_there:
+            if self.delivering or 0 <= self.now - self.last_delivery < status.SETTLED_S:
                 self.wake(self.now + status.SETTLED_S)
             else:
                 self.spawn(status.flush(self), now=True)
-        again = self.memory.boot_again_at
-        if again and again <= self.now:
-            self.memory.boot_again_at = 0.0
-            if self.backend_is_there:
-                self.spawn(boot.ask_again(self), now=True)
+        registration.times_passed(self, boot.ask_again)
         self._set_due()
 
     def _set_due(self) -> None:
         for reservation in self.memory.reservations:
             self.wake(reservation.expires + reservations.GRACE_S)
-        if self.memory.boot_again_at:
-            self.wake(self.memory.boot_again_at)
+        if self.backend_is_there:
+            registration.look_after(self)

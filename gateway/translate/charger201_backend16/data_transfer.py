@@ -7,7 +7,7 @@ from gateway.translate.charger201_backend16 import plug_and_charge
 from gateway.translate.engine import BACKEND, CHARGER, Ask, Engine, How, Outcome, Rules, Steps
 from gateway.translate.losses import Loss
 from gateway.translate.memory import remember
-from gateway.translate.port import BackendCall, ChargerCall, Payload, Refused
+from gateway.translate.port import SILENCE, BackendCall, ChargerCall, Payload, Refused
 from gateway.translate.values import compact, parsed
 
 RULES: Final = Rules()
@@ -28,7 +28,7 @@ def from_charger(t: Engine, call: ChargerCall) -> Steps:
     answer = yield Ask(BACKEND, "DataTransfer", made, live=True)
     if isinstance(answer, dict):
         return answer | {"data": _parsed(answer["data"])} if "data" in answer and not is_text else answer
-    return answer if isinstance(answer, Refused) else Refused("GenericError", "the backend did not answer")
+    return answer if isinstance(answer, Refused) else SILENCE
 
 
 def _parsed(text: str) -> Any:

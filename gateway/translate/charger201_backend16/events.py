@@ -38,7 +38,7 @@ from gateway.translate.charger201_backend16.transactions import (
 from gateway.translate.engine import BACKEND, Ask, Engine, How, Outcome, Rules, Steps, Undelivered, Wait
 from gateway.translate.losses import Loss
 from gateway.translate.memory import Authorisation, Transaction, remember
-from gateway.translate.port import Answer, ChargerCall, Payload, Refused, Severity
+from gateway.translate.port import SILENCE, Answer, ChargerCall, Payload, Refused, Severity
 from gateway.translate.samples import values_16
 from gateway.translate.values import compact
 
@@ -176,7 +176,7 @@ def _authorised(t: Engine, id_tag: str) -> _Doing:
     if isinstance(answer, Refused):
         t.lose(Loss.BACKEND_ERROR, "Authorize", answer.code)
         return answer
-    return Refused("GenericError", "the backend did not answer")
+    return SILENCE
 
 
 def _start(t: Engine, call: ChargerCall, event: Event, tx: Transaction) -> _Doing:

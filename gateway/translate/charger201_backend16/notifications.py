@@ -9,7 +9,7 @@ from gateway.translate.charger201_backend16.upkeep import ANY_REQUEST, named
 from gateway.translate.engine import BACKEND, Ask, Engine, How, Rules, Steps, Undelivered
 from gateway.translate.losses import Loss
 from gateway.translate.memory import OpenError, Profile
-from gateway.translate.port import ChargerCall, Payload, Refused
+from gateway.translate.port import SILENCE, ChargerCall, Payload, Refused
 from gateway.translate.tables import (
     DIAGNOSTICS_STATUS,
     ERROR_OF_COMPONENT,
@@ -25,7 +25,6 @@ RULES: Final = Rules()
 
 _STATUSES: Final = ("Available", "Occupied", "Reserved", "Unavailable", "Faulted")
 _NOT_THERE: Final = ("NotImplemented", "NotSupported")
-_UNHEARD: Final = Refused("GenericError", "the backend did not answer")
 
 
 # NotifyEvent
@@ -136,10 +135,11 @@ def firmware_status(t: Engine, call: ChargerCall) -> Steps:
 def log_status(t: Engine, call: ChargerCall) -> Steps:
     said, number = call.payload["status"], call.payload.get("requestId")
     job = t.memory.log
-    if number is not None and job is not None and job.request_id not in (ANY_REQUEST, number):
+    native = t.memory.capabilities.get("be_security_ext") == "yes" if job is None else job.kind == "log"
+    is_other = number is not None and job is not None and job.request_id not in (ANY_REQUEST, number)
+    if is_other and not native:  # a number of the gateway's own says nothing to the backend
         t.lose(Loss.LOCAL_STATE, "requestId", str(number))
         return {}
-    native = t.memory.capabilities.get("be_security_ext") == "yes" if job is None else job.kind == "log"
     pairs = LOG_STATUS if native else DIAGNOSTICS_STATUS
     status = pairs.down(said) or "Idle"
     if status != said and pairs.narrows(said):
@@ -176,7 +176,7 @@ def _heard(answer: Any) -> Payload | Undelivered:
     """The answer to a notification that the backend should have."""
     if isinstance(answer, dict):
         return {}
-    return Undelivered(answer if isinstance(answer, Refused) else _UNHEARD)
+    return Undelivered(answer if isinstance(answer, Refused) else SILENCE)
 
 
 # What ends here

@@ -23,11 +23,6 @@ _NEGATIVE: Final[dict[str, Payload]] = {
 }
 
 
-def is_shut_out(t: Engine) -> bool:
-    """Whether the backend said that it does not accept the charger, or not yet."""
-    return t.memory.registration in ("Pending", "Rejected")
-
-
 def answered_here(t: Engine, call: ChargerCall) -> Outcome | None:
     """The answer to a CALL that would need the backend; None for one that does not."""
     if call.action == "BootNotification":

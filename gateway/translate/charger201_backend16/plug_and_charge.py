@@ -10,7 +10,7 @@ from gateway.ocpp.message import Version
 from gateway.translate.engine import BACKEND, CHARGER, Ask, Engine, How, Rules, Steps, Wait
 from gateway.translate.fitting import fitted
 from gateway.translate.losses import Loss
-from gateway.translate.port import Answer, BackendCall, ChargerCall, Payload, Refused, Severity
+from gateway.translate.port import SILENCE, Answer, BackendCall, ChargerCall, Payload, Refused, Severity
 from gateway.translate.values import compact, parsed
 
 RULES: Final = Rules()
@@ -98,7 +98,7 @@ def sign_certificate(t: Engine, call: ChargerCall) -> Steps:
     if t.memory.capabilities.get("be_security_ext") == "no":
         return _unsupported(t, call, refused)
     said = yield Ask(BACKEND, "SignCertificate", {"csr": call.payload["csr"]}, live=True)
-    return said if isinstance(said, dict | Refused) else Refused("GenericError", "the backend did not answer")
+    return said if isinstance(said, dict | Refused) else SILENCE
 
 
 def _unsupported(t: Engine, call: ChargerCall, answer: Payload) -> Payload:

@@ -27,7 +27,7 @@ UNLOCK_WITHIN_S: Final = 30.0
 def remote_start(t: Engine, call: BackendCall) -> Steps:
     flat = call.payload.get("connectorId", 0)
     place = t.memory.place(flat)
-    if t.memory.registration in ("Pending", "Rejected") or (flat and place is None):
+    if not t.listens or (flat and place is None):
         return REJECTED
     evse = place.evse if place is not None else _only_evse(t)
     token = tokens.token_of(t.memory, call.payload["idTag"], t.policies.mac_tokens)

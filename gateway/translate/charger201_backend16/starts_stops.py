@@ -9,7 +9,7 @@ from gateway.translate.charger201_backend16.transactions import Event, meter_sto
 from gateway.translate.engine import BACKEND, CHARGER, Ask, Engine, Steps, Wait
 from gateway.translate.losses import Loss
 from gateway.translate.memory import Authorisation, Transaction, remember
-from gateway.translate.port import Answer, Payload, Refused, Severity
+from gateway.translate.port import SILENCE, Answer, Payload, Refused, Severity
 from gateway.translate.samples import values_16
 from gateway.translate.tables import STOP_REASONS
 
@@ -130,9 +130,6 @@ def asked(t: Engine, action: str, payload: Payload) -> Asking:
         t.lose(Loss.BACKEND_ERROR, action, answer.code)
         return answer
     return SILENCE
-
-
-SILENCE: Final = Refused("GenericError", "the backend did not answer")
 
 
 def end_grace(t: Engine, tx: Transaction) -> Steps:

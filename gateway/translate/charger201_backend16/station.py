@@ -10,14 +10,14 @@ from gateway.translate.charger201_backend16.starts_stops import asked
 from gateway.translate.engine import BACKEND, Ask, Engine, How, Rules, Steps, Undelivered
 from gateway.translate.losses import Loss
 from gateway.translate.memory import Authorisation, remember
-from gateway.translate.port import ChargerCall, Payload, Refused, Severity
+from gateway.translate.port import SILENCE, ChargerCall, Payload, Refused, Severity
+from gateway.translate.registration import registered
 from gateway.translate.samples import values_16
 from gateway.translate.values import moment_text
 
 RULES: Final = Rules()
 
 _LONGEST_VENDOR: Final = 20
-_UNHEARD: Final = Refused("GenericError", "the backend did not answer")
 
 
 @RULES.charger_call(
@@ -31,15 +31,28 @@ _UNHEARD: Final = Refused("GenericError", "the backend did not answer")
 def boot_notification(t: Engine, call: ChargerCall) -> Steps:
     station = call.payload["chargingStation"]
     t.lose(Loss.FIELD_DROPPED, "reason", call.payload["reason"])
+    t.memory.boot = station
     answer = yield Ask(BACKEND, "BootNotification", _boot_16(t, station), live=True)
     if not isinstance(answer, dict):
-        return Undelivered(answer if isinstance(answer, Refused) else _UNHEARD)
-    t.memory.registration = answer["status"]
+        return Undelivered(answer if isinstance(answer, Refused) else SILENCE)
+    _registered(t, answer, station)
+    return answer
+
+
+def announced(t: Engine) -> Steps:
+    """The backend has not accepted the charger, which has stopped trying."""
+    answer = yield Ask(BACKEND, "BootNotification", _boot_16(t, t.memory.boot), live=True)
+    if isinstance(answer, dict):
+        _registered(t, answer, t.memory.boot)
+    return {}
+
+
+def _registered(t: Engine, answer: Payload, station: Payload) -> None:
+    registered(t, answer["status"], answer["interval"])
     if answer["status"] == "Accepted":
         statuses.forget_told(t)
         t.wake(t.now)
         t.spawn(introduced(t, station.get("firmwareVersion", "")))
-    return answer
 
 
 def _boot_16(t: Engine, station: Payload) -> Payload:
@@ -94,7 +107,7 @@ def authorize(t: Engine, call: ChargerCall) -> Steps:
     if isinstance(answer, dict):
         remember(t.memory.authorisations, id_tag.casefold(), Authorisation(answer["idTagInfo"], t.now))
         return {"idTokenInfo": tokens.id_token_info(t, answer["idTagInfo"])}
-    return answer if isinstance(answer, Refused) else Undelivered(_UNHEARD)
+    return answer if isinstance(answer, Refused) else Undelivered(SILENCE)
 
 
 @RULES.charger_call("MeterValues", How.TRANSLATED, "MeterValues", Loss.MEASURAND_DROPPED, Loss.UNIT_DROPPED)

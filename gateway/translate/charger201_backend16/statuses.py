@@ -97,7 +97,7 @@ def changed(t: Engine, flat: int, at: str) -> None:
 
 def listens(t: Engine) -> bool:
     """Whether the backend is there and has accepted the charger."""
-    return t.backend_is_there and t.memory.registration not in ("Pending", "Rejected")
+    return t.backend_is_there and t.listens
 
 
 def tell_owed(t: Engine) -> None:

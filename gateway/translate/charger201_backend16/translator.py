@@ -3,6 +3,7 @@
 from typing import ClassVar, Final
 
 from gateway.ocpp.message import Version
+from gateway.translate import registration
 from gateway.translate.charger201_backend16 import (
     charging,
     commands,
@@ -26,7 +27,7 @@ from gateway.translate.port import Answer, ChargerCall, Order, Payload
 from gateway.translate.values import compact
 
 _STORED: Final = (
-    *("BootNotification", "StatusNotification", "FirmwareStatusNotification", "LogStatusNotification"),
+    *("StatusNotification", "FirmwareStatusNotification", "LogStatusNotification"),
     *("NotifyReport", "ReportChargingProfiles", "ReservationStatusUpdate"),
 )
 
@@ -73,7 +74,7 @@ class Charger201Backend16(Engine):
     def answered_before(self, call: ChargerCall) -> Outcome | None:
         """What the charger hears while the backend has not accepted it."""
         self._tell_custom_data(call.payload, "")
-        return pending.answered_here(self, call) if pending.is_shut_out(self) else None
+        return pending.answered_here(self, call) if not self.listens else None
 
     def _tell_custom_data(self, value: object, path: str) -> None:
         """What a vendor adds to messages of 2.x has no place in 1.6."""
@@ -96,10 +97,12 @@ class Charger201Backend16(Engine):
     def when_backend_opened(self) -> None:
         """Repeat what was out when the gateway stopped; statuses follow what the outbox holds."""
         starts_stops.backend_returned(self)
+        registration.look_after(self)
         self.wake(self.now)
 
     def when_time_passed(self) -> None:
         """Holds and graces that are over, and what could not be told before."""
+        registration.times_passed(self, station.announced)
         statuses.holds_passed(self)
         starts_stops.times_passed(self)
         statuses.tell_owed(self)
