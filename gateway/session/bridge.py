@@ -297,7 +297,7 @@ class Bridge:
         """A stored message that is out has had no deadline while the disk was waited for."""
         out, buffer = self.session.to_backend.out, self.session.buffer
         if buffer is not None and out is not None and out.own is not None:
-            self.session.due = min(self.session.due, buffer.delivery.gives_up_at(out))
+            self.session.due = min(self.session.due, buffer.patience.gives_up_at(out))
 
     def _set_due(self) -> None:
         due = self.translator.due - self.session.wall_offset_s

@@ -111,6 +111,23 @@ class Copies:
         transaction = self.buffer.book.by_charger_id(payload["transactionId"])
         return transaction is None or transaction.backend_id is None
 
+    def told_again(self, call: Call) -> list[Effect]:
+        """The charger asks for a transaction's id again: it keeps what it may have heard, or gets one now."""
+        book, payload = self.buffer.book, payloads.of_call(call.as_came or call.frame) or {}
+        key = payloads.natural_key(call.action, payload)
+        transaction = book.by_key(key)
+        if transaction is None:
+            return []
+        id_: object = transaction.charger_id
+        if id_ == key:
+            id_ = transaction.answer.get("transactionId")
+            id_ = id_ if book.by_charger_id(id_) is None else self.buffer.lessons.new_id()
+        if not isinstance(id_, int):
+            return []
+        book.name(transaction, id_)
+        self.buffer.lessons.gave(key, id_)
+        return self.buffer.lessons.keep_book()
+
     # What is missed
 
     @property

@@ -14,7 +14,6 @@ from gateway.session import events as ev
 from gateway.session.answers import STORED
 from gateway.session.calls import Call, Own
 from gateway.session.effects import (
-    DoubtBackend,
     DropEntry,
     Effect,
     FetchEntries,
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
 CALLRESULT = MessageType.CALLRESULT
 CHARGER = Sender.CHARGER
 NEVER = float("inf")
-MAX_UNANSWERED = 10
 LONGEST_RETRY_S = 900.0
 DROP_AGAIN_S = 1.0
 BOOT_AGAIN_S = 60.0
@@ -124,7 +122,7 @@ class Delivery:
         payload = payloads.of_call(entry.frame)
         flag = self._undeliverable(entry, payload, now)
         if flag is not None:
-            return self._bury(entry, flag, now)
+            return self.bury(entry, flag, now)
         self._turns -= 1
         assert payload is not None
         data = self.buffer.lessons.with_backend_id(payload, entry.frame)
@@ -224,7 +222,7 @@ class Delivery:
             entry.action
         )
         if is_final or entry.refused >= self.buffer.settings.max_refusals:
-            return self._bury(entry, Flag(FlagCode.REFUSED_BY_BACKEND, after=message.error_code), now)
+            return self.bury(entry, Flag(FlagCode.REFUSED_BY_BACKEND, after=message.error_code), now)
         entry.retry_at = now + min(self._retry_s * 2 ** (entry.refused - 1), LONGEST_RETRY_S)
         return [Noted("delivery-refused", call.label)]
 
@@ -246,7 +244,7 @@ class Delivery:
         latency_s = max(now - call.sent_at, 1e-6)
         return [DropEntry(entry.number, parts, latency_s), *effects]
 
-    def _bury(self, entry: Entry, flag: Flag, now: float) -> list[Effect]:
+    def bury(self, entry: Entry, flag: Flag, now: float) -> list[Effect]:
         """The entry goes to quarantine; a start takes along what belongs to its transaction."""
         payload = payloads.of_call(entry.frame) or {}
         if entry.action == "StartTransaction":
@@ -320,35 +318,3 @@ class Delivery:
         """What is done with could not be taken off the disk: once more, with what is known now."""
         self.drop_again_at = NEVER
         return DropEntry(self.settling, self.buffer.book.parts())
-
-    def gives_up_at(self, out: Call) -> float:
-        """When a CALL of ours that is out has had its time: first the backend is doubted, then the link."""
-        session = self.buffer.session
-        if session.bridge is not None and session.bridge.orders.wait_for_disk:
-            return NEVER  # the backend may have answered: it is our disk that is slow
-        settings = session.settings
-        return out.sent_at + (settings.call_timeout_s if out.is_doubted else settings.answer_deadline_s)
-
-    def give_up_link(self, out: Call, now: float) -> list[Effect]:
-        """The backend answers nothing on this link: a new one may do better."""
-        settings = self.buffer.session.settings
-        effects: list[Effect] = []
-        if not out.is_doubted:
-            out.is_doubted = True
-            effects = [DoubtBackend(f"no answer to {out.action}"), *self.buffer.patience.fall_silent(now)]
-        if now < out.sent_at + settings.call_timeout_s:
-            return effects
-        if (
-            out.own is Own.ENTRY
-            and self.buffer.outbox.window
-            and self.buffer.outbox.window[0].number == out.entry
-        ):
-            entry = self.buffer.outbox.window[0]
-            entry.unanswered += 1
-            if entry.unanswered >= MAX_UNANSWERED:
-                effects += self._bury(entry, Flag(FlagCode.REFUSED_BY_BACKEND, after="no answer"), now)
-        return [
-            Noted("backend-silent", out.action),
-            *effects,
-            *self.buffer.session.close_backend("no answer", now),
-        ]

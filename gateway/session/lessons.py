@@ -147,7 +147,7 @@ class Lessons:
                 register_wh=reading,
             )
         )
-        self._gave(key, id_)
+        self.gave(key, id_)
         if self.buffer.session.others is None:
             return data, []
         return b"", self._keep_first(call, data)
@@ -185,7 +185,7 @@ class Lessons:
             if others is None or not others.is_taken(id_):
                 return id_
 
-    def _gave(self, key: str, id_: object) -> None:
+    def gave(self, key: str, id_: object) -> None:
         """The charger knows a transaction by this id: the other backends' sessions are to know that."""
         session = self.buffer.session
         if session.others is not None and not session.follows and isinstance(id_, int):
@@ -269,23 +269,6 @@ class Lessons:
             return data
         return payloads.with_member(data, ("transactionId",), transaction.backend_id)
 
-    def told_again(self, call: Call) -> list[Effect]:
-        """The charger asks for a transaction's id again: it keeps what it may have heard, or gets one now."""
-        book, payload = self.buffer.book, payloads.of_call(call.as_came or call.frame) or {}
-        key = payloads.natural_key(call.action, payload)
-        transaction = book.by_key(key)
-        if transaction is None:
-            return []
-        id_: object = transaction.charger_id
-        if id_ == key:
-            id_ = transaction.answer.get("transactionId")
-            id_ = id_ if book.by_charger_id(id_) is None else self.new_id()
-        if not isinstance(id_, int):
-            return []
-        book.name(transaction, id_)
-        self._gave(key, id_)
-        return self.keep_book()
-
     def keep_book(self) -> list[Effect]:
         self.buffer.book.look()
         self.buffer.look()
@@ -316,7 +299,7 @@ class Lessons:
         """
         reading = payloads.energy_wh(action, payload)
         if action == "StartTransaction":
-            self._gave(key, answer["transactionId"])
+            self.gave(key, answer["transactionId"])
             known = self.buffer.book.by_key(key) if self.buffer.session.follows else None
             if known is not None:
                 known.pending, known.answer = pending, answer

@@ -4,15 +4,17 @@ from typing import TYPE_CHECKING
 
 from msgspec import structs
 
+from gateway.ocpp.flags import Flag, FlagCode
 from gateway.session import payloads
 from gateway.session.answers import STORED
 from gateway.session.calls import Call, Own
-from gateway.session.effects import Effect
+from gateway.session.effects import DoubtBackend, Effect, Noted
 
 if TYPE_CHECKING:
     from gateway.session.buffer import Buffer
 
 NEVER = float("inf")
+MAX_UNANSWERED = 10
 DISK_LEAVES = 0.9  # of the answer's deadline; what is left is for writing the message down
 
 
@@ -84,8 +86,8 @@ class Patience:
         out = session.to_backend.out
         if now >= self._patience_ends():
             effects += self._answer_for_silent(out, now)
-        if out is not None and out.own is not None and now >= self.buffer.delivery.gives_up_at(out):
-            effects += self.buffer.delivery.give_up_link(out, now)
+        if out is not None and out.own is not None and now >= self.gives_up_at(out):
+            effects += self.give_up_link(out, now)
         return [*effects, *session.go_on(now)]
 
     def _answer_for_silent(self, out: Call | None, now: float) -> list[Effect]:
@@ -157,3 +159,38 @@ class Patience:
             else:
                 calls.wait(call)
         return effects
+
+    # A link that is no use
+
+    def gives_up_at(self, out: Call) -> float:
+        """When a CALL of ours that is out has had its time: first the backend is doubted, then the link."""
+        session = self.buffer.session
+        if session.bridge is not None and session.bridge.orders.wait_for_disk:
+            return NEVER  # the backend may have answered: it is our disk that is slow
+        settings = session.settings
+        return out.sent_at + (settings.call_timeout_s if out.is_doubted else settings.answer_deadline_s)
+
+    def give_up_link(self, out: Call, now: float) -> list[Effect]:
+        """The backend answers nothing on this link: a new one may do better."""
+        settings = self.buffer.session.settings
+        effects: list[Effect] = []
+        if not out.is_doubted:
+            out.is_doubted = True
+            effects = [DoubtBackend(f"no answer to {out.action}"), *self.fall_silent(now)]
+        if now < out.sent_at + settings.call_timeout_s:
+            return effects
+        if (
+            out.own is Own.ENTRY
+            and self.buffer.outbox.window
+            and self.buffer.outbox.window[0].number == out.entry
+        ):
+            entry = self.buffer.outbox.window[0]
+            entry.unanswered += 1
+            if entry.unanswered >= MAX_UNANSWERED:
+                flag = Flag(FlagCode.REFUSED_BY_BACKEND, after="no answer")
+                effects += self.buffer.delivery.bury(entry, flag, now)
+        return [
+            Noted("backend-silent", out.action),
+            *effects,
+            *self.buffer.session.close_backend("no answer", now),
+        ]

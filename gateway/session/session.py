@@ -664,7 +664,7 @@ class ChargerSession:
             and call.action == "StartTransaction"
             and not self.follows
         ):
-            told += self.buffer.lessons.told_again(call)
+            told += self.buffer.copies.told_again(call)
         return [Noted("answer-repeated", call.label), *told]
 
     def refuse(self, call: Call) -> list[Effect]:
@@ -1225,7 +1225,7 @@ class ChargerSession:
         if self.buffer is not None:
             times.append(self.buffer.patience.due)
             if self.to_backend.out is not None and self.to_backend.out.own is not None:
-                times.append(self.buffer.delivery.gives_up_at(self.to_backend.out))
+                times.append(self.buffer.patience.gives_up_at(self.to_backend.out))
         else:
             times += [call.came_at + settings.answer_deadline_s for call in self.to_backend if call.billing][
                 :1
