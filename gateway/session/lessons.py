@@ -184,9 +184,12 @@ class Lessons:
             transaction.is_told = True
 
     def for_charger(self, message: Message) -> Message | bytes:
-        """A CALL of the backend as the charger understands it, or our refusal of it."""
-        path = NAMING.get(message.action)
-        payload = payloads.of_call(message.frame) if path and self.buffer.book.is_mapped else None
+        """A CALL of the backend as the charger understands it, or our refusal of it.
+
+        A backend that follows can only mean what it gave an id itself: any other may be the leader's.
+        """
+        path, follows = NAMING.get(message.action), self.buffer.session.follows
+        payload = payloads.of_call(message.frame) if path and (self.buffer.book.is_mapped or follows) else None
         if payload is None or path is None:
             return message
         inner = payload if len(path) == 1 else payload.get(path[0])
@@ -194,7 +197,7 @@ class Lessons:
         if not isinstance(id_, int):
             return message
         transaction = self.buffer.book.by_backend_id(id_)
-        if transaction is None and self.buffer.book.by_charger_id(id_) is None:
+        if transaction is None and not follows and self.buffer.book.by_charger_id(id_) is None:
             return message
         if transaction is None or transaction.suspect:
             return frame.result(message.id_literal or message.id, b'{"status":"Rejected"}')
