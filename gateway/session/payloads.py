@@ -23,12 +23,23 @@ _members = msgspec.json.Decoder(dict[str, Raw])
 ENERGY = "Energy.Active.Import.Register"
 
 
+_last: list[tuple[bytes, Payload | None]] = [(b"", None)]
+
+
 def of_call(data: bytes) -> Payload | None:
-    """The payload of a CALL's frame; None when it is not strict JSON with an object in its place."""
-    try:
-        return _object.decode(_call.decode(data)[3])
-    except (msgspec.DecodeError, RecursionError, ValueError):
-        return None
+    """The payload of a CALL's frame; None when it is not strict JSON with an object in its place.
+
+    It is not to be changed: who asks for the frame that was asked for last, as all backends of a charger do
+    in turn, is given the same object.
+    """
+    last, payload = _last[0]
+    if data is not last:
+        try:
+            payload = _object.decode(_call.decode(data)[3])
+        except (msgspec.DecodeError, RecursionError, ValueError):
+            payload = None
+        _last[0] = data, payload
+    return payload
 
 
 def of_result(data: bytes) -> Payload | None:
