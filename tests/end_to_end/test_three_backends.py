@@ -14,9 +14,9 @@ from typing import Any
 
 import ocpp.v16
 import ocpp.v201
-from ledgers import Charged, Down, Up, at, heard
 from conversations import ANSWERS, CHARGER_ANSWERS
 from hostile import Hostile, commands_all, hostile
+from ledgers import Charged, Down, Up, at, heard
 from peers import Backend, Gateway, Peer, backend, charger, gateway, run, until
 
 TABLES = """
@@ -63,26 +63,26 @@ async def three(folder: Path, third: Any) -> AsyncIterator[tuple[Gateway, Backen
 def test_each_ledger_is_a_whole_session_with_ids_of_its_own(tmp_path: Path) -> None:
     async def test() -> None:
         up, down = Up(), Down()
-        async with three(tmp_path, commands_all) as (node, first, second, bad):
-            async with (
-                charger(f"{node.url}/CP16", "ocpp1.6", up.charger_answers) as one,
-                charger(f"{node.url}/CP201", "ocpp2.0.1", down.charger_answers) as two,
-            ):
-                for plan, peer, id_ in ((up, one, "CP16"), (down, two, "CP201")):
-                    await plan.introduce(peer)
-                    await second.peer(id_)
-                    await until(lambda id_=id_: id_ in bad.heard, "the third knows it")
-                    for number, wh in enumerate((1000, 5000)):
-                        transaction = await plan.begin(peer, 1, "TAG1", wh, 10 * number + 1)
-                        await plan.read(peer, transaction, wh + 100, 10 * number + 2)
-                        await plan.end(peer, transaction, wh + 200, 10 * number + 3, "Local")
-                for cpms, ledger in ((first, down), (second, up)):
-                    for id_ in ("CP16", "CP201"):
-                        await until(lambda: ledgers_agree(cpms, ledger, id_), f"ledger of {id_}")  # noqa: B023
-                for peer in (one, two):
-                    assert not heard(peer, "Reset") and not heard(peer, "UpdateFirmware")
-                    assert not heard(peer, "RemoteStopTransaction")
-                    await peer.wire.socket.close()
+        async with (
+            three(tmp_path, commands_all) as (node, first, second, bad),
+            charger(f"{node.url}/CP16", "ocpp1.6", up.charger_answers) as one,
+            charger(f"{node.url}/CP201", "ocpp2.0.1", down.charger_answers) as two,
+        ):
+            for plan, peer, id_ in ((up, one, "CP16"), (down, two, "CP201")):
+                await plan.introduce(peer)
+                await second.peer(id_)
+                await until(lambda id_=id_: id_ in bad.heard, "the third knows it")
+                for number, wh in enumerate((1000, 5000)):
+                    transaction = await plan.begin(peer, 1, "TAG1", wh, 10 * number + 1)
+                    await plan.read(peer, transaction, wh + 100, 10 * number + 2)
+                    await plan.end(peer, transaction, wh + 200, 10 * number + 3, "Local")
+            for cpms, ledger in ((first, down), (second, up)):
+                for id_ in ("CP16", "CP201"):
+                    await until(lambda: ledgers_agree(cpms, ledger, id_), f"ledger of {id_}")  # noqa: B023
+            for peer in (one, two):
+                assert not heard(peer, "Reset") and not heard(peer, "UpdateFirmware")
+                assert not heard(peer, "RemoteStopTransaction")
+                await peer.wire.socket.close()
 
     run(test)
 
@@ -141,25 +141,27 @@ def test_the_same_ids_and_numbers_of_several_backends_never_cross(tmp_path: Path
             "SetChargingProfile": {"status": "Accepted"},
             "ReserveNow": {"status": "Accepted"},
         }
-        async with three(tmp_path, asks_as_well) as (node, first, second, bad):
-            async with charger(f"{node.url}/CP1", "ocpp1.6", answers) as peer:
-                await up.introduce(peer)
-                main, other = await first.peer("CP1"), await second.peer("CP1")
-                found = await asyncio.gather(
-                    *(_asked(main, number) for number in range(3)), _variable(other, f"{SAME}-GetConfiguration")
-                )
-                assert found[0].configuration_key[0]["value"] == "of First"
-                assert found[3].get_variable_result[0]["attribute_value"] == "of HeartbeatInterval"
-                third = await until(lambda: len(bad.answers("CP1")) == 3 and bad.answers("CP1"), "answers")
-                assert third[f"{SAME}-GetConfiguration"][2]["configurationKey"][0]["value"] == "of Third"
-                profiles = [
-                    call["csChargingProfiles"]["chargingProfileId"]
-                    for call in heard(peer, "SetChargingProfile")
-                ]
-                reservations = [call["reservationId"] for call in heard(peer, "ReserveNow")]
-                assert len(set(profiles)) == len(profiles) == 2 and 7 in profiles
-                assert len(set(reservations)) == len(reservations) == 2 and 5 in reservations
-                await peer.wire.socket.close()
+        async with (
+            three(tmp_path, asks_as_well) as (node, first, second, bad),
+            charger(f"{node.url}/CP1", "ocpp1.6", answers) as peer,
+        ):
+            await up.introduce(peer)
+            main, other = await first.peer("CP1"), await second.peer("CP1")
+            found = await asyncio.gather(
+                *(_asked(main, number) for number in range(3)),
+                _variable(other, f"{SAME}-GetConfiguration"),
+            )
+            assert found[0].configuration_key[0]["value"] == "of First"
+            assert found[3].get_variable_result[0]["attribute_value"] == "of HeartbeatInterval"
+            third = await until(lambda: len(bad.answers("CP1")) == 3 and bad.answers("CP1"), "answers")
+            assert third[f"{SAME}-GetConfiguration"][2]["configurationKey"][0]["value"] == "of Third"
+            profiles = [
+                call["csChargingProfiles"]["chargingProfileId"] for call in heard(peer, "SetChargingProfile")
+            ]
+            reservations = [call["reservationId"] for call in heard(peer, "ReserveNow")]
+            assert len(set(profiles)) == len(profiles) == 2 and 7 in profiles
+            assert len(set(reservations)) == len(reservations) == 2 and 5 in reservations
+            await peer.wire.socket.close()
 
     run(test)
 
