@@ -219,9 +219,10 @@ class Lessons:
         if self.buffer.session.version is not Version.V16 or "transactionId" not in payload:
             return data
         transaction = self.buffer.book.by_charger_id(payload["transactionId"])
-        if transaction is None or transaction.backend_id in (None, transaction.charger_id):
+        id_ = transaction.backend_id if transaction is not None else None
+        if transaction is None or not isinstance(id_, int) or id_ == transaction.charger_id:
             return data
-        return payloads.with_member(data, ("transactionId",), transaction.backend_id)
+        return payloads.with_number(data, "transactionId", id_)
 
     # What is overheard: another backend answers the charger, and gives the transactions their ids
 

@@ -4,6 +4,7 @@ What is not changed keeps its text, so that numbers stay as they were written.
 """
 
 import hashlib
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -60,6 +61,22 @@ def with_member(data: bytes, path: Sequence[str], value: object) -> bytes:
         return frame.call(id_, action, _set(payload, path, msgspec.json.encode(value)))
     _, id_, payload = _result.decode(data)
     return frame.result(id_, _set(payload, path, msgspec.json.encode(value)))
+
+
+_number_at = re.compile(rb"[ \t\r\n]*:[ \t\r\n]*(-?[0-9]+)(?=[ \t\r\n]*[,}])")
+
+
+def with_number(data: bytes, name: str, value: int) -> bytes:
+    """The frame of a CALL whose payload has a number called `name`, with another number in its place.
+
+    Where the name stands in the frame but once, and nothing is escaped, that is the place.
+    """
+    key = b'"%b"' % name.encode()
+    if data.count(key) == 1 and b"\\" not in data:
+        found = _number_at.match(data, data.index(key) + len(key))
+        if found is not None:
+            return b"%b%d%b" % (data[: found.start(1)], value, data[found.end(1) :])
+    return with_member(data, (name,), value)
 
 
 def _set(members: Raw | bytes, path: Sequence[str], value: bytes) -> bytes:
