@@ -2,12 +2,13 @@
 
 import argparse
 
-from benchmarks import dirty, outage, relay, rules, store, translate
+from benchmarks import dirty, fanout, outage, relay, rules, store, translate
 
 BENCHMARKS = {
     "relay": relay.main,
     "outage": outage.main,
     "dirty": dirty.main,
+    "fanout": fanout.main,
     "store": store.main,
     "translate": translate.main,
     "rules": rules.main,

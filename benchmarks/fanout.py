@@ -1,8 +1,8 @@
 """What further backends of a charger cost, and whom they disturb: `python -m benchmarks.fanout [--quick]`.
 
-First the gateway with 1, 2 and 4 backends (one leads, the others observe) beside a bare relay that copies every
-frame to as many. Then gateways with one observer that is well, killed, frozen or flooding, beside two without
-any. In each round all of them have their turn, so that a disturbance of the machine hits all alike.
+First the gateway with 1, 2 and 4 backends (one leads, the others observe) beside a bare relay that copies
+every frame to as many. Then gateways with one observer that is well, killed, frozen or flooding, beside two
+without any. In each round all of them have their turn, so that a disturbance of the machine hits all alike.
 """
 
 import argparse
@@ -91,14 +91,27 @@ async def costs(folder: Path, chosen: argparse.Namespace) -> dict[str, Any]:
 
 
 def cost_table(results: dict[str, Any]) -> list[str]:
-    heads = ["backends", "µs/rt paced", "p50 ms", "p99 ms", "µs/rt full", "rt/s full", "relay core", "load core"]
+    heads = [
+        "backends",
+        "µs/rt paced",
+        "p50 ms",
+        "p99 ms",
+        "µs/rt full",
+        "rt/s full",
+        "relay core",
+        "load core",
+    ]
     lines = ["  ".join(f"{head:>12}" for head in ["relay", *heads])]
     for key, result in results.items():
         name, size = key.split()
         paced, full = result["paced"], result["saturated"]
         cells = [
             *(name, size, f"{paced['cpu_us_per_round_trip']:.1f}", f"{paced['p50_ms']:.2f}"),
-            *(f"{paced['p99_ms']:.2f}", f"{full['cpu_us_per_round_trip']:.1f}", f"{full['round_trips_per_s']:.0f}"),
+            *(
+                f"{paced['p99_ms']:.2f}",
+                f"{full['cpu_us_per_round_trip']:.1f}",
+                f"{full['round_trips_per_s']:.0f}",
+            ),
             *(f"{full['relay_core_used']:.0%}", f"{full['load_core_used']:.0%}"),
         ]
         lines.append("  ".join(f"{cell:>12}" for cell in cells))
@@ -205,7 +218,9 @@ class Case:
         acting.cancel()
         self.rest(for_long)
         if self.crowd.wrong or self.crowd.lost:
-            raise RuntimeError(f"{self.name}: {self.crowd.wrong} wrong answers, {self.crowd.lost} chargers lost")
+            raise RuntimeError(
+                f"{self.name}: {self.crowd.wrong} wrong answers, {self.crowd.lost} chargers lost"
+            )
         return figures(sample)
 
     async def stop(self) -> None:

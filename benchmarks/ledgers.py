@@ -1,7 +1,7 @@
 """Stub backends that give transactions ids of their own, and chargers that are in a transaction.
 
-`python -m benchmarks.ledgers PORT` is such a backend in a process of its own; SIGUSR1 makes it flood every link
-with CALLs and junk until the next one.
+`python -m benchmarks.ledgers PORT` is such a backend in a process of its own; SIGUSR1 makes it flood every
+link with CALLs and junk until the next one.
 """
 
 import asyncio
@@ -17,10 +17,12 @@ from picows import WSFrame, WSMsgType, WSTransport
 from benchmarks.load import CALL_TAIL, ID_LENGTH, NOW, RESULT, Charger, StubBackend, start_backend
 
 _ACTION_AT = len(b'[2,"') + ID_LENGTH + len(b'","')
-START_TAIL = b'","StartTransaction",{"connectorId":1,"idTag":"TAG1","meterStart":%07d,"timestamp":"' + NOW + b'"}]'
+START_TAIL = (
+    b'","StartTransaction",{"connectorId":1,"idTag":"TAG1","meterStart":%07d,"timestamp":"' + NOW + b'"}]'
+)
 BOOT_TAIL = b'","BootNotification",{"chargePointVendor":"Bench","chargePointModel":"One"}]'
 BOOT = b'{"status":"Accepted","interval":3600,"currentTime":"' + NOW + b'"}'
-BEHIND_OTHERS = 10  # the observer shares a core with the load, whose latencies count: a flood has what is left
+BEHIND_OTHERS = 10  # it shares a core with the load, whose latencies count; a flood has what is left
 MOST_WAITING_BYTES = 64 * 1024
 
 

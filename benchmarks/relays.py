@@ -168,7 +168,9 @@ def fanning_out(name: str, folder: Path, backends: list[str]) -> Relay:
     """The gateway with several backends: the first leads, the others observe."""
     leader, *others = backends
     names = [f"observer-{number}" for number, _ in enumerate(others)]
-    tables = [OBSERVER_TOML.format(name=name, url=url, path=PATH) for name, url in zip(names, others, strict=True)]
+    tables = [
+        OBSERVER_TOML.format(name=name, url=url, path=PATH) for name, url in zip(names, others, strict=True)
+    ]
     tables += [ROUTE_TOML.format(names=json.dumps(names))] if names else []
     return _gateway(name, folder, leader, '["1.6"]', "".join(tables))
 

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import msgspec
 import uvloop
+from picows import WSProtocolError
 
 from gateway import __version__, plugins
 from gateway.admin import server as admin
@@ -279,4 +280,6 @@ def _with_port(address: Address, port: int) -> str:
 
 def _unhandled(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     """An error that nobody caught must not pass unseen, nor stop the node."""
+    if isinstance(context.get("exception"), WSProtocolError):
+        return  # a backend broke the WebSocket protocol: its link closed, and that is told
     log.event("error", "unhandled", message=context.get("message", ""), exception=context.get("exception"))

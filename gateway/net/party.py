@@ -95,16 +95,16 @@ class Party:
         self.perform(routed)
 
     def backend_frame(self, driver: Driver, epoch: int, data: bytes, binary: bool) -> None:
-        """Give one of the sessions a message of its backend; what a follower says unasked may have to wait."""
+        """Give one of the sessions a message of its backend; what one that follows says unasked may wait."""
         unasked, link = driver.upstream.unasked, driver.backend
         if not (driver.session.follows or unasked.held) or link is None:
             self._take(driver, epoch, data, binary)
             return
         awaited, began = driver.session.to_backend.out, monotonic()
-        if link in unasked.held or (driver.session.follows and unasked.is_over(began)):
-            if awaited is None or not _answers(data, awaited.id):
-                unasked.hold(link, partial(self._take, driver, epoch, data, binary))
-                return
+        waits = link in unasked.held or (driver.session.follows and unasked.is_over(began))
+        if waits and (awaited is None or not _answers(data, awaited.id)):
+            unasked.hold(link, partial(self._take, driver, epoch, data, binary))
+            return
         self._take(driver, epoch, data, binary)
         if driver.session.to_backend.out is awaited:
             unasked.spent(began)

@@ -1,7 +1,7 @@
 """What a backend that does not lead says unasked gets a small share of the node's time; the rest waits.
 
 An answer that is awaited is never held up here, nor anything of a backend that leads. What waits was read
-already; its link is read no further until all of it is done, so that no more than a read buffer per link waits.
+already; its link is read no further until all of it is done, and then a little at a time.
 """
 
 from collections import deque
@@ -22,7 +22,8 @@ Task = Callable[[], None]
 class Unasked:
     """The share of one backend; `later(seconds, callback)` runs what waits. Times are `monotonic`'s.
 
-    `tell` is called when something begins to wait, at most once a minute. `held` are the links with messages that wait, in the order of their next turn.
+    `tell` is called when something begins to wait, at most once a minute. `held` are the links with messages
+    that wait, in the order of their next turn.
     """
 
     def __init__(self, later: Later, tell: Task) -> None:

@@ -76,7 +76,6 @@ class Upstream:
             self.outages.end()
 
     def _floods(self) -> None:
-        self._fleet.tally.events["backend-flooding"] += 1
         log.event("warning", "backend-flooding", backend=self.name)
 
     def sweep(self, now: float) -> None:

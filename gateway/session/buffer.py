@@ -189,6 +189,8 @@ class Buffer:
         last = self.session.last_billing
         if last is not None and (again := last.answer_to(call, True)):
             return [*self.session.repeated(call), *self.session.heard(again, call.action)]
+        if not (self.unacked or self.book.has_recent or call.action == "StartTransaction"):
+            return None
         key, content = payloads.natural_key(call.action, payload), payloads.digest(payload)
         for unacked in self.unacked.values():
             if unacked.key == key and unacked.content == content:

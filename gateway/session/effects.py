@@ -169,7 +169,6 @@ EVENTS = {
     "answer-repeated": "A CALL with billing data came again byte for byte and heard the same answer again.",
     "answer-unknown": "An answer came that no CALL waits for; it was not forwarded.",
     "backend-call-refused": "The backend sent more CALLs than may wait for the charger; one got a CALLERROR.",
-    "backend-flooding": "A backend that does not lead says more unasked than its share; it waits.",
     "backend-line-full": "A backend of another version answers too slowly: a CALL made for it was given up.",
     "backend-link-opened": "The link to the backend opened.",
     "backend-link-closed": "The link to the backend closed.",

@@ -233,9 +233,12 @@ class Lessons:
             transaction.is_told = True
 
     def for_charger(self, message: Message) -> Message | bytes:
-        """A CALL of the backend as the charger understands it, or our refusal of it."""
-        path = NAMING.get(message.action)
-        payload = payloads.of_call(message.frame) if path and self.buffer.book.is_mapped else None
+        """A CALL of the backend as the charger understands it, or our refusal of it.
+
+        A backend that follows can only mean what it gave an id itself: any other may be the leader's.
+        """
+        path, follows = NAMING.get(message.action), self.buffer.session.follows
+        payload = payloads.of_call(message.frame) if path and (self.buffer.book.is_mapped or follows) else None
         if payload is None or path is None:
             return message
         inner = payload if len(path) == 1 else payload.get(path[0])
@@ -243,7 +246,7 @@ class Lessons:
         if not isinstance(id_, int):
             return message
         transaction = self.buffer.book.by_backend_id(id_)
-        if transaction is None and self.buffer.book.by_charger_id(id_) is None:
+        if transaction is None and not follows and self.buffer.book.by_charger_id(id_) is None:
             return message
         if transaction is None or transaction.suspect:
             return frame.result(message.id_literal or message.id, b'{"status":"Rejected"}')
@@ -265,9 +268,10 @@ class Lessons:
         if self.buffer.session.version is not Version.V16 or "transactionId" not in payload:
             return data
         transaction = self.buffer.book.by_charger_id(payload["transactionId"])
-        if transaction is None or transaction.backend_id in (None, transaction.charger_id):
+        id_ = transaction.backend_id if transaction is not None else None
+        if transaction is None or not isinstance(id_, int) or id_ == transaction.charger_id:
             return data
-        return payloads.with_member(data, ("transactionId",), transaction.backend_id)
+        return payloads.with_number(data, "transactionId", id_)
 
     def keep_book(self) -> list[Effect]:
         self.buffer.book.look()

@@ -624,7 +624,7 @@ class ChargerSession:
             return [
                 SendToBackend(frame.error(call.answer_id or call.id, code, "the charger is not connected"))
             ]
-        if not buffer.book.is_mapped or call.action not in NAMING:
+        if call.action not in NAMING or not (buffer.book.is_mapped or self.follows):
             return None
         named = buffer.lessons.for_charger(message)
         if isinstance(named, Message):
