@@ -280,24 +280,6 @@ class SaysBeforeItIsKept(TranslationPlant):
         orders.follow = at_once
 
 
-class TakesTheAnswerToAnEarlierAttempt(TranslationPlant):
-    def on_bridge(self, bridge: Bridge) -> None:
-        answer = bridge.answer
-
-        def taken(order: Any, now: float) -> list[Any]:
-            id_ = order.id.partition(" ")[2]
-            if bridge.asking.partition(" ")[2] == id_:
-                order = structs.replace(order, id=bridge.asking)
-            return answer(order, now)
-
-        bridge.answer = taken
-
-
-class DeliversBeforeItIsAccepted(TranslationPlant):
-    def on_bridge(self, bridge: Bridge) -> None:
-        bridge.translator.__class__ = type("Eager", (type(bridge.translator),), {"listens": True})
-
-
 class LosesItsOwnEvents(TranslationPlant):
     """A charging state that was on its way when the link broke is not told again."""
 
