@@ -238,7 +238,9 @@ class Lessons:
         A backend that follows can only mean what it gave an id itself: any other may be the leader's.
         """
         path, follows = NAMING.get(message.action), self.buffer.session.follows
-        payload = payloads.of_call(message.frame) if path and (self.buffer.book.is_mapped or follows) else None
+        payload = (
+            payloads.of_call(message.frame) if path and (self.buffer.book.is_mapped or follows) else None
+        )
         if payload is None or path is None:
             return message
         inner = payload if len(path) == 1 else payload.get(path[0])
