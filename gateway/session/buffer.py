@@ -192,15 +192,8 @@ class Buffer:
         if not (self.unacked or self.book.has_recent or call.action == "StartTransaction"):
             return None
         key, content = payloads.natural_key(call.action, payload), payloads.digest(payload)
-        for unacked in self.unacked.values():
-            if unacked.key == key and unacked.content == content:
-                unacked.call = call
-                return self.session.repeated(call)
-        for number, waiting in self.lessons.unkept.items():
-            if waiting.answer_to(call, True):
-                call.answer = waiting.answer_to(call, True)
-                self.lessons.unkept[number] = call
-                return self.session.repeated(call)
+        if self._is_waited_for(call, key, content):
+            return self.session.repeated(call)
         heard = self.book.heard(key)
         if heard is None:
             return None
@@ -209,6 +202,19 @@ class Buffer:
         self.session.tally.events["entry-conflict"] += 1
         self.book.unheard(key)
         return None
+
+    def _is_waited_for(self, call: Call, key: str, content: str) -> bool:
+        """Whether the same message is on its way to the disk; the last one is answered."""
+        for unacked in self.unacked.values():
+            if unacked.key == key and unacked.content == content:
+                unacked.call = call
+                return True
+        for number, waiting in self.lessons.unkept.items():
+            if waiting.answer_to(call, True):
+                call.answer = waiting.answer_to(call, True)
+                self.lessons.unkept[number] = call
+                return True
+        return False
 
     def _again(self, call: Call, key: str, answer: Payload) -> list[Effect]:
         """The charger hears once more what it was answered, or would have been, had this backend led."""
