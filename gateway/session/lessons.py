@@ -238,9 +238,8 @@ class Lessons:
         A backend that follows can only mean what it gave an id itself: any other may be the leader's.
         """
         path, follows = NAMING.get(message.action), self.buffer.session.follows
-        payload = (
-            payloads.of_call(message.frame) if path and (self.buffer.book.is_mapped or follows) else None
-        )
+        may_differ = follows or self.buffer.book.is_mapped
+        payload = payloads.of_call(message.frame) if path and may_differ else None
         if payload is None or path is None:
             return message
         inner = payload if len(path) == 1 else payload.get(path[0])
