@@ -292,4 +292,8 @@ class LosesItsOwnEvents(TranslationPlant):
 
 
 TRANSLATION_PLANTS = TranslationPlant.__subclasses__()
-PLANTS = [plant for plant in Plant.__subclasses__() if plant is not TranslationPlant]
+PLANTS = [
+    plant
+    for plant in Plant.__subclasses__()
+    if plant.__module__ == __name__ and plant is not TranslationPlant
+]
