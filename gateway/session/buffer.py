@@ -99,10 +99,12 @@ class Buffer:
         )
 
     def look(self) -> None:
-        """Work out `attentive`; while it is False, clean messages pass as if there were no buffer."""
-        self.attentive = (
-            not self.is_usable or self.owes or self.book.is_mapped or self._recheck > 0 or bool(self.unacked)
-        )
+        """Work out `attentive`; while it is False, clean messages pass as if there were no buffer.
+
+        `is_calm` says the same but for ids that have to be exchanged.
+        """
+        self.is_calm = self.is_usable and not (self.owes or self._recheck > 0 or self.unacked)
+        self.attentive = not self.is_calm or self.book.is_mapped
 
     # CALLs of the charger
 

@@ -88,6 +88,11 @@ class Commands:
         session = self.board.sessions.get(command.name)
         return session is not None and session.to_charger.out is command.call
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether there is any CALL for the charger."""
+        return bool(self._line) or self.out is not None
+
     def pump(self, now: float) -> list["Addressed"]:
         """Send the charger what is next, if it is free."""
         if self.out is not None:

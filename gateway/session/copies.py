@@ -49,6 +49,18 @@ class Copies:
             self.buffer.book.look()
         return transaction is not None and bool(transaction.key)
 
+    def reading(self, data: bytes) -> bytes | None:
+        """A MeterValues as this backend is to hear it; None when that takes a closer look (OCPP 1.6)."""
+        if b'"transactionId"' not in data:
+            return data
+        plain = payloads.number_in(data, "transactionId")
+        known = self.buffer.book.by_charger_id(int(plain[1])) if plain is not None else None
+        if plain is None or known is None or not known.key or known.refused:
+            return None
+        if not isinstance(known.backend_id, int):
+            return None
+        return b"%b%d%b" % (data[: plain.start(1)], known.backend_id, data[plain.end(1) :])
+
     def _begin_copy(self, key: str, payload: Payload, now: float) -> None:
         book = self.buffer.book
         if book.by_key(key) is None:

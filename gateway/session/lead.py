@@ -24,6 +24,7 @@ class Lead:
         self.standing = Standing((), board.leader, 0.0, 0.0)
         self.wanted = board.leader
         self.waits_for_transactions = False
+        self._holds = False  # the charger is read no further
 
     def sit(self, seats: Seats) -> None:
         """Who may lead from now on."""
@@ -55,16 +56,24 @@ class Lead:
         before, session = self.board.sessions[self.board.leader], self.board.sessions.get(self.wanted)
         if session is None or not self.is_ready(self.wanted):
             self.wanted = self.board.leader
-            return self.board.addressed(self.board.leader, before.read_on(Hold.HAND_OVER))
+            return self.goes_on()
         if self._is_too_early():
             return []
         asked_elsewhere = (
             self._ask_elsewhere(before, session, now) if not self.is_ready(self.board.leader) else []
         )
         if not (before.is_quiet and session.is_quiet):
-            held = before.hold_charger(Hold.HAND_OVER)
+            held, self._holds = before.hold_charger(Hold.HAND_OVER), True
             return [*asked_elsewhere, *self.board.addressed(self.board.leader, held)]
         return [*asked_elsewhere, *self.take(self.wanted, now)]
+
+    def goes_on(self) -> list["Addressed"]:
+        """Nobody else is to lead: the charger, if it was read no further, is read again."""
+        if not self._holds:
+            return []
+        self._holds = False
+        leader = self.board.leader
+        return self.board.addressed(leader, self.board.sessions[leader].read_on(Hold.HAND_OVER))
 
     def take(self, name: str, now: float) -> list["Addressed"]:
         """This backend leads from now on."""
@@ -74,6 +83,7 @@ class Lead:
         old, self.board.leader = self.board.leader, name
         session.lead(before, now)
         self.standing.leader = self.wanted = name
+        self._holds = False
         effects = [Noted("lead-moved", f"{old} to {name}"), *session.read_on(_OF_WHO_LED)]
         return [*self.board.addressed(name, effects), *self.board.let_go(now)]
 

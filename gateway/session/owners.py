@@ -41,7 +41,8 @@ def _of_another_book(board: "Switchboard", message: Message) -> str:
     """The only backend that knows the transaction of this CALL, when the leader's does not (OCPP 1.6)."""
     buffer = board.sessions[board.leader].buffer
     assert buffer is not None
-    id_ = (payloads.of_call(message.frame) or {}).get("transactionId")
+    plain = payloads.number_in(message.frame, "transactionId")
+    id_ = int(plain[1]) if plain is not None else (payloads.of_call(message.frame) or {}).get("transactionId")
     board.presence.track(id_, message.action == "StopTransaction")
     mine = buffer.book.by_charger_id(id_)
     if id_ is None or (mine is not None and not mine.is_elsewhere):

@@ -66,16 +66,22 @@ def with_member(data: bytes, path: Sequence[str], value: object) -> bytes:
 _number_at = re.compile(rb"[ \t\r\n]*:[ \t\r\n]*(-?[0-9]+)(?=[ \t\r\n]*[,}])")
 
 
-def with_number(data: bytes, name: str, value: int) -> bytes:
-    """The frame of a CALL whose payload has a number called `name`, with another number in its place.
+def number_in(data: bytes, name: str) -> re.Match[bytes] | None:
+    """Where a frame has the only number called `name`, as group 1; None when the text leaves a doubt.
 
     Where the name stands in the frame but once, and nothing is escaped, that is the place.
     """
     key = b'"%b"' % name.encode()
-    if data.count(key) == 1 and b"\\" not in data:
-        found = _number_at.match(data, data.index(key) + len(key))
-        if found is not None:
-            return b"%b%d%b" % (data[: found.start(1)], value, data[found.end(1) :])
+    if data.count(key) != 1 or b"\\" in data:
+        return None
+    return _number_at.match(data, data.index(key) + len(key))
+
+
+def with_number(data: bytes, name: str, value: int) -> bytes:
+    """The frame of a CALL whose payload has a number called `name`, with another number in its place."""
+    found = number_in(data, name)
+    if found is not None:
+        return b"%b%d%b" % (data[: found.start(1)], value, data[found.end(1) :])
     return with_member(data, (name,), value)
 
 

@@ -30,7 +30,6 @@ from gateway.session.effects import (
     StopReading,
 )
 from gateway.session.lead import Lead
-from gateway.session.leg import Hold
 from gateway.session.others import Ruled
 from gateway.session.owners import as_read_by, whose
 from gateway.session.presence import Presence
@@ -241,7 +240,7 @@ class Switchboard:
         routed: list[Addressed] = []
         for effect in effects:
             if type(effect) is SendToCharger:
-                if effect.data.lstrip(SPACE)[:1] == b"2":
+                if effect.data[1:2] != b"3" and effect.data.lstrip(SPACE)[:1] == b"2":
                     self.commands.add(name, effect.data)
                 elif leads or self._answers(name, effect.data):
                     routed.append((self.leader, effect))
@@ -279,12 +278,10 @@ class Switchboard:
                     if session is not by and session.buffer is not None:
                         told = session.buffer.copies.given(key, id_, self.name_of(by), now)
                         routed += self.route(name, told, now)
-        routed += self.commands.pump(now)
-        if self.lead.wanted != self.leader:
-            routed += self.lead.hand_over(now)
-        elif self.sessions[self.leader].charger.held & Hold.HAND_OVER:
-            routed += self.addressed(self.leader, self.sessions[self.leader].read_on(Hold.HAND_OVER))
-        return routed
+        if self.commands.is_busy:
+            routed += self.commands.pump(now)
+        moves = self.lead.hand_over(now) if self.lead.wanted != self.leader else self.lead.goes_on()
+        return [*routed, *moves] if moves else routed
 
     def _overhear(self, name: str, session: ChargerSession, one: Heard, now: float) -> list[Addressed]:
         effects = session.overhear(as_read_by(name, one.message, one.owner), one.label, now)
