@@ -48,7 +48,7 @@ TRY_AGAIN_LATER = 1013
 
 
 class Buffer:
-    """Stands in for the backend of `session`. `attentive` says whether the next CALL must be looked at."""
+    """Stands in for the backend of `session`. `attentive`: the next CALL does not just pass."""
 
     def __init__(
         self, session: "ChargerSession", settings: BufferSettings, shared: Shared, known: Known
@@ -99,10 +99,7 @@ class Buffer:
         )
 
     def look(self) -> None:
-        """Work out `attentive`; while it is False, clean messages pass as if there were no buffer.
-
-        `is_calm` says the same but for ids that have to be exchanged.
-        """
+        """Work out `attentive` and, but for ids that have to be exchanged, `is_calm`; see the class."""
         self.is_calm = self.is_usable and not (self.owes or self._recheck > 0 or self.unacked)
         self.attentive = not self.is_calm or self.book.is_mapped
 
