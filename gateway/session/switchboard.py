@@ -203,7 +203,14 @@ class Switchboard:
     def backend_frame(self, name: str, epoch: int, data: bytes, binary: bool, now: float) -> list[Addressed]:
         """A message of one of the backends."""
         effects = self.sessions[name].backend_frame(epoch, data, binary, now)
+        if len(effects) == 1 and name != self.leader and self._ends_here(effects[0]):
+            return []
         return self.after(self.route(name, effects, now), now)
+
+    def _ends_here(self, effect: Effect) -> bool:
+        """Whether an effect is but an answer of a backend that nobody waits for, as nearly all are."""
+        is_answer = type(effect) is SendToCharger and effect.data[1:2] == b"3"
+        return is_answer and not self._answerers and self.lead.wanted == self.leader
 
     def handle(self, name: str, event: ev.Event, now: float) -> list[Addressed]:
         """Anything else that happens to the session of `name`; to the leader's, also to the charger."""
