@@ -172,10 +172,10 @@ class Buffer:
         elif call.action == "StatusNotification":
             self.owed.add_status(answers.status_key(payload), call.frame.decode())
         else:
-            return [*effects, *self._hear(call, local.payload)]
-        return [*effects, self.remember_owed(), *self._hear(call, local.payload)]
+            return [*effects, *self.hear(call, local.payload)]
+        return [*effects, self.remember_owed(), *self.hear(call, local.payload)]
 
-    def _hear(self, call: Call, answer: Payload) -> list[Effect]:
+    def hear(self, call: Call, answer: Payload) -> list[Effect]:
         """The charger hears an answer, if it is still on the connection it asked on."""
         charger = self.session.charger
         if call.own is Own.MADE or not charger.is_current(call.epoch):
@@ -218,8 +218,7 @@ class Buffer:
     def _again(self, call: Call, key: str, answer: Payload) -> list[Effect]:
         """The charger hears once more what it was answered, or would have been, had this backend led."""
         effects = self.session.repeated(call)
-        again = self.book.heard(key)
-        return [*effects, *self._hear(call, again.answer if again is not None else answer)]
+        return [*effects, *self.copies.hears(call, key, answer, False)]
 
     # Storing
 
@@ -281,10 +280,14 @@ class Buffer:
         self.outbox.unstored -= 1
         if not event.durable:
             self.book.unheard(unacked.key)
-            self.book.forget(unacked.key)  # and write the rest of its page with the next entry
+            is_lost = self.copies.may_lose(unacked.call)
+            if is_lost:
+                self.copies.misses(unacked.key, now)
+            else:
+                self.book.forget(unacked.key)  # and write the rest of its page with the next entry
             self.delivery.unstored(event.number)
             self.look()
-            if self.copies.may_lose(unacked.call):
+            if is_lost:
                 return [Noted("outbox-failed"), Noted("copy-lost", unacked.call.label)]
             return self.session.close_charger("outbox-failed", TRY_AGAIN_LATER, "nothing can be stored", now)
         self.book.durable(event.number)
@@ -292,7 +295,7 @@ class Buffer:
         effects: list[Effect] = [
             Noted("entry-stored", unacked.call.label),
             Noted("answered-locally", unacked.call.label),
-            *self._hear(unacked.call, unacked.answer),
+            *self.copies.hears(unacked.call, unacked.key, unacked.answer, True),
         ]
         self.look()
         if unacked.reply is not None:

@@ -140,6 +140,18 @@ class Copies:
         self.buffer.lessons.gave(key, id_)
         return self.buffer.lessons.keep_book()
 
+    def hears(self, call: Call, key: str, answer: Payload, is_kept: bool) -> list[Effect]:
+        """The charger hears `answer`, but no id for a new transaction that is not on disk.
+
+        `is_kept`: the answer is on disk; the id may be another one since, or be given just now.
+        """
+        if call.action != "StartTransaction" or not self.buffer.lessons.gives_ids:
+            return self.buffer.hear(call, answer)
+        heard = self.buffer.book.heard(key)
+        if heard is None or (is_kept and heard.answer == answer):
+            return self.buffer.hear(call, answer)
+        return self.buffer.lessons.hear_kept(call, heard.answer)
+
     # What is missed
 
     @property

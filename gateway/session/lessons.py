@@ -159,6 +159,10 @@ class Lessons:
         call.answer, self.unkept[number] = data, call
         return [KeepState(number, self.buffer.book.parts())]
 
+    def hear_kept(self, call: Call, answer: Payload) -> list[Effect]:
+        """The charger asked for a transaction's id again, and hears one that may not be on disk yet."""
+        return self._keep_first(call, frame.result(call.answer_id or call.id, msgspec.json.encode(answer)))
+
     def kept(self, number: int) -> list[Effect]:
         """The charger may hear the answer to its StartTransaction; also when nothing can be written now."""
         call = self.unkept.pop(number, None)
@@ -185,10 +189,15 @@ class Lessons:
             if others is None or not others.is_taken(id_):
                 return id_
 
+    @property
+    def gives_ids(self) -> bool:
+        """Whether the charger hears from this session which id the others are to know a transaction by."""
+        return self.buffer.session.others is not None and not self.buffer.session.follows
+
     def gave(self, key: str, id_: object) -> None:
         """The charger knows a transaction by this id: the other backends' sessions are to know that."""
         session = self.buffer.session
-        if session.others is not None and not session.follows and isinstance(id_, int):
+        if session.others is not None and self.gives_ids and isinstance(id_, int):
             session.others.gave(session, key, id_)
 
     def booted(self, result: Payload, now: float) -> list[Effect]:
