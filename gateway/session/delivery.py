@@ -214,6 +214,13 @@ class Delivery:
         self.buffer.is_registered = False
         return [Noted("backend-boot-pending"), *self.buffer.patience.absorb(now)]
 
+    def expired(self, call: Call, now: float) -> list[Effect]:
+        """The backend left a CALL unanswered: a boot that the charger does not repeat it is told again."""
+        if call.action != "BootNotification" or not self.buffer.session.follows:
+            return []
+        self.buffer.owed.boot = call.frame.decode()
+        return [*self.not_accepted({}, now), self.buffer.remember_owed()]
+
     def _settle(self, call: Call, entry: Entry, message: Message, now: float) -> list[Effect]:
         if message.type is CALLRESULT:
             return self.delivered(call, entry, message, now)

@@ -1213,7 +1213,10 @@ class ChargerSession:
         told: Effect = Noted("call-timed-out", call.label)
         if call.retry:
             told = Retried(call.retry, False, "the backend did not answer in time")
-        return [told, *self._next(calls, now)]
+        owed: list[Effect] = []
+        if self.buffer is not None and calls is self.to_backend:
+            owed = self.buffer.delivery.expired(call, now)
+        return [told, *owed, *self._next(calls, now)]
 
     def _patience(self, calls: Calls) -> float:
         """Seconds that the CALL which is out has for its answer; billing data keeps its whole deadline."""
