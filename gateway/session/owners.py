@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def whose(board: "Switchboard", message: Message) -> tuple[Owner | None, str]:
-    """How each backend reads the numbers in a CALL of the charger; the only one it is for, if any."""
+    """How each backend reads the numbers in a CALL of the charger; who answers it, "" for the leader."""
     action = message.action
     owner = None
     if action in NOTICES and len(board.commands.ids):
@@ -38,7 +38,7 @@ def as_read_by(name: str, message: Message, owner: Owner | None) -> Message:
 
 
 def _of_another_book(board: "Switchboard", message: Message) -> str:
-    """The only backend that knows the transaction of this CALL, when the leader's does not (OCPP 1.6)."""
+    """A backend that knows the transaction of this CALL, when the leader's does not (OCPP 1.6)."""
     buffer = board.sessions[board.leader].buffer
     assert buffer is not None
     plain = payloads.number_in(message.frame, "transactionId")

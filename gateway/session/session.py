@@ -384,9 +384,7 @@ class ChargerSession:
             effects = self._ask(got, self.to_backend, self.to_charger, now, got.action)
         else:
             effects = self._relay(got, self.to_backend, self.to_charger, now, got.action)
-        earliest = self._earliest_next
-        self._earliest_next = earliest = (earliest if earliest > now else now) + self.settings.message_cost_s
-        if earliest - now > self.settings.burst_s:
+        if self._is_too_fast(now):
             effects += self._slow_down(now)
         if self._alerts or self.drift.is_dirty or self.reader.memories.is_dirty:
             effects = self._with_news(effects)
@@ -1064,6 +1062,18 @@ class ChargerSession:
         return [*effects, Remember("dialect", msgspec.json.encode(part))]
 
     # Flow
+
+    def counts(self, now: float) -> list[Effect]:
+        """The charger sent an answer to another session, or to nobody: its rate is one all the same."""
+        self.charger.heard_at = now
+        self.charger.received += 1
+        return self._slow_down(now) if self._is_too_fast(now) else []
+
+    def _is_too_fast(self, now: float) -> bool:
+        """Whether the charger is over its rate with one more message."""
+        earliest = self._earliest_next
+        self._earliest_next = earliest = (earliest if earliest > now else now) + self.settings.message_cost_s
+        return earliest - now > self.settings.burst_s
 
     def _slow_down(self, now: float) -> list[Effect]:
         """The charger is over its rate: read on when it is within it again; end it if it never stops."""

@@ -47,12 +47,16 @@ Addressed = tuple[str, Effect]
 
 
 class Heard(Struct, gc=False):
-    """A CALL of the charger, for all backends or the `only` one. `owner`: how each reads its numbers."""
+    """A CALL of the charger; `answerer` answers it ("": the leader). `owner`: how each reads its numbers."""
 
     message: Message
     label: str
-    only: str
+    answerer: str
     owner: Owner | None
+
+    def is_for(self, name: str) -> bool:
+        """Whether this backend is to hear it, and not only another one, which knows what it names."""
+        return self.owner is None or self.owner.backend in (None, name)
 
 
 class Switchboard:
@@ -175,30 +179,22 @@ class Switchboard:
     def charger_frame(self, epoch: int, data: bytes, binary: bool, now: float) -> list[Addressed]:
         """A message of the charger: an answer goes to who asked, anything else is read by who leads."""
         leader = self.sessions[self.leader]
-        is_answer = data.lstrip(SPACE)[:1] in (b"3", b"4")
-        if (
-            is_answer
-            and leader.charger.is_current(epoch)
-            and (stray := self.commands.stray(data)) is not None
-        ):
-            leader.charger.heard_at = now
-            leader.charger.received += 1
-            return self.addressed(self.leader, leader.stray_answer(stray, self.commands.was_late(stray.id)))
+        is_answer = data.lstrip(SPACE)[:1] in (b"3", b"4") and leader.charger.is_current(epoch)
+        if is_answer and (stray := self.commands.stray(data)) is not None:
+            effects = leader.stray_answer(stray, self.commands.was_late(stray.id))
+            return self.after(self.route(self.leader, [*effects, *leader.counts(now)], now), now)
         asked = self.commands.answer(data) if is_answer else None
         if asked is None:
             routed = self.route(self.leader, leader.charger_frame(epoch, data, binary, now), now)
             return self.after(routed, now)
         command, data = asked
         if command.name == self.leader:
-            effects = leader.charger_frame(epoch, data, binary, now)
-        elif leader.charger.is_current(epoch):
-            leader.charger.heard_at = now
-            leader.charger.received += 1
-            effects = self.sessions[command.name].charger_answers(data, binary, now)
+            routed = self.route(self.leader, leader.charger_frame(epoch, data, binary, now), now)
         else:
-            return []
-        routed = [*self.route(command.name, effects, now), *self.commands.answered(command, data, now)]
-        return self.after(routed, now)
+            effects = self.sessions[command.name].charger_answers(data, binary, now)
+            routed = self.route(command.name, effects, now)
+            routed += self.route(self.leader, leader.counts(now), now)
+        return self.after([*routed, *self.commands.answered(command, data, now)], now)
 
     def backend_frame(self, name: str, epoch: int, data: bytes, binary: bool, now: float) -> list[Addressed]:
         """A message of one of the backends."""
@@ -277,7 +273,7 @@ class Switchboard:
             heard, self._heard = self._heard, []
             for one in heard:
                 for name, session in self.followers():
-                    if one.only in ("", name):
+                    if one.is_for(name):
                         routed += self._overhear(name, session, one, now)
             gave, self._gave = self._gave, []
             for by, key, id_ in gave:
@@ -293,7 +289,8 @@ class Switchboard:
     def _overhear(self, name: str, session: ChargerSession, one: Heard, now: float) -> list[Addressed]:
         effects = session.overhear(as_read_by(name, one.message, one.owner), one.label, now)
         routed = self.route(name, effects, now)
-        if one.only and any(type(effect) is Noted and effect.name == "copy-lost" for effect in effects):
+        is_lost = any(type(effect) is Noted and effect.name == "copy-lost" for effect in effects)
+        if is_lost and name == one.answerer:
             del self._answerers[one.message.id]
             leader = self.sessions[self.leader]
             routed += self.addressed(self.leader, leader.answer_locally(one.message, one.label, now))
@@ -304,11 +301,11 @@ class Switchboard:
     def heard(self, message: Message, label: str) -> Message | None:
         self.presence.heard(message)
         self._answerers.pop(message.id, None)
-        owner, only = whose(self, message)
-        self._heard.append(Heard(message, label, only, owner))
-        if not only or only == self.leader:
+        owner, answerer = whose(self, message)
+        self._heard.append(Heard(message, label, answerer, owner))
+        if answerer in ("", self.leader):
             return as_read_by(self.leader, message, owner)
-        self.answered_by(message.id, only)
+        self.answered_by(message.id, answerer)
         return None
 
     def judge(self, session: ChargerSession, message: Message, version: Version, now: float) -> Ruled | None:
