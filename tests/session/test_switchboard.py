@@ -258,3 +258,65 @@ def test_a_follower_that_does_not_accept_the_boot_is_told_again():
     board.told.clear()
     board.after(21.0)
     assert (SECOND, boot) in board.told
+
+
+def test_a_start_that_comes_again_is_answered_by_the_number_it_was_given_meanwhile():
+    board = Board(MAIN, SECOND, keeps=False).backend_goes(MAIN).after(6.0)
+    board.charger_sends(start("s"))
+    on_disk = board.waits
+    board.backend_sends(SECOND, start_result("s", 7))
+    main = board.board.sessions[MAIN]
+    board.board.lead.take(MAIN, board.now)
+    board.charger_returns(2).told.clear()
+    board.charger_sends(start("s2")).disk_works(*on_disk)
+    assert sent(board, "charger") == []
+    assert main.buffer.lessons.unkept
+    board.disk_works(*board.waits)
+    assert [b'[3,"s2",{"transactionId":7,' in data for data in sent(board, "charger")] == [True]
+
+
+def test_a_boot_that_a_follower_leaves_unanswered_is_told_again():
+    boot = call("1", "BootNotification", {"chargePointVendor": "V", "chargePointModel": "M"})
+    board = Board(MAIN, SECOND).charger_sends(boot)
+    board.after(31.0).told.clear()
+    board.after(61.0)
+    assert [b"BootNotification" in data for data in sent(board, SECOND)] == [True]
+
+
+def test_what_belongs_to_a_start_that_was_not_stored_never_goes_by_the_chargers_number():
+    board = Board(MAIN, SECOND, keeps=False).backend_goes(SECOND).charger_sends(start("s"))
+    (_, kept), *_ = board.waits
+    board.backend_sends(MAIN, start_result("s", 7)).charger_sends(stop("2", 7))
+    board.keeps = True
+    board.disk_works(
+        (SECOND, ev.EntryStored(kept.number, False)), (SECOND, ev.EntryStored(kept.number + 1, True))
+    )
+    assert "copy-lost" in board.noted()
+    board.backend_comes(SECOND).after(5.0)
+    assert stop("2", 7) not in [data for name, data in board.told if name == SECOND]
+
+
+def test_what_the_leader_has_missed_comes_to_every_backend_that_knows_its_transaction():
+    board = Board(MAIN, SECOND, "third").charger_sends(start("s"))
+    board.backend_sends("third", start_result("s", 1)).backend_sends(SECOND, start_result("s", 2))
+    board.backend_sends(MAIN, start_result("s", 7)).told.clear()
+    main = board.board.sessions[MAIN].buffer
+    main.copies.misses(main.book.transactions[-1].key, board.now)
+    for name in (SECOND, "third"):
+        board.board.sessions[name].buffer.book.transactions[-1].given_by = SECOND
+    board.charger_sends(stop("2", 7))
+    assert [(name, data.replace(b" ", b"")) for name, data in board.told] == [
+        to(SECOND, stop("2", 2).replace(b" ", b"")),
+        to("third", stop("2", 1).replace(b" ", b"")),
+    ]
+    board.told.clear()
+    board.backend_sends("third", answered("2")).then()
+    board.backend_sends(SECOND, answered("2")).then(to("charger", answered("2")))
+
+
+def test_answers_of_the_charger_count_as_its_messages_whoever_they_are_for():
+    board = Board(MAIN, SECOND, message_cost_s=1.0, burst_s=2.5).backend_sends(
+        SECOND, call("b", "ClearCache")
+    )
+    board.charger_sends(result("b", {"status": "Accepted"})).told.clear()
+    board.charger_sends(result("x", {}), result("y", {})).then(("reads", False))

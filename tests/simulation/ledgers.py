@@ -13,6 +13,7 @@ from msgspec import Struct
 from gateway.ocpp.message import Version
 from gateway.session import effects as ef
 from gateway.session import events as ev
+from gateway.session.calls import Own
 from gateway.session.knowledge import Known
 from gateway.store.place import place, taken_apart
 from tests.simulation import frames
@@ -37,6 +38,8 @@ class Copy(Struct):
     """What became of one message for one backend; as `Fate`, which see.
 
     `excuse` is why this backend may lack it (`killed`, `disk`, `full`), "" when there is no reason.
+    `is_answered`: the gateway has read the backend's answer. `is_adrift`: it was sent to a backend that
+    nothing is stored for, and its answer is awaited no more: it may be taken in after what came later.
     """
 
     processed: int = 0
@@ -46,6 +49,8 @@ class Copy(Struct):
     last: bytes = b""
     is_on_disk: bool = False
     is_kept: bool = False
+    is_answered: bool = False
+    is_adrift: bool = False
     excuse: str = ""
 
     @property
@@ -56,8 +61,9 @@ class Copy(Struct):
 class Fates(Struct):
     """What became of one message. `start`: the number of the start of its transaction, 0 for none.
 
-    `given_by`: whose answer to a start the charger heard; `is_nameless`: the disk failed, and the
-    gateway was killed, so that nobody knows any more what the charger's number for this transaction means.
+    `given_by`: whose answer to a start the charger heard, `given`: the number in it; `asked_at`: when it
+    was last read. `is_nameless`: the disk failed since, and the gateway was killed, so that nobody knows any
+    more what the charger's number for this transaction means.
     """
 
     key: str
@@ -70,6 +76,8 @@ class Fates(Struct):
     is_heard: bool = False
     is_discarded: bool = False
     given_by: str = ""
+    given: int = 0
+    asked_at: float = 0.0
     is_nameless: bool = False
 
 
@@ -138,6 +146,7 @@ class Ledgers(Promises):
         link.asked.setdefault(id_, []).append((token, action))
         if token:
             self.fates[token].is_read = True
+            self.fates[token].asked_at = self.world.now
             for copy in self.fates[token].copies.values():
                 copy.last = copy.last if copy.is_on_disk else b""
             patience_s = DEADLINE_S + SLACK_S + 3 * self.world.disk.delay_s
@@ -165,7 +174,7 @@ class Ledgers(Promises):
             lacks = fate.copies[self.by]
             others = [copy for copy in fate.copies.values() if copy.is_safe]
             is_foreign = not self.knows_start(self.by, fate)
-            fate.given_by = self.by
+            fate.given_by, fate.given = self.by, got[2].get("transactionId", 0)
             self.require(
                 lacks.is_safe or (is_foreign and bool(others)), f"{token} is safe before it is answered"
             )
@@ -193,6 +202,7 @@ class Ledgers(Promises):
             waited = self.world.now >= since + LEAST_PATIENCE_S - 0.001
             is_lost = not before or not self.world.is_durable(driver.name)
             self.require(is_lost and waited, "one CALL at a time to a backend")
+            self._set_adrift(driver, before)
         link.out = (id_, token, self.world.now, action)
         if not token:
             return
@@ -207,12 +217,19 @@ class Ledgers(Promises):
     def read_from_backend(self, driver: Any, link: Link, data: bytes) -> None:
         got = frames.parsed(data)
         if got[0] != 2 and link.out is not None and link.out[0] == got[1]:
+            if link.out[1]:
+                self.copy(driver.key, link.out[1]).is_answered = True
             link.out = None
 
     def backend_gone(self, link: Link) -> None:
         if link.out is not None and link.out[1]:
             self.copy(link.driver.key, link.out[1]).allowed += 1
+            self._set_adrift(link.driver, link.out[1])
         link.out = None
+
+    def _set_adrift(self, driver: Any, token: int) -> None:
+        if token and not self.world.is_durable(driver.name):
+            self.copy(driver.key, token).is_adrift = True
 
     # The backends
 
@@ -230,7 +247,7 @@ class Ledgers(Promises):
         if copy.processed > 1:
             self.repeats += 1
             self.require(copy.processed - 1 <= copy.allowed, f"{token} is not delivered twice for nothing")
-        elif not fate.is_discarded and not copy.is_kept:
+        elif not (fate.is_discarded or copy.is_kept or copy.is_adrift or copy.excuse):
             before = self.last.get(key, 0)
             self.require(token > before, f"{token} comes to {key!r} in its order, not after {before}")
             self.last[key] = token
@@ -290,12 +307,14 @@ class Ledgers(Promises):
         session, buffer = driver.session, driver.session.buffer
         if not buffer.settings.stores or buffer.has_room(self.world.now + session.wall_offset_s):
             return
-        calls = [session.to_backend.out, *(session.to_backend.line or ())]
-        kept = {frames.token_in(call.as_came or call.frame) for call in calls if call is not None}
+        calls = [call for call in session.to_backend if call.own is not Own.ABANDONED]
+        kept = {frames.token_in(call.as_came or call.frame) for call in calls}
         kept |= {frames.token_in(unacked.entry.frame) for unacked in buffer.unacked.values()}
         for token, fate in self.fates.items():
             copy = fate.copies[driver.name]
-            if fate.key == driver.party.key and fate.is_read and not copy.is_safe and token not in kept:
+            is_unnamed = token == fate.start and not (copy.is_answered or copy.is_on_disk or copy.is_kept)
+            lacks = is_unnamed or not copy.is_safe
+            if fate.key == driver.party.key and fate.is_read and lacks and token not in kept:
                 self.excuse(copy, "full")
 
     # Sessions
@@ -323,11 +342,15 @@ class Ledgers(Promises):
     def _forgotten(self, at: str, token: int, copy: Copy) -> None:
         """A killed gateway may not have written down yet by which ids both ends know a transaction."""
         data = self.world.disk.parts.get(at, {}).get("book")
-        of_it = self.transactions[token].id_
+        of_it = self.fates[token].given
         found = msgspec.json.decode(data)["transactions"] if data else ()
         known = [one for one in found if one["charger_id"] == of_it]
         fate = self.fates[token]
-        if not known and taken_apart(at)[1] == fate.given_by and not fate.is_nameless:
+        unsaid = any(one.start == token and not one.is_acked for one in self.fates.values())
+        goes_on = unsaid or self.transactions[token].is_open
+        if goes_on and not known and taken_apart(at)[1] == fate.given_by and not fate.is_nameless:
+            failed = self.world.disk.failed_at >= fate.asked_at
+            self.require(failed, f"the number of {token} is on the disk of {at!r}")
             fate.is_nameless = True
             self.counted["nameless"] += 1
         if not known or (known[-1].get("backend_id") is None and not copy.is_on_disk):
