@@ -22,13 +22,7 @@ from gateway.session.book import Book
 from gateway.session.calls import Call, Own
 from gateway.session.copies import Copies
 from gateway.session.delivery import Delivery
-from gateway.session.effects import (
-    Effect,
-    Noted,
-    Remember,
-    Retried,
-    StoreEntry,
-)
+from gateway.session.effects import Effect, Noted, Remember, Retried, StoreEntry
 from gateway.session.knowledge import Boot, BufferSettings, Known, Owed, Shared
 from gateway.session.lessons import Lessons
 from gateway.session.outbox import Entry, Outbox, Unacked

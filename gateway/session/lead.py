@@ -101,5 +101,7 @@ class Lead:
         if call is None or call.billing or message is None:
             return []
         call.own = Own.ABANDONED
+        if call.action == "BootNotification" and before.buffer is not None:
+            call.own, before.buffer.owed.boot = Own.BOOT, call.frame.decode()  # ours to tell from now on
         self.board.answered_by(message.id, self.wanted)
         return self.board.route(self.wanted, session.overhear(message, call.label, now), now)
