@@ -8,6 +8,7 @@ from gateway.ocpp.message import Sender, Version
 from gateway.translate.bridge21.fields import narrowed, widened
 from gateway.translate.bridge21.items import OF_BACKEND_21 as OF_ITEMS
 from gateway.translate.bridge21.items import Items, merged, refused, without
+from gateway.translate.bridge21.ocsp import chain_status
 from gateway.translate.bridge21.refusals import (
     BACKEND_ONLY,
     CHARGER_ONLY,
@@ -36,6 +37,7 @@ from gateway.translate.port import SILENCE, BackendCall, ChargerCall, Order, Pay
 
 _SIGNING: Final = ("SignCertificate", "CertificateSigned")
 _REQUESTS_KEPT: Final = 16
+_IF_BRIDGED: Final = "or GetCertificateStatus per certificate (`ocsp_bridge`)"
 
 Convert = Callable[[Engine, str, bool, Payload], Payload]
 
@@ -142,6 +144,10 @@ def _rules(wide: Sender) -> Rules:
     for action, answer in (CHARGER_ONLY if wide is CHARGER else BACKEND_ONLY).items():
         add = rules.charger_call if wide is CHARGER else rules.backend_call
         add(action, How.REFUSED, "", Loss.NOT_SUPPORTED, stateless=True)(_local(action, answer))  # type: ignore[arg-type]
+    if wide is CHARGER:
+        rules.charger_call(
+            "GetCertificateChainStatus", How.REFUSED, _IF_BRIDGED, Loss.NOT_SUPPORTED, stateless=True
+        )(chain_status)
     return rules
 
 
