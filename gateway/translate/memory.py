@@ -230,6 +230,22 @@ class Variable(Struct, omit_defaults=True):
     read_at: float = 0.0
 
 
+class Limited(Struct, omit_defaults=True):
+    """How far a transaction of a 2.0.1 charger is, that a 2.1 backend may have set a limit.
+
+    `limit` has the members of transactionLimit, `used` those of them that are known. `name` is its id.
+    """
+
+    begun_at: float
+    name: str = ""
+    begun_wh: int | None = None
+    limit: Payload = {}
+    used: Payload = {}
+    asked: int = 0
+    ask_after: float = 0.0
+    is_stopping: bool = False
+
+
 class Memory(Struct, omit_defaults=True):
     """What must survive reconnects and restarts.
 
@@ -282,6 +298,7 @@ class Memory(Struct, omit_defaults=True):
     upstream_trust_pending: list[str] = []
     upstream_security_profile: int = 0
     certificate_requests: list[Payload] = []
+    limited: dict[str, Limited] = {}
     notes: Payload = {}
 
     def transaction16(self, id16: int) -> Transaction | None:

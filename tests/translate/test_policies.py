@@ -3,7 +3,10 @@
 from base64 import b64decode, b64encode
 
 from gateway.translate.bridge21.ocsp import status_in
-from tests.translate.scenes import scene
+from gateway.translate.bridge21.translator import Charger201Backend21
+from gateway.translate.policies import Policies
+from gateway.translate.port import AnswerCharger, ChargerCall, ToBackend, ToCharger
+from tests.translate.scenes import ID, TOKEN, register, scene, started, updated
 from tests.vectors.player import play
 
 NOW = "2025-06-01T10:00:00.000Z"
@@ -127,3 +130,142 @@ def test_what_is_no_ocsp_response_says_nothing():
     for length in range(len(whole)):
         assert status_in(b64encode(whole[:length]).decode(), "0A1B") is None
         status_in(b64encode(whole[:length] + b"\xff" + whole[length + 1 :]).decode(), "0A1B")
+
+
+# enforce_transaction_limit
+
+
+def energy(at, wh):
+    return [{"timestamp": at, "sampledValue": [register(wh, "Sample.Periodic")]}]
+
+
+def at(minute):
+    return f"2025-06-01T10:{minute:02}:00Z"
+
+
+LIMITED = {"direction": "cs2.0.1-be2.1", "config": {"enforce_transaction_limit": True}}
+LOST = (("FIELD_DROPPED", "transactionLimit"),)
+
+
+def test_a_transaction_that_reaches_its_limit_is_stopped():
+    play(
+        scene(
+            charger("c1", "TransactionEvent", started(at(0), 5000)),
+            up("g1", "TransactionEvent", started(at(0), 5000)),
+            backend("g1", {"transactionLimit": {"maxEnergy": 1000, "maxCost": 9.5}}),
+            heard("c1", {}),
+            charger(
+                "c2",
+                "TransactionEvent",
+                updated(at(1), 1, "MeterValuePeriodic", meterValue=energy(at(1), 5999)),
+            ),
+            up(
+                "g2",
+                "TransactionEvent",
+                updated(at(1), 1, "MeterValuePeriodic", meterValue=energy(at(1), 5999)),
+            ),
+            backend("g2", {}),
+            heard("c2", {}),
+            charger(
+                "c3",
+                "TransactionEvent",
+                updated(at(2), 2, "MeterValuePeriodic", meterValue=energy(at(2), 6000)),
+            ),
+            up(
+                "g3",
+                "TransactionEvent",
+                updated(at(2), 2, "MeterValuePeriodic", meterValue=energy(at(2), 6000)),
+            ),
+            backend("g3", {}),
+            [heard("c3", {}), down("g4", "RequestStopTransaction", {"transactionId": ID})],
+            says("g4", {"status": "Accepted"}),
+            charger(
+                "c4",
+                "TransactionEvent",
+                updated(at(3), 3, "MeterValuePeriodic", meterValue=energy(at(3), 6100)),
+            ),
+            up(
+                "g5",
+                "TransactionEvent",
+                updated(at(3), 3, "MeterValuePeriodic", meterValue=energy(at(3), 6100)),
+            ),
+            backend("g5", {}),
+            heard("c4", {}),
+            losses=LOST,
+            **LIMITED,
+        )
+    )
+
+
+def test_a_limit_is_only_lost_unless_the_operator_says_so():
+    play(
+        scene(
+            charger("c1", "TransactionEvent", started(at(0), 5000)),
+            up("g1", "TransactionEvent", started(at(0), 5000)),
+            backend("g1", {"transactionLimit": {"maxEnergy": 0}}),
+            heard("c1", {}),
+            losses=LOST,
+            direction="cs2.0.1-be2.1",
+        )
+    )
+
+
+def test_what_a_transaction_costs_is_a_limit_too():
+    play(
+        scene(
+            charger("c1", "TransactionEvent", started(at(0), 5000)),
+            up("g1", "TransactionEvent", started(at(0), 5000)),
+            backend("g1", {"transactionLimit": {"maxCost": 9.5}, "totalCost": 1}),
+            heard("c1", {"totalCost": 1}),
+            command("b1", "CostUpdated", {"totalCost": 9.6, "transactionId": ID}),
+            down("g2", "CostUpdated", {"totalCost": 9.6, "transactionId": ID}),
+            says("g2", {}),
+            [told("b1", {}), down("g3", "RequestStopTransaction", {"transactionId": ID})],
+            losses=LOST,
+            **LIMITED,
+        )
+    )
+
+
+class Engine21:
+    """A 2.0.1 charger behind a 2.1 backend that sets a limit of a minute."""
+
+    def __init__(self, snapshot=b""):
+        self.engine = Charger201Backend21(Policies(enforce_transaction_limit=True), snapshot, "CP-1")
+
+    def event(self, payload, now, answer):
+        orders = self.engine.charger_call(ChargerCall("1", "TransactionEvent", payload, now), now)
+        (token,) = [order.token for order in orders if isinstance(order, ToBackend)]
+        made = self.engine.backend_answered(token, answer, now)
+        assert any(isinstance(order, AnswerCharger) for order in made)
+        return stops(made)
+
+
+def stops(orders):
+    return [order for order in orders if isinstance(order, ToCharger)]
+
+
+def test_time_is_up_without_a_word_of_the_charger_even_after_a_restart():
+    first = Engine21()
+    first.event(started(at(0), 0), 1000.0, {"transactionLimit": {"maxTime": 60}})
+    assert first.engine.changed
+    assert first.engine.due == 1060.0
+    later = Engine21(first.engine.snapshot()).engine
+    assert stops(later.time_passed(1059.0)) == []
+    assert later.due == 1060.0
+    (stop,) = stops(later.time_passed(1060.0))
+    assert (stop.action, stop.payload) == ("RequestStopTransaction", {"transactionId": ID})
+    later.charger_answered(stop.token, {"status": "Rejected"}, 1061.0)
+    assert later.due == 1120.0
+    (stop,) = stops(later.time_passed(1120.0))
+    later.charger_answered(stop.token, {"status": "Accepted"}, 1121.0)
+    assert stops(later.time_passed(2000.0)) == []
+
+
+def test_a_transaction_that_has_ended_is_not_stopped():
+    it = Engine21()
+    it.event(started(at(0), 0), 1000.0, {"transactionLimit": {"maxTime": 60}})
+    ended = updated(at(0), 1, "EVCommunicationLost") | {"eventType": "Ended"}
+    it.event(ended, 1010.0, {})
+    assert stops(it.engine.time_passed(1060.0)) == []
+    assert it.engine.memory.limited == {}
