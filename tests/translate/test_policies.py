@@ -1,5 +1,6 @@
 """What a translator does where an operator chose otherwise than the specification does."""
 
+import json
 from base64 import b64decode, b64encode
 
 from gateway.translate.bridge21.ocsp import status_in
@@ -269,3 +270,110 @@ def test_a_transaction_that_has_ended_is_not_stopped():
     it.event(ended, 1010.0, {})
     assert stops(it.engine.time_passed(1060.0)) == []
     assert it.engine.memory.limited == {}
+
+
+# tunnel
+
+VENDOR = "example.ocpp201"
+
+
+def tunnelled(action, payload):
+    return {"vendorId": VENDOR, "messageId": action, "data": json.dumps(payload)}
+
+
+def test_a_charger_that_takes_commands_of_201_as_text_gets_them():
+    level, display = {"severity": 3}, {"requestId": 7}
+    play(
+        scene(
+            command("b1", "SetMonitoringLevel", level),
+            down("g1", "DataTransfer", tunnelled("SetMonitoringLevel", level)),
+            says("g1", {"status": "Accepted", "data": '{"status": "Accepted"}'}),
+            told("b1", {"status": "Accepted"}),
+            command("b2", "GetDisplayMessages", display),
+            down("g2", "DataTransfer", tunnelled("GetDisplayMessages", display)),
+            says("g2", {"status": "Accepted", "data": '{"status": "Perhaps"}'}),
+            told("b2", {"status": "Unknown"}),
+            command("b3", "ClearVariableMonitoring", {"id": [4]}),
+            down("g3", "DataTransfer", tunnelled("ClearVariableMonitoring", {"id": [4]})),
+            says("g3", {"status": "UnknownMessageId"}),
+            told("b3", {"clearMonitoringResult": [{"id": 4, "status": "NotFound"}]}),
+            config={"tunnel": VENDOR},
+            losses=(
+                ("PAYLOAD_INVALID", "data"),
+                ("NOT_SUPPORTED", "GetDisplayMessages"),
+                ("NOT_SUPPORTED", "ClearVariableMonitoring"),
+            ),
+        )
+    )
+
+
+def test_a_charger_that_does_not_know_the_vendor_is_asked_once():
+    refused = {"status": "Rejected", "statusInfo": {"reasonCode": "UnsupportedRequest"}}
+    play(
+        scene(
+            command("b1", "SetMonitoringLevel", {"severity": 3}),
+            down("g1", "DataTransfer", tunnelled("SetMonitoringLevel", {"severity": 3})),
+            says("g1", {"status": "UnknownVendorId"}),
+            told("b1", refused),
+            command("b2", "SetMonitoringLevel", {"severity": 3}),
+            told("b2", refused),
+            config={"tunnel": VENDOR},
+            after={"capabilities": {f"tunnel {VENDOR}": "no"}},
+        )
+    )
+
+
+def test_where_a_charger_is_sent_is_not_tunnelled():
+    profile = {
+        "configurationSlot": 1,
+        "connectionData": {
+            "ocppVersion": "OCPP20",
+            "ocppTransport": "JSON",
+            "ocppCsmsUrl": "wss://elsewhere",
+            "messageTimeout": 30,
+            "securityProfile": 2,
+            "ocppInterface": "Wired0",
+        },
+    }
+    refused = {"status": "Rejected", "statusInfo": {"reasonCode": "UnsupportedRequest"}}
+    play(
+        scene(
+            command("b1", "SetNetworkProfile", profile),
+            told("b1", refused),
+            config={"tunnel": VENDOR},
+        )
+    )
+
+
+def test_a_backend_that_takes_reports_of_201_as_text_gets_them():
+    limit = {"chargingLimitSource": "EMS", "evseId": 1}
+    schedule = {
+        "timeBase": at(0),
+        "evseId": 1,
+        "chargingSchedule": {
+            "id": 1,
+            "chargingRateUnit": "A",
+            "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 6}],
+        },
+    }
+    play(
+        scene(
+            charger("c1", "ClearedChargingLimit", limit),
+            up("g1", "DataTransfer", tunnelled("ClearedChargingLimit", limit)),
+            backend("g1", {"status": "Accepted", "data": "{}"}),
+            heard("c1", {}),
+            charger("c2", "NotifyEVChargingSchedule", schedule),
+            up("g2", "DataTransfer", tunnelled("NotifyEVChargingSchedule", schedule)),
+            backend("g2", {"status": "Accepted", "data": '{"status": "Rejected"}'}),
+            heard("c2", {"status": "Rejected"}),
+            charger("c3", "ClearedChargingLimit", limit),
+            up("g3", "DataTransfer", tunnelled("ClearedChargingLimit", limit)),
+            backend("g3", {"status": "UnknownVendorId"}),
+            heard("c3", {}),
+            charger("c4", "NotifyEVChargingSchedule", schedule),
+            heard("c4", {"status": "Accepted"}),
+            direction="cs2.0.1-be1.6",
+            config={"tunnel": VENDOR},
+            losses=(("NOT_SUPPORTED", "NotifyEVChargingSchedule"),),
+        )
+    )
