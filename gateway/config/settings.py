@@ -308,8 +308,8 @@ class Translation(Table, frozen=True, kw_only=True):
     synthetic_cable_event: Annotated[
         bool,
         about(
-            "1.6 behind 2.x, for backends that want CablePluggedIn before Authorized: a transaction begins at "
-            "Preparing, so some will end without a token."
+            "1.6 behind 2.x, for backends that want CablePluggedIn before Authorized: a transaction begins "
+            "at Preparing, so some will end without a token."
         ),
     ] = False
     tunnel: Annotated[

@@ -254,7 +254,8 @@ class Memory(Struct, omit_defaults=True):
     cables of a connector: it grows each time the connector is Available. `unsent` holds events of a
     charger's message that came to an end without acknowledgement, by the natural key of the message.
     `capabilities` are `yes`, `no` or `unknown`. `cached` is the last status per flat number that has not
-    gone up yet. `told_at` is the latest time that was told.
+    gone up yet. `cables` are the transactions that have only a cable, by flat number. `told_at` is the latest
+    time that was told.
     """
 
     told_at: float = 0.0
@@ -267,6 +268,7 @@ class Memory(Struct, omit_defaults=True):
     topology: list[Place] = field(default_factory=list)
     capabilities: dict[str, str] = {}
     transactions: list[Transaction] = []
+    cables: dict[str, Transaction] = {}
     counters: Counters = field(default_factory=Counters)
     unsent: dict[str, list[Event]] = {}
     cached: dict[str, Payload] = {}

@@ -7,7 +7,7 @@ from gateway.translate.bridge21.ocsp import status_in
 from gateway.translate.bridge21.translator import Charger201Backend21
 from gateway.translate.policies import Policies
 from gateway.translate.port import AnswerCharger, ChargerCall, ToBackend, ToCharger
-from tests.translate.scenes import ID, TOKEN, register, scene, started, updated
+from tests.translate.scenes import ID, TOKEN, ended, register, scene, started, updated
 from tests.vectors.player import play
 
 NOW = "2025-06-01T10:00:00.000Z"
@@ -375,5 +375,132 @@ def test_a_backend_that_takes_reports_of_201_as_text_gets_them():
             direction="cs2.0.1-be1.6",
             config={"tunnel": VENDOR},
             losses=(("NOT_SUPPORTED", "NotifyEVChargingSchedule"),),
+        )
+    )
+
+
+# synthetic_cable_event
+
+CABLE = {
+    "config": {"synthetic_cable_event": True},
+    "status16": {"1": "Available"},
+    "status201": {"1.1": "Available"},
+    "next": {"tx16": 1001, "tx201": [ID]},
+}
+PLUGGED = {
+    "eventType": "Started",
+    "timestamp": at(0),
+    "triggerReason": "CablePluggedIn",
+    "seqNo": 0,
+    "transactionInfo": {"transactionId": ID, "chargingState": "EVConnected"},
+    "evse": {"id": 1, "connectorId": 1},
+}
+START = {"connectorId": 1, "idTag": TOKEN["idToken"], "meterStart": 1000, "timestamp": at(1)}
+
+
+def status(id_, value, when):
+    told_as = {"connectorId": 1, "status": value, "errorCode": "NoError", "timestamp": when}
+    return charger(id_, "StatusNotification", told_as)
+
+
+def connector(id_, value, when):
+    told_as = {"evseId": 1, "connectorId": 1, "connectorStatus": value, "timestamp": when}
+    return up(id_, "StatusNotification", told_as)
+
+
+def plugged_in():
+    return [
+        status("c1", "Preparing", at(0)),
+        [heard("c1", {}), connector("g1", "Occupied", at(0))],
+        backend("g1", {}),
+        up("g2", "TransactionEvent", PLUGGED),
+        backend("g2", {}),
+    ]
+
+
+def authorised(trigger, **info):
+    state = {"transactionId": ID, "chargingState": "EVConnected"}
+    made = started(at(1), 1000, trigger, seqNo=1, eventType="Updated", info=state | info)
+    del made["evse"]
+    return made
+
+
+def test_a_transaction_begins_with_the_cable():
+    play(
+        scene(
+            *plugged_in(),
+            charger("c2", "StartTransaction", START),
+            up("g3", "TransactionEvent", authorised("Authorized")),
+            backend("g3", {"idTokenInfo": {"status": "Accepted"}}),
+            heard("c2", {"transactionId": 1001, "idTagInfo": {"status": "Accepted"}}),
+            charger(
+                "c3",
+                "StopTransaction",
+                {"transactionId": 1001, "meterStop": 2000, "timestamp": at(5), "reason": "EVDisconnected"},
+            ),
+            up(
+                "g4",
+                "TransactionEvent",
+                ended(at(5), 2, 2000, "EVCommunicationLost", "EVDisconnected", "Idle"),
+            ),
+            backend("g4", {}),
+            heard("c3", {}),
+            status("c4", "Available", at(6)),
+            [heard("c4", {}), connector("g5", "Available", at(6))],
+            backend("g5", {}),
+            **CABLE,
+        )
+    )
+
+
+def test_a_cable_that_nobody_starts_with_ends_its_transaction():
+    over = {
+        "eventType": "Ended",
+        "timestamp": at(3),
+        "triggerReason": "EVCommunicationLost",
+        "seqNo": 1,
+        "transactionInfo": {"transactionId": ID, "chargingState": "Idle", "stoppedReason": "EVDisconnected"},
+    }
+    play(
+        scene(
+            *plugged_in(),
+            command("b1", "GetTransactionStatus", {"transactionId": ID}),
+            told("b1", {"ongoingIndicator": True, "messagesInQueue": False}),
+            status("c2", "Preparing", at(2)),
+            heard("c2", {}),
+            status("c3", "Available", at(3)),
+            [heard("c3", {}), connector("g3", "Available", at(3))],
+            backend("g3", {}),
+            up("g4", "TransactionEvent", over),
+            backend("g4", {}),
+            **CABLE,
+        )
+    )
+
+
+def test_a_remote_start_takes_up_the_transaction_of_the_cable():
+    play(
+        scene(
+            *plugged_in(),
+            command("b1", "RequestStartTransaction", {"remoteStartId": 7, "evseId": 1, "idToken": TOKEN}),
+            down("g3", "RemoteStartTransaction", {"idTag": TOKEN["idToken"], "connectorId": 1}),
+            says("g3", {"status": "Accepted"}),
+            told("b1", {"status": "Accepted", "transactionId": ID}),
+            charger("c2", "StartTransaction", START),
+            up("g4", "TransactionEvent", authorised("RemoteStart", remoteStartId=7)),
+            backend("g4", {"idTokenInfo": {"status": "Accepted"}}),
+            heard("c2", {"transactionId": 1001, "idTagInfo": {"status": "Accepted"}}),
+            **CABLE,
+        )
+    )
+
+
+def test_a_connector_that_is_preparing_has_no_transaction_otherwise():
+    play(
+        scene(
+            status("c1", "Preparing", at(0)),
+            [heard("c1", {}), connector("g1", "Occupied", at(0))],
+            backend("g1", {}),
+            **(CABLE | {"config": {}}),
         )
     )

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Final
 
 from gateway.translate import tunnel
+from gateway.translate.charger16_backend201.cable import by_id
 from gateway.translate.charger16_backend201.common import UNSUPPORTED, rejected
 from gateway.translate.charger16_backend201.events import waiting_for
 from gateway.translate.engine import CHARGER, Engine, How, Outcome, Rules, Steps
@@ -77,6 +78,7 @@ def transaction_status(t: Engine, call: BackendCall) -> Outcome:
     t.lose(Loss.LOCAL_STATE, "GetTransactionStatus")
     if "transactionId" not in call.payload:
         return {"messagesInQueue": waiting_for(t, None)}
-    tx = t.memory.transaction201(call.payload["transactionId"])
+    id201 = call.payload["transactionId"]
+    tx = t.memory.transaction201(id201) or by_id(t, id201)
     waits = tx is not None and waiting_for(t, tx)
     return {"ongoingIndicator": tx is not None and tx.is_open, "messagesInQueue": waits}
