@@ -305,6 +305,36 @@ class Translation(Table, frozen=True, kw_only=True):
         bool,
         about("An idTag of 12 hexadecimal digits is a MacAddress to a 2.x backend, not a Central token."),
     ] = False
+    synthetic_cable_event: Annotated[
+        bool,
+        about(
+            "1.6 behind 2.x, for backends that want CablePluggedIn before Authorized: a transaction begins "
+            "at Preparing, so some will end without a token."
+        ),
+    ] = False
+    tunnel: Annotated[
+        str,
+        Meta(max_length=255),
+        about(
+            "vendorId of a DataTransfer in which a 1.6 peer is sent what 1.6 has no message for: a backend's "
+            "commands and a charger's reports of 2.x, as JSON. Only for peers that know it. Empty: refused, "
+            "or ended at the gateway."
+        ),
+    ] = ""
+    ocsp_bridge: Annotated[
+        bool,
+        about(
+            "2.1 behind 2.0.1: a GetCertificateChainStatus is asked as one GetCertificateStatus per OCSP "
+            "entry, instead of answered with Failed."
+        ),
+    ] = False
+    enforce_transaction_limit: Annotated[
+        bool,
+        about(
+            "2.0.1 behind 2.1: a transaction that reaches the limit its backend set is stopped, for the "
+            "charger cannot be told the limit."
+        ),
+    ] = False
 
 
 class Admin(Table, frozen=True, kw_only=True):

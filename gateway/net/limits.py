@@ -85,4 +85,8 @@ def policies(config: Config) -> Policies:
         orphan_stop=chosen.orphan_stop,
         status_dedupe=chosen.status_dedupe,
         mac_tokens=chosen.mac_tokens,
+        synthetic_cable_event=chosen.synthetic_cable_event,
+        tunnel=chosen.tunnel,
+        ocsp_bridge=chosen.ocsp_bridge,
+        enforce_transaction_limit=chosen.enforce_transaction_limit,
     )

@@ -89,7 +89,8 @@ METRICS: dict[str, Described] = dict(
             "kind action version",
             1000,
             "Messages taken in, by kind (`charger_call`, `charger_result`, `charger_error`, `backend_call`, "
-            "`backend_result`, `backend_error`), action (`unknown` if OCPP has no such action) and version.",
+            "`backend_result`, `backend_error`), action (`unknown` if OCPP has no such action) and version "
+            "of the connection they came on.",
         ),
         _metric(
             "call_duration_seconds",

@@ -346,4 +346,4 @@ class Bridge:
         session = self.session
         if not session.backend.is_open:
             return []
-        return self.carried(session.frame_of_backend(data, False, now), now)
+        return self.carried(session.frame_of_bridge(data, now), now)

@@ -116,6 +116,7 @@ class ChargerSession:
         "_last_tail",
         "_numbers",
         "_rests_until",
+        "_uncounted",
         "_unkept",
         "backend",
         "bridge",
@@ -159,6 +160,7 @@ class ChargerSession:
         self.drift = Drift()
         self._alerts: list[Effect] | None = None
         self._counted_as = ("", "")
+        self._uncounted = tally
         self.charger = Leg(CHARGER)
         self.backend = Leg(BACKEND)
         self.to_backend = Calls(self.backend)
@@ -214,6 +216,7 @@ class ChargerSession:
         `under_way` is the part of the store with that name: what had no answer when the gateway stopped.
         """
         self.bridge = Bridge(self, translator, under_way) if translator is not None else None
+        self._uncounted = self.tally.beside()
         if self.buffer is not None:
             self.buffer.also_stores = translator.stores if translator is not None else stores_nothing_else
 
@@ -400,6 +403,14 @@ class ChargerSession:
         if self.bridge is not None:
             return self.bridge.backend_frame(data, binary, now)
         return self.frame_of_backend(data, binary, now)
+
+    def frame_of_bridge(self, data: bytes, now: float) -> list[Effect]:
+        """A frame that the bridge made: it counts by what the backend said, which came on a wire."""
+        counted, self.tally = self.tally, self._uncounted
+        try:
+            return self.frame_of_backend(data, False, now)
+        finally:
+            self.tally = counted
 
     def frame_of_backend(self, data: bytes, binary: bool, now: float) -> list[Effect]:
         """A frame from the backend in the charger's own version."""

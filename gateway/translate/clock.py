@@ -22,3 +22,6 @@ def set_back(memory: Memory, seconds: float) -> None:
         one.asked_until = max(0.0, one.asked_until - seconds)
     for start in memory.remote_starts:
         start.expires -= seconds
+    for limited in memory.limited.values():
+        limited.begun_at -= seconds
+        limited.ask_after = max(0.0, limited.ask_after - seconds)

@@ -230,6 +230,22 @@ class Variable(Struct, omit_defaults=True):
     read_at: float = 0.0
 
 
+class Limited(Struct, omit_defaults=True):
+    """How far a transaction of a 2.0.1 charger is, that a 2.1 backend may have set a limit.
+
+    `limit` has the members of transactionLimit, `used` those of them that are known. `name` is its id.
+    """
+
+    begun_at: float
+    name: str = ""
+    begun_wh: int | None = None
+    limit: Payload = {}
+    used: Payload = {}
+    asked: int = 0
+    ask_after: float = 0.0
+    is_stopping: bool = False
+
+
 class Memory(Struct, omit_defaults=True):
     """What must survive reconnects and restarts.
 
@@ -238,7 +254,8 @@ class Memory(Struct, omit_defaults=True):
     cables of a connector: it grows each time the connector is Available. `unsent` holds events of a
     charger's message that came to an end without acknowledgement, by the natural key of the message.
     `capabilities` are `yes`, `no` or `unknown`. `cached` is the last status per flat number that has not
-    gone up yet. `told_at` is the latest time that was told.
+    gone up yet. `cables` are the transactions that have only a cable, by flat number. `told_at` is the latest
+    time that was told.
     """
 
     told_at: float = 0.0
@@ -251,6 +268,7 @@ class Memory(Struct, omit_defaults=True):
     topology: list[Place] = field(default_factory=list)
     capabilities: dict[str, str] = {}
     transactions: list[Transaction] = []
+    cables: dict[str, Transaction] = {}
     counters: Counters = field(default_factory=Counters)
     unsent: dict[str, list[Event]] = {}
     cached: dict[str, Payload] = {}
@@ -282,6 +300,7 @@ class Memory(Struct, omit_defaults=True):
     upstream_trust_pending: list[str] = []
     upstream_security_profile: int = 0
     certificate_requests: list[Payload] = []
+    limited: dict[str, Limited] = {}
     notes: Payload = {}
 
     def transaction16(self, id16: int) -> Transaction | None:

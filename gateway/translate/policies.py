@@ -18,7 +18,11 @@ class Policies(Struct, frozen=True, kw_only=True):
     `report_page_items` for 1.6 chargers behind a 2.x one. `leg_credentials`, `leg_certificates`: whether
     passwords and certificates of the backend's link end here, go on to the charger or are refused.
     `orphan_stop`: whether the end of a transaction whose start nobody knows is left to a person, or told with
-    a start made of it.
+    a start made of it. `synthetic_cable_event`: whether the transaction of a 1.6 charger begins for a 2.x
+    backend when it is Preparing. `tunnel`: the vendorId under which a 1.6 peer takes what 1.6 has no message
+    for; "" for none. `ocsp_bridge`: whether a 2.0.1 backend is asked for the certificates of a chain one by
+    one. `enforce_transaction_limit`: whether a 2.0.1 charger's transaction is stopped at the limit of a 2.1
+    backend.
     """
 
     pre_accept: Literal["shield", "strict"] = "shield"
@@ -37,5 +41,9 @@ class Policies(Struct, frozen=True, kw_only=True):
     inventory_refresh: bool = True
     inventory_refresh_s: float = 60.0
     report_page_items: int = 20
+    synthetic_cable_event: bool = False
+    tunnel: str = ""
+    ocsp_bridge: bool = False
+    enforce_transaction_limit: bool = False
     one_evse: bool = False
     """Whether all connectors of a 1.6 charger share one power path and so are one EVSE."""

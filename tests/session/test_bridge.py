@@ -154,6 +154,21 @@ def test_a_call_becomes_another_and_its_answer_goes_back():
     s.was_told(("charger", "Heartbeat", "m1", False), ("backend answered", 1, {"currentTime": TIME}))
 
 
+def test_a_message_counts_once_by_the_wire_it_came_on():
+    s = translated().on("charger", "Heartbeat", says=[[ask(1, "Heartbeat")]])
+    s.on("backend answered", says=[[AnswerCharger("m1", {"currentTime": TIME})]])
+    s.on("backend", "ClearCache", says=[[ToCharger(2, "ClearCache", {})]])
+    s.charger_sends(heartbeat("m1")).backend_sends(result("m1", {"currentTime": TIME}))
+    s.backend_sends(call("b1", "ClearCache"))
+    s.charger_sends(result("gateway-c2", {"status": "Accepted"}))
+    assert dict(s.tally.messages) == {
+        ("charger_call", "Heartbeat", "1.6"): 1,
+        ("backend_result", "Heartbeat", "2.0.1"): 1,
+        ("backend_call", "ClearCache", "2.0.1"): 1,
+        ("charger_result", "ClearCache", "1.6"): 1,
+    }
+
+
 def test_one_call_is_out_at_a_time_and_live_ones_go_first():
     s = translated().on(
         "charger",

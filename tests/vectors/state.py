@@ -39,11 +39,14 @@ _CONFIG_MS = {"stop_grace_ms": "stop_grace_s", "hold_available_ms": "hold_availa
 _CONFIG_S = {"remote_start_ttl": "remote_start_ttl_s"}
 SESSIONS_CONFIG = {
     *("outage_mode", "ack_mode", "answer_deadline_ms", "command_deadline_ms", "tx_error", "tx_retry_ms"),
-    *("tx_error_max", "heartbeat", "pnc", "costmsg", "ocsp_bridge", "enforce_transaction_limit"),
+    *("tx_error_max", "heartbeat", "pnc", "costmsg"),
 }
 """Policies that are the session's, or found out by itself, or off."""
 
-_SWITCHES = {"status_dedupe", "inventory_refresh", "mac_tokens"}
+_SWITCHES = {
+    *("status_dedupe", "inventory_refresh", "mac_tokens", "synthetic_cable_event"),
+    *("ocsp_bridge", "enforce_transaction_limit"),
+}
 
 
 def policies_of(state: State) -> Policies:
@@ -58,6 +61,8 @@ def policies_of(state: State) -> Policies:
             made[_CONFIG_S[name]] = value
         elif name in _SWITCHES:
             made[name] = value not in (False, "off", 0)
+        elif name == "tunnel":
+            made[name] = value if isinstance(value, str) and value != "off" else ""
         elif name not in SESSIONS_CONFIG:
             raise ValueError(f"no such policy: {name}")
     return Policies(**made)

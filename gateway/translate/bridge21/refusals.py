@@ -197,7 +197,8 @@ def _clear_tariffs(t: Engine, asked: Payload) -> Payload:
     return {"clearTariffsResult": results}
 
 
-def _chain_status(t: Engine, asked: Payload) -> Payload:
+def failed_chain(t: Engine, asked: Payload) -> Payload:
+    """Of no certificate of a chain the status is known."""
     statuses = [
         {
             "certificateHashData": one["certificateHashData"],
@@ -252,6 +253,5 @@ CHARGER_ONLY: Final[dict[str, Callable[[Engine, Payload], Payload]]] = {
     "OpenPeriodicEventStream": _plainly(because("Rejected")),
     "PullDynamicScheduleUpdate": _plainly(because("Rejected")),
     "VatNumberValidation": _vat_number,
-    "GetCertificateChainStatus": _chain_status,
 }
 """Messages of a 2.1 charger → the answer in place of a 2.0.1 backend."""

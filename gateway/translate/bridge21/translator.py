@@ -5,9 +5,12 @@ from typing import Final
 
 from gateway.ocpp.actions import UNANSWERED, actions_of, carries_revenue
 from gateway.ocpp.message import Sender, Version
+from gateway.translate.bridge21 import limits
 from gateway.translate.bridge21.fields import narrowed, widened
 from gateway.translate.bridge21.items import OF_BACKEND_21 as OF_ITEMS
 from gateway.translate.bridge21.items import Items, merged, refused, without
+from gateway.translate.bridge21.limits import Noted
+from gateway.translate.bridge21.ocsp import chain_status
 from gateway.translate.bridge21.refusals import (
     BACKEND_ONLY,
     CHARGER_ONLY,
@@ -32,10 +35,12 @@ from gateway.translate.engine import (
     Undelivered,
 )
 from gateway.translate.losses import Loss
+from gateway.translate.policies import Policies
 from gateway.translate.port import SILENCE, BackendCall, ChargerCall, Order, Payload, Refused, Severity
 
 _SIGNING: Final = ("SignCertificate", "CertificateSigned")
 _REQUESTS_KEPT: Final = 16
+_IF_BRIDGED: Final = "or GetCertificateStatus per certificate (`ocsp_bridge`)"
 
 Convert = Callable[[Engine, str, bool, Payload], Payload]
 
@@ -47,10 +52,12 @@ def _pass(
     back: Convert,
     refuses: Refuses | None,
     items: Items | None = None,
+    noted: Noted | None = None,
 ) -> ChargerHandler:
     """A message that both versions have, on its way to `towards`."""
 
-    def steps(t: Engine, asked: Payload) -> Steps:
+    def steps(t: Engine, call: ChargerCall | BackendCall) -> Steps:
+        asked = call.payload
         answers = refused(t, items, asked) if items is not None else {}
         if items is not None and answers:
             asked = without(items, asked, answers)
@@ -60,6 +67,8 @@ def _pass(
         payload = _with_request(t, action, there(t, action, True, asked))
         answer = yield Ask(towards, action, payload, live)
         if isinstance(answer, dict):
+            if noted is not None:
+                noted(t, call, answer)
             made = _answer(t, action, back, answer)
             return made if items is None else merged(items, made, answers)
         if isinstance(answer, Refused):
@@ -68,7 +77,7 @@ def _pass(
 
     def handler(t: Engine, call: ChargerCall | BackendCall) -> Outcome | Steps:
         answer = refuses(t, call.payload) if refuses is not None else None
-        return answer if answer is not None else steps(t, call.payload)
+        return answer if answer is not None else steps(t, call)
 
     return handler
 
@@ -131,17 +140,22 @@ def _rules(wide: Sender) -> Rules:
         (OF_CHARGER_21, OF_BACKEND_201) if wide is CHARGER else (OF_CHARGER_201, OF_BACKEND_21)
     )
     up, down = (narrowed, widened) if wide is CHARGER else (widened, narrowed)
+    noted = limits.OF_CHARGER_201 if wide is BACKEND else {}
     for action in sorted(actions_of(Version.V201, CHARGER)):
-        handler = _pass(action, BACKEND, up, down, charger_refuses.get(action))
+        handler = _pass(action, BACKEND, up, down, charger_refuses.get(action), noted=noted.get(action))
         rules.charger_call(action, How.TRANSLATED, action, Loss.FIELD_DROPPED, Loss.ENUM_NARROWED)(handler)
     for action in sorted(actions_of(Version.V201, BACKEND)):
         items = OF_ITEMS.get(action) if wide is BACKEND else None
-        passes = _pass(action, CHARGER, down, up, backend_refuses.get(action), items)
+        passes = _pass(action, CHARGER, down, up, backend_refuses.get(action), items, noted.get(action))
         how = How.REFUSED if action == "SetNetworkProfile" and wide is BACKEND else How.TRANSLATED
         rules.backend_call(action, how, action, Loss.FIELD_DROPPED, Loss.ENUM_NARROWED)(passes)  # type: ignore[arg-type]
     for action, answer in (CHARGER_ONLY if wide is CHARGER else BACKEND_ONLY).items():
         add = rules.charger_call if wide is CHARGER else rules.backend_call
         add(action, How.REFUSED, "", Loss.NOT_SUPPORTED, stateless=True)(_local(action, answer))  # type: ignore[arg-type]
+    if wide is CHARGER:
+        rules.charger_call(
+            "GetCertificateChainStatus", How.REFUSED, _IF_BRIDGED, Loss.NOT_SUPPORTED, stateless=True
+        )(chain_status)
     return rules
 
 
@@ -166,3 +180,12 @@ class Charger201Backend21(Engine):
     charger_version = Version.V201
     backend_version = Version.V21
     rules = _rules(BACKEND)
+
+    def __init__(self, policies: Policies, snapshot: bytes = b"", station: str = "") -> None:
+        super().__init__(policies, snapshot, station)
+        if self.memory.limited:
+            self.due = 0.0
+
+    def when_time_passed(self) -> None:
+        """A transaction may have reached the end of its time."""
+        limits.look_after_all(self)

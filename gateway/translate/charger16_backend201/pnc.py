@@ -1,14 +1,13 @@
 """Plug & Charge over 1.6: messages of 2.0.1 inside DataTransfer (an application note of the OCA)."""
 
 from collections.abc import Generator
-from typing import Any, Final
+from typing import Final
 
-from gateway.ocpp.message import Version
 from gateway.translate.engine import BACKEND, CHARGER, Ask, Engine, Steps
-from gateway.translate.fitting import fitted
 from gateway.translate.losses import Loss
 from gateway.translate.port import Answer, Payload
-from gateway.translate.values import compact, parsed
+from gateway.translate.tunnel import inside
+from gateway.translate.values import compact
 
 VENDOR: Final = "org.openchargealliance.iso15118pnc"
 OLD_VENDOR: Final = "iso15118"
@@ -30,24 +29,7 @@ def ask(t: Engine, action: str, payload: Payload) -> Generator[Ask, Answer, Payl
     if answer["status"] != "Accepted":
         return None
     t.memory.capabilities["pnc"] = "yes"
-    return _inside(t, action, False, answer.get("data"))
-
-
-def _inside(t: Engine, action: str, is_request: bool, text: Any) -> Payload | None:
-    """The payload of 2.0.1 inside a text, None when it is none."""
-    try:
-        payload = parsed(text) if isinstance(text, str) else None
-    except ValueError:
-        payload = None
-    if not isinstance(payload, dict):
-        t.lose(Loss.PAYLOAD_INVALID, "data")
-        return None
-    if is_request:
-        payload = _tolerated(t, payload)
-    got, losses = fitted(Version.V201, action, is_request, payload)
-    if got is None or losses:
-        t.lose(Loss.PAYLOAD_INVALID, "data")
-    return got
+    return inside(t, action, False, answer.get("data"))
 
 
 def _tolerated(t: Engine, payload: Payload) -> Payload:
@@ -67,7 +49,7 @@ def handle(t: Engine, asked: Payload) -> Steps:
     action = asked.get("messageId", "")
     if action not in _OF_CHARGER:
         return {"status": "UnknownMessageId"}
-    payload = _inside(t, action, True, asked.get("data"))
+    payload = inside(t, action, True, asked.get("data"), _tolerated)
     if payload is None:
         return {"status": "Rejected"}
     t.memory.capabilities["pnc"] = "yes"

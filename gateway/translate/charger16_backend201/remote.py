@@ -1,5 +1,6 @@
 """Starting and stopping from afar."""
 
+from gateway.translate.charger16_backend201.cable import id_at
 from gateway.translate.charger16_backend201.common import (
     configured,
     flat_of,
@@ -74,7 +75,8 @@ def _remote_start(t: Engine, asked: Payload, flat: int | None) -> Steps:
     t.memory.remote_starts.append(pending)  # the charger may start before it answers
     answer = yield Ask(CHARGER, "RemoteStartTransaction", payload)
     if isinstance(answer, dict) and answer["status"] == "Accepted":
-        return {"status": "Accepted"}
+        begun = id_at(t, flat)
+        return {"status": "Accepted"} | ({"transactionId": begun} if begun is not None else {})
     t.memory.remote_starts = [s for s in t.memory.remote_starts if s is not pending]
     if not isinstance(answer, dict):
         return refusal(t, "RequestStartTransaction", answer)

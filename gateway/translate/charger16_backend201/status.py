@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from gateway.translate.charger16_backend201.cable import status_came
 from gateway.translate.charger16_backend201.common import only_open_on, place_at
 from gateway.translate.charger16_backend201.events import event, is_offline, tell_own
 from gateway.translate.charger16_backend201.reservations import left_reserved
@@ -106,6 +107,8 @@ def _tell_charging(t: Engine, call: ChargerCall, payload: Payload) -> None:
     """The charging state of the transaction that is open on the connector, when it has changed."""
     tx = only_open_on(t, payload["connectorId"])
     means = CHARGING_STATES.get(payload["status"])
+    if payload["connectorId"] > 0 and not t.memory.open_on(flat=payload["connectorId"]):
+        status_came(t, call, payload)
     if tx is None or means is None:
         return
     if payload["status"] == "SuspendedEV" and EV_SIDE_DISCONNECTED.lower() in payload.get("info", "").lower():

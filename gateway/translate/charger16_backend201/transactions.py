@@ -80,10 +80,11 @@ def _begun(t: Engine, call: ChargerCall, key: str) -> Transaction:
         t.lose(Loss.TX_OVERLAP, "connectorId", str(place.flat))
     session = memory.sessions.get(str(place.flat), 0)
     status = memory.status16.get(str(place.flat), "")
+    earlier = len([tx for tx in memory.transactions if tx.start_key == key])
+    cable = memory.cables.pop(str(place.flat), None)
     tx = Transaction(
-        id201=uuid_of(
-            t.station, key, session, len([tx for tx in memory.transactions if tx.start_key == key])
-        ),
+        id201=cable.id201 if cable is not None else uuid_of(t.station, key, session, earlier),
+        seq_next=cable.seq_next if cable is not None else 0,
         id16=call.transaction_id if call.transaction_id is not None else next_id(t),
         flat=place.flat,
         evse=place.evse,
@@ -122,8 +123,10 @@ def _started(t: Engine, call: ChargerCall, tx: Transaction) -> Payload:
     if remote is not None:
         tx.remote_start_id = info["remoteStartId"] = remote.remote_start_id
         tx.id_token = remote.id_token or tx.id_token
-    made = event(t, tx, "Started", "RemoteStart" if remote else "Authorized", asked["timestamp"], info)
-    made["evse"] = {"id": tx.evse, "connectorId": tx.connector}
+    kind = "Updated" if tx.seq_next else "Started"
+    made = event(t, tx, kind, "RemoteStart" if remote else "Authorized", asked["timestamp"], info)
+    if kind == "Started":
+        made["evse"] = {"id": tx.evse, "connectorId": tx.connector}
     made["idToken"] = tx.id_token
     sample = register(asked["meterStart"], "Transaction.Begin")
     made["meterValue"] = [{"timestamp": asked["timestamp"], "sampledValue": [sample]}]

@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from gateway.translate import tunnel
 from gateway.translate.charger201_backend16 import inventory, statuses
 from gateway.translate.charger201_backend16.addresses import flat_of
 from gateway.translate.charger201_backend16.remote import MOST_PROFILES
@@ -183,8 +184,13 @@ def _heard(answer: Any) -> Payload | Undelivered:
 
 
 def _ends_here(action: str, answer: Payload) -> None:
-    @RULES.charger_call(action, How.ANSWERED, "", Loss.NOT_SUPPORTED, stateless=True)
-    def absorbed(t: Engine, call: ChargerCall) -> Payload:
+    @RULES.charger_call(
+        action, How.ANSWERED, "or DataTransfer (`tunnel`)", Loss.NOT_SUPPORTED, stateless=True
+    )
+    def absorbed(t: Engine, call: ChargerCall) -> Steps:
+        told = yield from tunnel.through(t, BACKEND, action, call.payload)
+        if told is not None:
+            return told
         is_personal = action == "NotifyCustomerInformation"
         t.lose(Loss.NOT_SUPPORTED, action, "" if is_personal else compact(call.payload)[:200])
         return dict(answer)
