@@ -3,6 +3,10 @@
 import json
 from base64 import b64decode, b64encode
 
+import msgspec
+
+from gateway.config import Config
+from gateway.net.limits import policies
 from gateway.translate.bridge21.ocsp import status_in
 from gateway.translate.bridge21.translator import Charger201Backend21
 from gateway.translate.policies import Policies
@@ -60,6 +64,16 @@ def down(id_, action, payload):
 
 def says(id_, payload):
     return ("charger", [3, id_, payload])
+
+
+def test_what_an_operator_writes_is_what_a_translator_decides_by():
+    chosen = {"ocsp_bridge": True, "enforce_transaction_limit": True, "synthetic_cable_event": True}
+    chosen["tunnel"] = "example.ocpp201"
+    backend = {"name": "one", "url": "ws://127.0.0.1:1/"}
+    made = policies(msgspec.convert({"backend": backend, "translation": chosen}, Config))
+    assert {key: getattr(made, key) for key in chosen} == chosen
+    unchosen = policies(msgspec.convert({"backend": backend}, Config))
+    assert not any(getattr(unchosen, key) for key in chosen)
 
 
 # ocsp_bridge
