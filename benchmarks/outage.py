@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import json
 import os
+import re
 import subprocess
 import tempfile
 from collections.abc import Sequence
@@ -185,6 +186,11 @@ def git(*arguments: str) -> "subprocess.CompletedProcess[bytes]":
     return subprocess.run(["git", *arguments], capture_output=True, check=False)
 
 
+def without_versions(config: Path) -> None:
+    """Leave out a key that an older version would refuse."""
+    config.write_text(re.sub(r"^versions = .*\n", "", config.read_text(), flags=re.MULTILINE))
+
+
 async def clean_path(older: Path, folder: Path, chosen: argparse.Namespace) -> dict[str, Any]:
     """The relay benchmark's figures for this version and for the older one, in turns."""
     taken: dict[str, list[tuple[Figures, Figures]]] = {"now": [], "before": []}
@@ -194,6 +200,7 @@ async def clean_path(older: Path, folder: Path, chosen: argparse.Namespace) -> d
             _, port = await start_backend()
             relay = gateway(folder, f"ws://127.0.0.1:{port}")
             if name == "before":
+                without_versions(Path(relay.command[-1]))
                 relay.command[:0] = ["env", "-C", str(older)]
             crowd = Crowd(relay.url)
             up.append((name, relay, crowd))
