@@ -247,7 +247,7 @@ class Fleet:
         self.parties.pop(driver.key, None)
         if self.drivers.get(driver.key) is driver:
             del self.drivers[driver.key]
-            self.migrations.forget(driver.key)
+            self.migrations.forget(driver)
             self.gate.remember(driver)
             self._tell_ended(driver.key)
 

@@ -59,6 +59,7 @@ class Migrations:
     def __init__(self, fleet: "Fleet") -> None:
         self._fleet = fleet
         self._of: dict[str, Of] = {}
+        self._chosen: dict[str, str] = {}  # charger's id → name of its move, "" for none
         self._looked_at = self._written_at = 0.0
         self._is_changed = False
         archive = fleet.archive
@@ -72,15 +73,24 @@ class Migrations:
         if data:
             self._of[key] = msgspec.json.decode(data, type=Of)
 
-    def forget(self, key: str) -> None:
+    def forget(self, driver: "Driver") -> None:
         """The charger has left."""
-        self._of.pop(key, None)
+        self._of.pop(driver.key, None)
+        self._chosen.pop(driver.charger_id, None)
+
+    def choose_anew(self) -> None:
+        """Moves or labels have changed, and with them which charger belongs to which move."""
+        self._chosen.clear()
 
     def move_of(self, facts: Facts) -> Move | None:
         """The move that a charger belongs to."""
         if not self.moves:
             return None
-        return routing.move_of([kept.move for kept in self.moves.values()], facts, self._labels)
+        name = self._chosen.get(facts.charger_id)
+        if name is None:
+            found = routing.move_of([kept.move for kept in self.moves.values()], facts, self._labels)
+            name = self._chosen[facts.charger_id] = found.name if found is not None else ""
+        return self.moves[name].move if name else None
 
     def seats(self, facts: Facts, key: str, before: Seats) -> Seats:
         """The charger's backends; `before` are those that its route gives it."""
@@ -241,6 +251,7 @@ class Migrations:
     def _changed(self, move: Move) -> dict[str, Any]:
         log.event("info", "migration", move=move.name, to=move.to, stage=move.stage.value)
         self._keep()
+        self.choose_anew()
         self._looked_at = 0.0
         for key in list(self._fleet.drivers):
             self._fleet.seating.look(key)

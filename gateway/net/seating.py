@@ -34,6 +34,7 @@ class Seating:
     def apply(self, config: Config) -> None:
         """Take what a reload can change: routes and rules."""
         self.routes = routes_of(config)
+        self._fleet.migrations.choose_anew()
         paces = {name: backend.commands_per_minute for name, backend in everyone(config).items()}
         self.rules = {name: Rules(policy, paces[name]) for name, policy in policies_of(config).items()}
         for key in list(self._fleet.drivers):
