@@ -11,7 +11,7 @@ from gateway.ocpp import frame
 from gateway.ocpp.message import Sender
 from gateway.session import effects as ef
 from gateway.session import events as ev
-from gateway.session.effects import SendToCharger
+from gateway.session.effects import SendToCharger, is_about
 from gateway.session.switchboard import Addressed, Switchboard
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ class Party:
                 if backend is not None:
                     backend.send(effect.data)
             else:
-                driver = self.leader if _is_for_charger(effect) else self.drivers[name]
+                driver = self.leader if is_about(Sender.CHARGER, effect) else self.drivers[name]
                 driver.perform(effect)
         if self.board.shadowing.found:
             found, self.board.shadowing.found = self.board.shadowing.found, []
@@ -161,13 +161,4 @@ class Party:
 def _answers(data: bytes, id_: str) -> bool:
     """Whether this looks like the answer to a CALL of this id."""
     head = data[:96]
-    return head.lstrip(b" \t\r\n[")[:1] in (b"3", b"4") and frame.quoted(id_) in head
-
-
-def _is_for_charger(effect: ef.Effect) -> bool:
-    match effect:
-        case ef.Ping(to=Sender.CHARGER) | ef.Close(to=Sender.CHARGER):
-            return True
-        case ef.StopReading(of=Sender.CHARGER) | ef.ReadOn(of=Sender.CHARGER):
-            return True
-    return False
+    return frame.digit(head) in (b"3", b"4") and frame.quoted(id_) in head

@@ -54,6 +54,11 @@ def _split_rare(frame: bytes) -> Message | None:
     return message if frame[1:2] == b"%d" % type_ and 0 < len(id_) <= MAX_ID_LENGTH else None
 
 
+def digit(frame: bytes) -> bytes:
+    """The digit of the message type, as the frame begins: b"2" for a CALL; b"" where there is nothing."""
+    return frame.lstrip(b" \t\r\n[")[:1]
+
+
 def call(id_: str, action: str, payload: bytes) -> bytes:
     """The frame of a CALL."""
     return b"[2,%b,%b,%b]" % (_quote(id_), _quote(action), payload)

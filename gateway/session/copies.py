@@ -59,7 +59,7 @@ class Copies:
             return None
         if not isinstance(known.backend_id, int):
             return None
-        return b"%b%d%b" % (data[: plain.start(1)], known.backend_id, data[plain.end(1) :])
+        return payloads.with_other(plain, known.backend_id)
 
     def _begin_copy(self, key: str, payload: Payload, now: float) -> None:
         book = self.buffer.book

@@ -163,6 +163,15 @@ Effect = (
     | Noted
 )
 
+
+def is_about(end: Sender, effect: Effect) -> bool:
+    """Whether an effect is an order about this end's connection itself, not something to say over it."""
+    match effect:
+        case Ping(to=of) | Close(to=of) | StopReading(of=of) | ReadOn(of=of):
+            return of is end
+    return False
+
+
 EVENTS = {
     "answered-locally": "A charger's CALL was answered by the gateway, since the backend is away or silent.",
     "answer-late": "An answer came after its CALL had timed out; it was not forwarded.",

@@ -56,7 +56,7 @@ def with_member(data: bytes, path: Sequence[str], value: object) -> bytes:
 
     A CALL's payload is at the frame's fourth place, a CALLRESULT's at the third.
     """
-    if data.lstrip(b" [\t\r\n")[:1] == b"2":
+    if frame.digit(data) == b"2":
         _, id_, action, payload = _call.decode(data)
         return frame.call(id_, action, _set(payload, path, msgspec.json.encode(value)))
     _, id_, payload = _result.decode(data)
@@ -80,9 +80,13 @@ def number_in(data: bytes, name: str) -> re.Match[bytes] | None:
 def with_number(data: bytes, name: str, value: int) -> bytes:
     """The frame of a CALL whose payload has a number called `name`, with another number in its place."""
     found = number_in(data, name)
-    if found is not None:
-        return b"%b%d%b" % (data[: found.start(1)], value, data[found.end(1) :])
-    return with_member(data, (name,), value)
+    return with_member(data, (name,), value) if found is None else with_other(found, value)
+
+
+def with_other(found: re.Match[bytes], value: int) -> bytes:
+    """The frame in which `number_in` found a number, with another one in its place."""
+    data = found.string
+    return b"%b%d%b" % (data[: found.start(1)], value, data[found.end(1) :])
 
 
 def _set(members: Raw | bytes, path: Sequence[str], value: bytes) -> bytes:

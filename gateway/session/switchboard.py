@@ -19,16 +19,7 @@ from gateway.routing.routes import Seats
 from gateway.session import events as ev
 from gateway.session.calls import Call
 from gateway.session.commands import Commands
-from gateway.session.effects import (
-    Close,
-    Effect,
-    Noted,
-    Ping,
-    ReadOn,
-    SendToBackend,
-    SendToCharger,
-    StopReading,
-)
+from gateway.session.effects import Close, Effect, Noted, SendToBackend, SendToCharger, is_about
 from gateway.session.lead import Lead
 from gateway.session.others import Ruled
 from gateway.session.owners import as_read_by, whose
@@ -39,8 +30,9 @@ from gateway.session.shadowing import Shadowing
 from gateway.session.tally import Tally
 
 CHARGER = Sender.CHARGER
-SPACE = b" \t\r\n["
 LONGEST_ANSWERS = 64
+
+_OF_THE_CONNECTION = frozenset({"charger-connected", "charger-disconnected", "charger-paused"})
 
 Addressed = tuple[str, Effect]
 """An effect and the backend whose session wants it; what is for the charger is the leader's."""
@@ -160,11 +152,11 @@ class Switchboard:
         """Whether this backend is told what the charger says."""
         return name in self._seated
 
-    def leave(self, name: str) -> ChargerSession:
+    def leave(self, name: str) -> None:
         """A backend that follows, or is retired, is gone."""
         assert name != self.leader
         self.rulings.leave(name)
-        return self.sessions.pop(name)
+        del self.sessions[name]
 
     def followers(self) -> list[tuple[str, ChargerSession]]:
         """The sessions that overhear what the charger says."""
@@ -179,7 +171,7 @@ class Switchboard:
     def charger_frame(self, epoch: int, data: bytes, binary: bool, now: float) -> list[Addressed]:
         """A message of the charger: an answer goes to who asked, anything else is read by who leads."""
         leader = self.sessions[self.leader]
-        is_answer = data.lstrip(SPACE)[:1] in (b"3", b"4") and leader.charger.is_current(epoch)
+        is_answer = frame.digit(data) in (b"3", b"4") and leader.charger.is_current(epoch)
         if is_answer and (stray := self.commands.stray(data)) is not None:
             effects = leader.stray_answer(stray, self.commands.was_late(stray.id))
             return self.after(self.route(self.leader, [*effects, *leader.counts(now)], now), now)
@@ -243,7 +235,7 @@ class Switchboard:
         routed: list[Addressed] = []
         for effect in effects:
             if type(effect) is SendToCharger:
-                if effect.data[1:2] != b"3" and effect.data.lstrip(SPACE)[:1] == b"2":
+                if effect.data[1:2] != b"3" and frame.digit(effect.data) == b"2":
                     self.commands.add(name, effect.data)
                 elif leads or self._answers(name, effect.data):
                     routed.append((self.leader, effect))
@@ -339,11 +331,4 @@ class Switchboard:
 
 def _is_about_the_charger(effect: Effect) -> bool:
     """Whether an effect is about the charger's connection, which is not this session's to decide on."""
-    match effect:
-        case Ping(to=Sender.CHARGER) | Close(to=Sender.CHARGER):
-            return True
-        case StopReading(of=Sender.CHARGER) | ReadOn(of=Sender.CHARGER):
-            return True
-        case Noted(name="charger-connected" | "charger-disconnected" | "charger-paused"):
-            return True
-    return False
+    return is_about(CHARGER, effect) or (type(effect) is Noted and effect.name in _OF_THE_CONNECTION)
