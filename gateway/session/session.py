@@ -13,6 +13,7 @@ closed with, as if the gateway were not there. With one (`gateway.session.buffer
 buffer stands in for the backend.
 """
 
+import re
 from collections.abc import Callable, Iterable
 from datetime import tzinfo
 from typing import Any
@@ -173,7 +174,7 @@ class ChargerSession:
         self._earliest_next = 0.0
         self._flooding_since = 0.0
         self._rests_until = 0.0
-        self._ways = ways(tally, self.version, settings.backend_name)
+        self._ways = ways(tally, reader.version, settings.backend_name)
         self.last_billing: Call | None = None
         self._last_tail = b""
         self._numbers = 0
@@ -192,6 +193,11 @@ class ChargerSession:
         self._counted_as = self.tally.station(station.vendor, station.firmware)
         if self.dialect_of is not None:
             self.reader.follow(*self.dialect_of(station))
+
+    def count_in(self, tally: Tally) -> None:
+        """Messages are counted here from now on."""
+        self.tally = tally
+        self._ways = ways(tally, self.version, self.settings.backend_name)
 
     @property
     def is_over(self) -> bool:
@@ -232,7 +238,7 @@ class ChargerSession:
         self.drift.ended(self.charger.received)
         self.charger.open(event.epoch, now)
         self.version = event.version
-        self._ways = ways(self.tally, event.version, self.settings.backend_name)
+        self.count_in(self.tally)
         self.reader.speak(event.version)
         commands = buffer.charger_opened(now) if buffer is not None else []
         if self.follows:
@@ -447,7 +453,6 @@ class ChargerSession:
             or calls.late
             or message.is_made
             or not self.backend.is_open
-            or self.others is not None
             or self.bridge is not None
             or self.reader.listens
             or (buffer is not None and buffer.attentive)
@@ -456,7 +461,13 @@ class ChargerSession:
             return None
         way.calls.n += 1
         self.last_action = action = message.action
-        calls.out = Call(message.id, action, action, message.frame, now, way.billing, message.id_literal, now)
+        heard = message if self.others is None else self.others.heard(message, action)
+        if heard is None:
+            return []
+        call = Call(message.id, action, action, heard.frame, now, way.billing, message.id_literal, now)
+        if heard is not message:
+            call.as_came = message.frame
+        calls.out = call
         settings = self.settings
         if buffer is None:
             limit = now + (settings.answer_deadline_s if way.billing else settings.call_timeout_s)
@@ -464,16 +475,16 @@ class ChargerSession:
             limit = now + (buffer.settings.answer_after_s if way.billing else settings.call_timeout_s)
         if limit < self.due:
             self.due = limit
-        return [SendToBackend(message.frame)]
+        return [SendToBackend(call.frame)]
 
     def _pass_back(self, call: Call, way: Way, data: bytes, now: float) -> list[Effect] | None:
         """The empty answer of the backend reaches the charger, if nobody else has to know of it."""
         calls, buffer = self.to_backend, self.buffer
         if (
             calls.line
-            or self.others is not None
             or self.bridge is not None
             or self.reader.to_charger
+            or (self.others is not None and self.others.compares)
             or (buffer is not None and (buffer.is_silent or not buffer.is_calm))
         ):
             return None
@@ -483,7 +494,7 @@ class ChargerSession:
         if call.billing:
             call.answer = data
             self.last_billing = call
-            self._last_tail = call.frame[len(call.id) + 16 :]
+            self._last_tail = (call.as_came or call.frame)[len(call.id) + 16 :]
         return [SendToCharger(data)]
 
     def _charger_frame(self, event: ev.ChargerFrame, now: float) -> list[Effect]:
@@ -572,11 +583,16 @@ class ChargerSession:
         verdict = Verdict.IGNORED if ruled.message is None else Verdict.DELIVERED
         return self.flagged(BACKEND, "call", message.action, message.frame, [ruled.flag], verdict)
 
-    def overhear(self, message: Message, label: str, now: float) -> list[Effect]:
-        """The charger said this to the backend that leads; the one of this session is to know it too."""
+    def overhear(
+        self, message: Message, label: str, now: float, id_at: re.Match[bytes] | None = None
+    ) -> list[Effect]:
+        """The charger said this to the backend that leads; the one of this session is to know it too.
+
+        `id_at` is where it names its transaction, if that is known.
+        """
         buffer = self.buffer
         if buffer is not None and message.action == "MeterValues" and self.charger.is_open:
-            reading = self._reading_overheard(message, label, buffer, now)
+            reading = self._reading_overheard(message, id_at, buffer, now)
             if reading is not None:
                 return [reading]
         if buffer is None or not self.charger.is_open or not buffer.copies.overhears(message, now):
@@ -585,23 +601,31 @@ class ChargerSession:
         return effects if self.bridge is None else self.bridge.outward(effects, now)
 
     def _reading_overheard(
-        self, message: Message, label: str, buffer: Buffer, now: float
+        self, message: Message, id_at: re.Match[bytes] | None, buffer: Buffer, now: float
     ) -> SendToBackend | None:
         """A reading for a backend that is free and owed nothing leaves at once, as nearly all of them do."""
         calls = self.to_backend
-        is_free = calls.out is None and not calls.line and not calls.late and buffer.is_calm
-        if not is_free or self.version is not Version.V16 or self.bridge is not None:
+        if (
+            calls.out is not None
+            or calls.line
+            or calls.late
+            or not buffer.is_calm
+            or self.version is not Version.V16
+            or self.bridge is not None
+            or (self.last_billing is not None and message.frame.endswith(self._last_tail))
+        ):
             return None
-        if self.last_billing is not None and message.frame.endswith(self._last_tail):
-            return None
-        data = buffer.copies.reading(message.frame)
+        data = buffer.copies.reading(message.frame, id_at)
         if data is None:
             return None
-        self.tally.messages[self.to_charger.asks, label, self.version].n += 1
-        call = Call(message.id, message.action, label, data, now, True, message.id_literal, now)
+        action = message.action
+        self._ways[action].calls.n += 1
+        call = Call(message.id, action, action, data, now, True, message.id_literal, now)
         call.as_came = message.frame
         calls.out = call
-        self.due = min(self.due, now + buffer.settings.answer_after_s)
+        limit = now + buffer.settings.answer_after_s
+        if limit < self.due:
+            self.due = limit
         return SendToBackend(data)
 
     def answer_locally(self, message: Message, label: str, now: float) -> list[Effect]:
@@ -654,7 +678,7 @@ class ChargerSession:
             setattr(before, name, mine)
         for session in (self, before):
             session.to_charger.leg = session.charger
-            session._ways = ways(session.tally, session.version, session.settings.backend_name)
+            session.count_in(session.tally)
             session._set_due(now)
 
     def _reread_boot(self, message: Message, call: Call, now: float) -> list[Effect]:

@@ -10,11 +10,9 @@ with the one that led so far; then its connection is the other's. The charger's 
 
 from collections.abc import Iterable, Mapping
 
-from msgspec import Struct
-
 from gateway.ocpp import frame
 from gateway.ocpp.message import Message, Sender, Version
-from gateway.routing.ids import Ids, Owner
+from gateway.routing.ids import Ids
 from gateway.routing.routes import Seats
 from gateway.session import events as ev
 from gateway.session.calls import Call
@@ -22,7 +20,7 @@ from gateway.session.commands import Commands
 from gateway.session.effects import Close, Effect, Noted, SendToBackend, SendToCharger, is_about
 from gateway.session.lead import Lead
 from gateway.session.others import Ruled
-from gateway.session.owners import as_read_by, whose
+from gateway.session.owners import Heard, as_read_by, whose
 from gateway.session.presence import Presence
 from gateway.session.rulings import Rules, Rulings
 from gateway.session.session import GOING_AWAY, ChargerSession
@@ -36,19 +34,6 @@ _OF_THE_CONNECTION = frozenset({"charger-connected", "charger-disconnected", "ch
 
 Addressed = tuple[str, Effect]
 """An effect and the backend whose session wants it; what is for the charger is the leader's."""
-
-
-class Heard(Struct, gc=False):
-    """A CALL of the charger; `answerer` answers it ("": the leader). `owner`: how each reads its numbers."""
-
-    message: Message
-    label: str
-    answerer: str
-    owner: Owner | None
-
-    def is_for(self, name: str) -> bool:
-        """Whether this backend is to hear it, and not only another one, which knows what it names."""
-        return self.owner is None or self.owner.backend in (None, name)
 
 
 class Switchboard:
@@ -99,7 +84,7 @@ class Switchboard:
         session.others = self
         session.follows = name != self.leader
         if session.follows:
-            session.tally = self.copies
+            session.count_in(self.copies)
 
     def sit(self, seats: Seats, now: float) -> list[Addressed]:
         """These are the charger's backends; nobody changes places before the next look, and who leads stays.
@@ -279,7 +264,8 @@ class Switchboard:
         return [*routed, *moves] if moves else routed
 
     def _overhear(self, name: str, session: ChargerSession, one: Heard, now: float) -> list[Addressed]:
-        effects = session.overhear(as_read_by(name, one.message, one.owner), one.label, now)
+        message = as_read_by(name, one.message, one.owner)
+        effects = session.overhear(message, one.label, now, one.id_at)
         routed = self.route(name, effects, now)
         is_lost = any(type(effect) is Noted and effect.name == "copy-lost" for effect in effects)
         if is_lost and name == one.answerer:
@@ -293,12 +279,16 @@ class Switchboard:
     def heard(self, message: Message, label: str) -> Message | None:
         self.presence.heard(message)
         self._answerers.pop(message.id, None)
-        owner, answerer = whose(self, message)
-        self._heard.append(Heard(message, label, answerer, owner))
-        if answerer in ("", self.leader):
-            return as_read_by(self.leader, message, owner)
-        self.answered_by(message.id, answerer)
+        heard = whose(self, message, label)
+        self._heard.append(heard)
+        if heard.answerer in ("", self.leader):
+            return as_read_by(self.leader, message, heard.owner)
+        self.answered_by(message.id, heard.answerer)
         return None
+
+    @property
+    def compares(self) -> bool:
+        return bool(self.shadowing.compared)
 
     def judge(self, session: ChargerSession, message: Message, version: Version, now: float) -> Ruled | None:
         return self.rulings.judge(session, message, version, now)
