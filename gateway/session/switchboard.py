@@ -156,7 +156,8 @@ class Switchboard:
     def charger_frame(self, epoch: int, data: bytes, binary: bool, now: float) -> list[Addressed]:
         """A message of the charger: an answer goes to who asked, anything else is read by who leads."""
         leader = self.sessions[self.leader]
-        is_answer = frame.digit(data) in (b"3", b"4") and leader.charger.is_current(epoch)
+        is_call = data[1:2] == b"2"
+        is_answer = not is_call and frame.digit(data) in (b"3", b"4") and leader.charger.is_current(epoch)
         if is_answer and (stray := self.commands.stray(data)) is not None:
             effects = leader.stray_answer(stray, self.commands.was_late(stray.id))
             return self.after(self.route(self.leader, [*effects, *leader.counts(now)], now), now)
@@ -176,14 +177,18 @@ class Switchboard:
     def backend_frame(self, name: str, epoch: int, data: bytes, binary: bool, now: float) -> list[Addressed]:
         """A message of one of the backends."""
         effects = self.sessions[name].backend_frame(epoch, data, binary, now)
-        if len(effects) == 1 and name != self.leader and self._ends_here(effects[0]):
-            return []
+        if len(effects) == 1 and self._is_but_an_answer(effects[0]):
+            return [(name, effects[0])] if name == self.leader else []
         return self.after(self.route(name, effects, now), now)
 
-    def _ends_here(self, effect: Effect) -> bool:
-        """Whether an effect is but an answer of a backend that nobody waits for, as nearly all are."""
-        is_answer = type(effect) is SendToCharger and effect.data[1:2] == b"3"
-        return is_answer and not self._answerers and self.lead.wanted == self.leader
+    def _is_but_an_answer(self, effect: Effect) -> bool:
+        """Whether an effect is an answer to what all heard, and all there is to do: nearly always."""
+        return (
+            type(effect) is SendToCharger
+            and effect.data[1:2] == b"3"
+            and not (self._answerers or self._heard or self._gave or self.commands.is_busy)
+            and self.lead.is_settled
+        )
 
     def handle(self, name: str, event: ev.Event, now: float) -> list[Addressed]:
         """Anything else that happens to the session of `name`; to the leader's, also to the charger."""
@@ -260,12 +265,16 @@ class Switchboard:
                         routed += self.route(name, told, now)
         if self.commands.is_busy:
             routed += self.commands.pump(now)
+        if self.lead.is_settled:
+            return routed
         moves = self.lead.hand_over(now) if self.lead.wanted != self.leader else self.lead.goes_on()
-        return [*routed, *moves] if moves else routed
+        return [*routed, *moves]
 
     def _overhear(self, name: str, session: ChargerSession, one: Heard, now: float) -> list[Addressed]:
         message = as_read_by(name, one.message, one.owner)
         effects = session.overhear(message, one.label, now, one.id_at)
+        if len(effects) == 1 and type(effects[0]) is SendToBackend and not self.rulings.is_waiting:
+            return [(name, effects[0])]
         routed = self.route(name, effects, now)
         is_lost = any(type(effect) is Noted and effect.name == "copy-lost" for effect in effects)
         if is_lost and name == one.answerer:
@@ -278,7 +287,8 @@ class Switchboard:
 
     def heard(self, message: Message, label: str) -> Message | None:
         self.presence.heard(message)
-        self._answerers.pop(message.id, None)
+        if self._answerers:
+            self._answerers.pop(message.id, None)
         heard = whose(self, message, label)
         self._heard.append(heard)
         if heard.answerer in ("", self.leader):
