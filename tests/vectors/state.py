@@ -39,7 +39,7 @@ _CONFIG_MS = {"stop_grace_ms": "stop_grace_s", "hold_available_ms": "hold_availa
 _CONFIG_S = {"remote_start_ttl": "remote_start_ttl_s"}
 SESSIONS_CONFIG = {
     *("outage_mode", "ack_mode", "answer_deadline_ms", "command_deadline_ms", "tx_error", "tx_retry_ms"),
-    *("tx_error_max", "heartbeat", "pnc", "costmsg"),
+    *("tx_error_max", "heartbeat", "pnc", "costmsg", "pnc_as_idtag", "leg_ping"),
 }
 """Policies that are the session's, or found out by itself, or off."""
 
