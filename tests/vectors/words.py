@@ -33,11 +33,9 @@ def usual(vector: State) -> State:
         "topology": [_place(place) for place in before["topology"]],
         "config": before.get("config") or {},
         "capabilities": _capabilities(before),
-        "next": {_snake(name): _first(name, value) for name, value in (before.get("next") or {}).items()},
+        "next": {_counter(name): _first(value) for name, value in (before.get("next") or {}).items()},
         "status16": {str(flat): _text(at, "status") for flat, at in (before.get("status16") or {}).items()},
-        "last_register": {
-            str(flat): _number(at) for flat, at in (before.get("last_register") or {}).items()
-        },
+        "last_register": {str(flat): _number(at) for flat, at in (before.get("last_register") or {}).items()},
         "token_types": _token_types(before.get("token_types") or {}),
         "auth_cache": [_authorisation(one, backend_is_16) for one in before.get("auth_cache") or []],
         "device_model": [_variable(one) for one in before.get("device_model") or []],
@@ -81,7 +79,13 @@ def _number(value: Value) -> Value:
     return value if not isinstance(value, dict) else value.get("wh", value.get("value"))
 
 
-def _first(name: str, value: Value) -> Value:
+def _counter(name: str) -> str:
+    """Which counter is meant: of requests, remote starts, events; transactions have two ids."""
+    plain = _snake(name)
+    return next((own for own in ("request_id", "remote_start_id", "event_id") if own[:-3] in plain), plain)
+
+
+def _first(value: Value) -> Value:
     """A counter goes on from its first value; ids that are texts stay a list."""
     is_numbers = isinstance(value, list) and value and all(isinstance(one, int) for one in value)
     return value[0] if is_numbers else value
@@ -166,7 +170,8 @@ def _transaction(said: State, state: State) -> State:
     if said.get("auth_end"):
         made["auth_end"] = _auth_end(said["auth_end"])
     if made["state"] == "deauth":
-        made["grace_until"] = _grace(made.get("auth_end"), state)
+        grace_s = state["config"].get("stop_grace_ms", 30_000) / 1000
+        made["grace_until"] = (times.seconds(state["clock"]) or 0.0) + grace_s
     if made["state"] == "wait_id":
         names = {"connectorId": "flat", "idTag": "id_tag", "meterStart": "meter_start_wh"}
         made["start"] = {name: said[own] for name, own in names.items()} | {"timestamp": said["started_at"]}
@@ -177,11 +182,3 @@ def _auth_end(said: State) -> State:
     token = said.get("token", said.get("id_token", said.get("idTag", said.get("id_tag"))))
     made = {"at": said.get("at", said.get("time")), "trigger": said.get("trigger", "")}
     return made | ({"idTag": _text(token, "idToken")} if token else {})
-
-
-def _grace(end: State | None, state: State) -> float:
-    """When a transaction is stopped that is authorised no longer."""
-    grace_s = state["config"].get("stop_grace_ms", 30_000) / 1000
-    now = times.seconds(state["clock"]) or 0.0
-    since = times.seconds(end["at"]) if end and end["at"] else None
-    return since + grace_s if since is not None and now < since + grace_s <= now + grace_s else now + grace_s

@@ -42,6 +42,7 @@ def _parsed(text: str) -> Any:
     "DataTransfer",
     How.TRANSLATED,
     "DataTransfer, CostUpdated, and what Plug & Charge puts into it",
+    Loss.SYNTHESIZED,
     Loss.FIELD_DROPPED,
     Loss.STATUSINFO_DROPPED,
 )
