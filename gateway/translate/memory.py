@@ -153,7 +153,7 @@ class OpenError(Struct, omit_defaults=True):
 
 
 class LocalList(Struct, omit_defaults=True):
-    """The version of the local list that the charger accepted last, and whether that emptied it."""
+    """The version that the charger's local list is known to have reached, and whether that emptied it."""
 
     version: int
     empty: bool = False

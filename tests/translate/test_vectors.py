@@ -7,19 +7,12 @@ import pytest
 from tests.vectors.mutate import altered, expected
 from tests.vectors.player import Failure, load, play
 
-VECTORS = {vector["name"]: vector for vector in load(Path(__file__).with_name("vectors.jsonl"))}
-
-DISPUTED = {
-    "D48-sendlocallist": "the charger refuses the list, so its version is not the last accepted one",
-    "D70-costmsg-runningcost": "the loss it names is of a member that the message does not have",
-}
-"""Vectors whose expectation cannot be: what is wrong with it."""
+FILES = sorted(Path(__file__).parent.glob("*.jsonl"))
+VECTORS = {vector["name"]: vector for file in FILES for vector in load(file)}
 
 
 @pytest.mark.parametrize("name", VECTORS)
-def test_vector(name, request):
-    if name in DISPUTED:
-        request.applymarker(pytest.mark.xfail(reason=DISPUTED[name], strict=True))
+def test_vector(name):
     play(VECTORS[name])
 
 

@@ -22,6 +22,9 @@ def main(arguments: list[str]) -> int:
         except Failure as failure:
             failed += 1
             print(f"FAIL  {name}: {failure}")
+        except Exception as error:  # one that cannot be read says nothing of the others
+            failed += 1
+            print(f"FAIL  {name}: cannot be played: {error!r}")
         else:
             passed += 1
             print(f"ok    {name}")

@@ -7,6 +7,7 @@ from gateway.translate import memory as memories
 from gateway.translate.charger16_backend201.transactions import start_key
 from gateway.translate.memory import (
     Authorisation,
+    Connector,
     Counters,
     Job,
     LocalList,
@@ -39,7 +40,7 @@ _CONFIG_MS = {"stop_grace_ms": "stop_grace_s", "hold_available_ms": "hold_availa
 _CONFIG_S = {"remote_start_ttl": "remote_start_ttl_s"}
 SESSIONS_CONFIG = {
     *("outage_mode", "ack_mode", "answer_deadline_ms", "command_deadline_ms", "tx_error", "tx_retry_ms"),
-    *("tx_error_max", "heartbeat", "pnc", "costmsg"),
+    *("tx_error_max", "heartbeat", "pnc", "costmsg", "pnc_as_idtag", "leg_ping"),
 }
 """Policies that are the session's, or found out by itself, or off."""
 
@@ -116,7 +117,16 @@ def memory_of(state: State) -> Memory:
         upstream_security_profile=state.get("upstream", {}).get("security_profile", 0),
     )
     _put_rare(memory, state)
+    _tell_connectors(memory)
     return memory
+
+
+def _tell_connectors(memory: Memory) -> None:
+    """What was told of a connector says more than its status."""
+    for flat, status in memory.status16.items():
+        problem = memory.open_errors.get(flat)
+        code = problem.error_code if problem else "OtherError" if status == "Faulted" else "NoError"
+        memory.connectors[flat] = Connector(error16=code, finishing=status == "Finishing")
 
 
 def _put_rare(memory: Memory, state: State) -> None:
@@ -187,8 +197,10 @@ def state_of(snapshot: bytes) -> State:
     listed = memory.local_list
     return {
         "registration": memory.registration,
-        "tx": [
-            {name: getattr(tx, name) for name in Transaction.__struct_fields__} for tx in memory.transactions
+        "tx": [_transaction_after(tx) for tx in memory.transactions],
+        "auth_cache": [
+            {"idToken": {"idToken": token}, "status": said.info["status"]}
+            for token, said in memory.authorisations.items()
         ],
         "topology": [{"flat": p.flat, "evse": p.evse, "connector": p.connector} for p in memory.topology],
         "status16": memory.status16,
@@ -226,6 +238,14 @@ def state_of(snapshot: bytes) -> State:
         "aliases": [{"alias": alias.upper(), "token": token} for alias, token in memory.aliases.items()],
         "upstream_password_pending": bool(memory.upstream_password_pending),
         "upstream_trust_pending": len(memory.upstream_trust_pending),
+    }
+
+
+def _transaction_after(tx: Transaction) -> State:
+    end = tx.auth_end and {"time": tx.auth_end["at"], "trigger": tx.auth_end["trigger"]}
+    return {name: getattr(tx, name) for name in Transaction.__struct_fields__} | {
+        **{"responses": tx.answers, "start_conf": tx.start_answer, "stop_conf": tx.stop_answer},
+        "auth_end": end,
     }
 
 

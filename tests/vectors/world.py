@@ -25,6 +25,7 @@ from gateway.translate import memory as memories
 from gateway.translate.chain import halves
 from gateway.translate.factory import translator_for
 from tests.vectors.state import memory_of, moment, policies_of
+from tests.vectors.words import usual
 
 Frame = list[Any]
 State = dict[str, Any]
@@ -67,7 +68,7 @@ class World:
     """
 
     def __init__(self, vector: dict[str, Any]) -> None:
-        self.state = vector["state_before"]
+        self.state = usual(vector)
         charger, backend = vector["direction"].removeprefix("cs").split("-be")
         self.versions = (Version(charger), Version(backend))
         self.policies = policies_of(self.state)
@@ -152,7 +153,9 @@ class World:
         if message["leg"] == "clock":
             self.advance(message["advance_ms"] / 1000)
         elif message["leg"] == "link":
-            self.turn(message["which"], message["state"] == "up")
+            legs = ("be", "cs") if message["which"] == "both" else (message["which"],)
+            for leg in legs:
+                self.turn(leg, message["state"] == "up")
         else:
             self.restart()
 

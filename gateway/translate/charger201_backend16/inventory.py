@@ -89,6 +89,7 @@ def read(t: Engine) -> Generator[Ask | Wait, Answer, None]:
     number = t.memory.counters.request
     t.memory.counters.request += 1
     t.memory.inventory.request_id, t.memory.inventory.asked_at = number, t.now
+    t.lose(Loss.SYNTHESIZED, "GetBaseReport", "", str(number))
     answer = yield Ask(CHARGER, "GetBaseReport", {"requestId": number, "reportBase": "FullInventory"})
     is_coming = isinstance(answer, dict) and answer["status"] == "Accepted"
     if is_coming and t.memory.inventory.request_id == number:

@@ -6,7 +6,7 @@ from typing import Final
 from gateway.translate import tokens
 from gateway.translate.charger201_backend16.addresses import evse_of
 from gateway.translate.charger201_backend16.commands import REJECTED, refusal, said
-from gateway.translate.charger201_backend16.statuses import STARTED
+from gateway.translate.charger201_backend16.statuses import STARTED, status_of
 from gateway.translate.engine import CHARGER, Ask, Engine, How, Rules, Steps, Wait
 from gateway.translate.losses import Loss
 from gateway.translate.memory import Profile, RemoteStart, Reservation, Transaction
@@ -71,7 +71,8 @@ def _waits(t: Engine, flat: int) -> bool:
         return False
     if any(tx.id_tag is None and tx.charging_state not in ("", "Idle") for tx in running):
         return True
-    return t.memory.status16.get(str(flat)) == "Preparing"
+    shown = status_of(t, flat)
+    return (t.memory.status16.get(str(flat)) if shown is None else shown[0]) == "Preparing"
 
 
 def _profile_to_start_with(t: Engine, profile: Payload) -> Payload | None:

@@ -62,7 +62,16 @@ def send_local_list(t: Engine, call: BackendCall) -> Steps:
         return refusal(t, call, answer, {"status": "NotSupported"})
     if answer["status"] == "Accepted":
         t.memory.local_list = LocalList(payload["listVersion"], is_full and not entries)
+    elif answer["status"] == "VersionMismatch":
+        _holds(t, payload["listVersion"])
     return said(t, answer)
+
+
+def _holds(t: Engine, version: int) -> None:
+    """An update is refused so when the charger has a list of its version or of a later one."""
+    known = t.memory.local_list
+    if known is None or known.version < version:
+        t.memory.local_list = LocalList(version)
 
 
 # Logs and firmware

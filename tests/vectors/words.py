@@ -1,0 +1,184 @@
+"""The words of `state_before`, which says only what matters, made those that the rest reads: what it leaves
+out is put in, what may be said in several ways is said in one.
+"""
+
+import re
+from typing import Any
+
+from gateway.ocpp import times
+
+State = dict[str, Any]
+Value = Any
+
+_LINK = {True: "up", False: "down"}
+_KNOWN = {True: "yes", False: "no"}
+_OF_A_CAPABILITY = {"on": "yes", "off": "no", True: "yes", False: "no", "yes": "yes", "no": "no"}
+_BEGUN = {"starting": "active", "ending": "active"}
+_SAME = {
+    **{"expires": ("expires", "expiry"), "expiry": ("expiry", "expires")},
+    **{"last": ("last", "last16", "last_status"), "last16": ("last16", "last", "last_status")},
+    **{"empty": ("empty", "emptied"), "id_token": ("id_token", "idToken", "token")},
+}
+_JOBS = {"firmware": ("firmware", "firmware_job"), "log": ("log", "log_job", "diagnostics")}
+
+
+def usual(vector: State) -> State:
+    """`state_before` of a vector in the usual words; what has only one way to be said is as it was."""
+    before: State = {"registration": "Accepted", "topology": [{"flat": 1}]} | vector["state_before"]
+    backend_is_16 = vector["direction"].endswith("be1.6")
+    state = before | {
+        "registration": _text(before["registration"], "status"),
+        "links": {"cs": "up", "be": "up"}
+        | {leg: _LINK.get(up, up) for leg, up in before.get("links", {}).items()},
+        "topology": [_place(place) for place in before["topology"]],
+        "config": before.get("config") or {},
+        "capabilities": _capabilities(before),
+        "next": {_counter(name): _first(value) for name, value in (before.get("next") or {}).items()},
+        "status16": {str(flat): _text(at, "status") for flat, at in (before.get("status16") or {}).items()},
+        "last_register": {str(flat): _number(at) for flat, at in (before.get("last_register") or {}).items()},
+        "token_types": _token_types(before.get("token_types") or {}),
+        "auth_cache": [_authorisation(one, backend_is_16) for one in before.get("auth_cache") or []],
+        "device_model": [_variable(one) for one in before.get("device_model") or []],
+    }
+    state["tx"] = [_transaction(tx, state) for tx in before.get("tx") or []]
+    for tx in state["tx"]:  # of an open one it says itself what was told of its connector
+        if tx.get("flat") and tx.get("status16") and tx["state"] != "ended":
+            state["status16"].setdefault(str(tx["flat"]), tx["status16"])
+    state["pending_remote_starts"] = [
+        _pending(start, state) for start in before.get("pending_remote_starts") or []
+    ]
+    state["reservations"] = [_pending(one, state) for one in before.get("reservations") or []]
+    for name, others in _JOBS.items():
+        if job := next((before[other] for other in others if before.get(other)), None):
+            state[name] = _job(name, job)
+    if before.get("local_list"):
+        state["local_list"] = _renamed(before["local_list"])
+    return state
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+
+
+def _renamed(said: State) -> State:
+    """Members by the names they go by, in whatever spelling they came."""
+    named = {_snake(name): value for name, value in said.items()} | said
+    for name, others in _SAME.items():
+        found = next((named[other] for other in others if named.get(other) is not None), None)
+        if found is not None:
+            named[name] = found
+    return named
+
+
+def _text(value: Value, member: str) -> Value:
+    return value[member] if isinstance(value, dict) else value
+
+
+def _number(value: Value) -> Value:
+    """Wh, with or without when."""
+    return value if not isinstance(value, dict) else value.get("wh", value.get("value"))
+
+
+def _counter(name: str) -> str:
+    """Which counter is meant: of requests, remote starts, events; transactions have two ids."""
+    plain = _snake(name)
+    return next((own for own in ("request_id", "remote_start_id", "event_id") if own[:-3] in plain), plain)
+
+
+def _first(value: Value) -> Value:
+    """A counter goes on from its first value; ids that are texts stay a list."""
+    is_numbers = isinstance(value, list) and value and all(isinstance(one, int) for one in value)
+    return value[0] if is_numbers else value
+
+
+def _place(place: State) -> State:
+    flat = place["flat"]
+    return {"flat": flat, "evse": place.get("evse", flat), "connector": place.get("connector", 1)}
+
+
+def _capabilities(before: State) -> dict[str, str]:
+    known = {name: _KNOWN.get(yes, yes) for name, yes in (before.get("capabilities") or {}).items()}
+    config = before.get("config") or {}
+    for policy, names in (("pnc", ("pnc", "be_pnc")), ("costmsg", ("costmsg",))):
+        if (yes := _OF_A_CAPABILITY.get(config.get(policy))) is not None:
+            known = dict.fromkeys(names, yes) | known
+    return known
+
+
+def _token_types(said: Value) -> dict[str, str]:
+    if isinstance(said, list):
+        said = {one["idToken"]: one for one in said}
+    return {token: _text(kind, "type") for token, kind in said.items()}
+
+
+def _authorisation(said: State, backend_is_16: bool) -> State:
+    """What the backend said of a token, its group and end as its own version says them."""
+    token = said.get("idToken", said.get("id_token", said.get("idTag", said.get("id_tag"))))
+    made = said | {"idToken": token if isinstance(token, dict) else {"idToken": token}}
+    group, expiry = said.get("group"), said.get("expiry")
+    info = dict(said.get("info") or {})
+    if group and backend_is_16:
+        info["parentIdTag"] = _text(group, "idToken")
+    elif group:
+        info["groupIdToken"] = group if isinstance(group, dict) else {"idToken": group, "type": "Central"}
+    if expiry:
+        info["expiryDate" if backend_is_16 else "cacheExpiryDateTime"] = expiry
+    return made | {"info": info}
+
+
+def _variable(said: State) -> State:
+    made = dict(said)
+    for part in ("component", "variable"):
+        if isinstance(said[part], str):
+            made[part] = {"name": said[part]}
+    if isinstance(said.get("read_at"), str):
+        made["read_at"] = times.seconds(said["read_at"])
+    return made
+
+
+def _job(name: str, said: State) -> State:
+    """A log job is told of natively or as diagnostics."""
+    job = _renamed(said)
+    if name == "log":
+        job["kind"] = "diagnostics" if "diag" in str(job.get("kind", "log")).casefold() else "log"
+    return job
+
+
+def _pending(said: State, state: State) -> State:
+    """A remote start or a reservation; each has a connector, a token and an end."""
+    made = _renamed(said)
+    evse = made.get("evse", made.get("evse_id"))
+    if made.get("flat") is None:
+        made["flat"] = next((p["flat"] for p in state["topology"] if evse and p["evse"] == evse), 0)
+    made["id_token"] = made.get("id_token") or {}
+    made.setdefault("id_tag", made["id_token"].get("idToken", ""))
+    if isinstance(made.get("group"), dict):
+        made["group"] = made["group"]["idToken"]
+    if not made.get("expires"):
+        made["expires"] = made["expiry"] = "2099-01-01T00:00:00Z"
+    return made
+
+
+def _transaction(said: State, state: State) -> State:
+    kept = said.get("state", "active").lower()
+    made = said | {"state": _BEGUN.get(kept, kept)}
+    if isinstance(said.get("group"), dict):
+        made["group"] = said["group"]["idToken"]
+    made["responses"] = {str(seq): answer for seq, answer in (said.get("responses") or {}).items()}
+    if said.get("received"):
+        made["received"] = [one if isinstance(one, list) else [one, one] for one in sorted(said["received"])]
+    if said.get("auth_end"):
+        made["auth_end"] = _auth_end(said["auth_end"])
+    if made["state"] == "deauth":
+        grace_s = state["config"].get("stop_grace_ms", 30_000) / 1000
+        made["grace_until"] = (times.seconds(state["clock"]) or 0.0) + grace_s
+    if made["state"] == "wait_id":
+        names = {"connectorId": "flat", "idTag": "id_tag", "meterStart": "meter_start_wh"}
+        made["start"] = {name: said[own] for name, own in names.items()} | {"timestamp": said["started_at"]}
+    return made
+
+
+def _auth_end(said: State) -> State:
+    token = said.get("token", said.get("id_token", said.get("idTag", said.get("id_tag"))))
+    made = {"at": said.get("at", said.get("time")), "trigger": said.get("trigger", "")}
+    return made | ({"idTag": _text(token, "idToken")} if token else {})
