@@ -85,7 +85,8 @@ class Lead:
         if name == self.board.leader:
             return []
         before, session = self.board.sessions[self.board.leader], self.board.sessions[name]
-        old, self.board.leader = self.board.leader, name
+        old = self.board.leader
+        self.board.led_by(name)
         session.lead(before, now)
         self.standing.leader = self.wanted = name
         self._holds = False

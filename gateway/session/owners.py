@@ -68,7 +68,7 @@ def _of_another_book(board: "Switchboard", heard: Heard) -> str:
     mine = buffer.book.by_charger_id(id_)
     if id_ is None or (mine is not None and not mine.is_elsewhere):
         return ""
-    for name, session in board.followers():
+    for name, session in board.followers:
         known = session.buffer.book.by_charger_id(id_) if session.buffer is not None else None
         if known is not None and known.key:
             return "" if known.given_by == board.leader else name

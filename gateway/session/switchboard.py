@@ -40,7 +40,7 @@ class Switchboard:
     """The `sessions` of one charger by the name of their backend; `leader` is the one whose answers count.
 
     It begins with the leader's own `session`; the others `join`. `rules` are every backend's. `copies` counts
-    what followers overhear. `shadowing` compares the answers of those named in it with the leader's.
+    what `followers` overhear. `shadowing` compares the answers of those named in it with the leader's.
     """
 
     def __init__(
@@ -60,6 +60,8 @@ class Switchboard:
         self.presence = Presence(self)
         self.rulings = Rulings(self, rules)
         self.lead = Lead(self)
+        self._seated: frozenset[str] = frozenset()
+        self.followers: list[tuple[str, ChargerSession]] = []
         self._heard: list[Heard] = []
         self._gave: list[tuple[ChargerSession, str, int]] = []
         self._answerers: dict[str, str] = {}
@@ -85,6 +87,7 @@ class Switchboard:
         session.follows = name != self.leader
         if session.follows:
             session.count_in(self.copies)
+        self._find_followers()
 
     def sit(self, seats: Seats, now: float) -> list[Addressed]:
         """These are the charger's backends; nobody changes places before the next look, and who leads stays.
@@ -93,6 +96,7 @@ class Switchboard:
         """
         self.lead.sit(seats)
         self._seated = frozenset(seats.everyone)
+        self._find_followers()
         return self.let_go(now)
 
     def let_go(self, now: float) -> list[Addressed]:
@@ -142,10 +146,15 @@ class Switchboard:
         assert name != self.leader
         self.rulings.leave(name)
         del self.sessions[name]
+        self._find_followers()
 
-    def followers(self) -> list[tuple[str, ChargerSession]]:
-        """The sessions that overhear what the charger says."""
-        return [
+    def led_by(self, name: str) -> None:
+        """From now on the answers of this backend are those that count."""
+        self.leader = name
+        self._find_followers()
+
+    def _find_followers(self) -> None:
+        self.followers = [
             (name, session)
             for name, session in self.sessions.items()
             if name != self.leader and name in self._seated
@@ -207,7 +216,7 @@ class Switchboard:
 
     def _tell_followers(self, event: ev.ChargerOpened | ev.ChargerClosed, now: float) -> list[Addressed]:
         routed: list[Addressed] = []
-        for name, session in self.followers() if isinstance(event, ev.ChargerOpened) else self._all_others():
+        for name, session in self.followers if isinstance(event, ev.ChargerOpened) else self._all_others():
             routed += self.route(name, session.handle(event, now), now)
         return routed
 
@@ -254,7 +263,7 @@ class Switchboard:
         while self._heard or self._gave:
             heard, self._heard = self._heard, []
             for one in heard:
-                for name, session in self.followers():
+                for name, session in self.followers:
                     if one.is_for(name):
                         routed += self._overhear(name, session, one, now)
             gave, self._gave = self._gave, []
