@@ -516,6 +516,8 @@ class ChargerSession:
         if type_ is CALLRESULT or type_ is CALLERROR:
             return self._answer(message, back, now)
         self.tally.messages[back.kinds[type_], label, self.version].n += 1
+        if type_ is SEND and self.others is not None and onward is self.to_backend and not self.follows:
+            self.others.heard(message, label)
         return [onward.send(message.frame)]
 
     def _ask(
@@ -597,7 +599,9 @@ class ChargerSession:
                 return [reading]
         if buffer is None or not self.charger.is_open or not buffer.copies.overhears(message, now):
             return [Noted("copy-lost", label)]
-        effects = self._ask(message, self.to_backend, self.to_charger, now, label)
+        if message.type is SEND and not buffer.is_usable:
+            return [Noted("copy-lost", label)]  # nobody would answer it, so it need not come at all
+        effects = self._relay(message, self.to_backend, self.to_charger, now, label)
         return effects if self.bridge is None else self.bridge.outward(effects, now)
 
     def _reading_overheard(

@@ -44,13 +44,15 @@ class Board:
         takeover_after_s: float = 5.0,
         give_back_after_s: float = 10.0,
         keeps: bool = True,
+        version: Version = Version.V16,
         **settings: Any,
     ) -> None:
         self.now = BEGIN_S
         self.keeps = keeps
+        self.version = version
         self.told: list[tuple[str, Any]] = []
         self.notes: list[str] = []
-        self._settings, self._reader, self._shared = settings, Reader(Version.V16), Shared(Tags(b"key"))
+        self._settings, self._reader, self._shared = settings, Reader(version), Shared(Tags(b"key"))
         everyone = (*names, *observers)
         self.rules = {name: Rules(Policy(name, "all"), 100_000.0) for name in (*everyone, "late")}
         seats = Seats(names, observers, takeover_after_s, give_back_after_s)
@@ -60,7 +62,7 @@ class Board:
             self._take(self.board.join(name, sessions[name], self.now))
         for number, name in enumerate(everyone):
             self.happens(name, ev.BackendOpened(10 + number))
-        self.happens(self.board.leader, ev.ChargerOpened(1, Version.V16))
+        self.happens(self.board.leader, ev.ChargerOpened(1, version))
         self.board.commands.boot_until = 0.0
         self.told.clear()
         self.notes.clear()
@@ -70,7 +72,7 @@ class Board:
         buffer = BufferSettings(stores=stores, hold_s=0.0)
         settings = SessionSettings(**(quiet | {"buffer": buffer, "backend_name": name} | self._settings))
         session = ChargerSession("CP1", settings, Tally(), self._reader, WALL_S - BEGIN_S, self._shared)
-        session.version = Version.V16
+        session.version = self.version
         return session
 
     def happens(self, name: str, *events: ev.Event) -> "Board":
@@ -102,7 +104,7 @@ class Board:
 
     def charger_returns(self, epoch: int) -> "Board":
         self.happens(self.board.leader, ev.ChargerClosed(epoch - 1, 1006))
-        return self.happens(self.board.leader, ev.ChargerOpened(epoch, Version.V16))
+        return self.happens(self.board.leader, ev.ChargerOpened(epoch, self.version))
 
     def joins(self, name: str) -> "Board":
         session = self.session(name)

@@ -222,3 +222,10 @@ def meter_values(id_: str, transaction: int = 7, energy: int = 500, time: str = 
 def answered(id_: str, payload: Any = None) -> bytes:
     """An answer as the gateway writes it."""
     return f'[3,"{id_}",{json.dumps(payload or {}, separators=(",", ":"))}]'.encode()
+
+
+STREAM = call(
+    "s1",
+    "NotifyPeriodicEventStream",
+    {"id": 1, "pending": 0, "basetime": TIME, "data": [{"t": 0.5, "v": "1.10"}]},
+).replace(b"[2", b"[6")

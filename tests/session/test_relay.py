@@ -8,6 +8,7 @@ import pytest
 from script import (
     BACKEND,
     CHARGER,
+    STREAM,
     TIME,
     Script,
     call,
@@ -33,11 +34,6 @@ from gateway.session.tally import MAX_STATIONS, OTHER, Tally
 
 VERSIONS = pytest.mark.parametrize("version", list(Version))
 
-STREAM = call(
-    "s1",
-    "NotifyPeriodicEventStream",
-    {"id": 1, "pending": 0, "basetime": TIME, "data": [{"t": 0.5, "v": "1.10"}]},
-).replace(b"[2", b"[6")
 RESULT_ERROR = error("m1", "FormatViolation").replace(b"[4", b"[5")
 
 

@@ -1,8 +1,10 @@
 """One charger, several backends: who hears what, under which numbers, and who leads."""
 
+from gateway.ocpp.message import Version
 from gateway.session import events as ev
 from tests.session.boards import MAIN, SECOND, Board, stores, to
 from tests.session.script import (
+    STREAM,
     answered,
     call,
     heartbeat,
@@ -43,6 +45,14 @@ def test_only_the_leader_answers_the_charger():
         to(MAIN, heartbeat("1")), to(SECOND, heartbeat("1"))
     )
     board.backend_sends(MAIN, heartbeat_result("1")).then(to("charger", heartbeat_result("1")))
+
+
+def test_what_nobody_answers_is_for_every_backend_that_is_there():
+    board = Board(MAIN, SECOND, version=Version.V21).charger_sends(STREAM)
+    board.then(to(MAIN, STREAM), to(SECOND, STREAM))
+    board.backend_goes(SECOND).then()
+    assert board.charger_sends(STREAM).noted() == ["copy-lost"]
+    board.then(to(MAIN, STREAM))
 
 
 def test_each_backend_hears_of_a_transaction_by_its_own_number():
