@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
+from gateway.ocpp.values import path_text
 from gateway.translate.bridge21.fields import inexpressible
 from gateway.translate.engine import Engine
 from gateway.translate.losses import Loss
@@ -65,9 +66,10 @@ def _trigger(t: Engine, asked: Payload) -> Payload | None:
 
 def _profile(t: Engine, asked: Payload) -> Payload | None:
     profile = asked.get("chargingProfile")
-    if profile is None or not inexpressible(profile):
+    member = inexpressible(profile) if profile is not None else None
+    if member is None:
         return None
-    return _lost(t, "chargingProfile", because("Rejected", "InvalidProfile"))
+    return _lost(t, path_text(("chargingProfile", *member)), because("Rejected", "InvalidProfile"))
 
 
 def _root(t: Engine, asked: Payload) -> Payload | None:
@@ -230,7 +232,7 @@ BACKEND_ONLY: Final[dict[str, Callable[[Engine, Payload], Payload]]] = {
         _plainly(because("Rejected")),
     ),
     **dict.fromkeys(("ClearDERControl", "GetDERControl", "SetDERControl"), _plainly(because("NotSupported"))),
-    "GetTariffs": _plainly(because("NoTariff")),
+    "GetTariffs": _plainly({"status": "NoTariff"}),
     "ClearTariffs": _clear_tariffs,
     "GetPeriodicEventStream": _plainly({}),
     "NotifyWebPaymentStarted": _plainly({}),
