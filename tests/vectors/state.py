@@ -21,6 +21,7 @@ from gateway.translate.memory import (
     Variable,
 )
 from gateway.translate.policies import Policies
+from gateway.translate.tokens import token_of
 
 State = dict[str, Any]
 
@@ -123,8 +124,8 @@ def _put_rare(memory: Memory, state: State) -> None:
     if state.get("pending_reset"):
         reset = state["pending_reset"]
         memory.pending_reset = PendingReset(reset["type16"], moment(reset["accepted_at"]))
-    held = state.get("held_reset") or ""
-    memory.held_reset = held if isinstance(held, str) else held["type16"]
+    held = state.get("held_reset")
+    memory.held_reset = held["type16"] if held else ""
     for name in ("firmware", "log"):
         if job := state.get(name):
             setattr(
@@ -134,18 +135,9 @@ def _put_rare(memory: Memory, state: State) -> None:
             )
     if listed := state.get("local_list"):
         memory.local_list = LocalList(listed["version"], listed.get("empty", False))
-    for number, error in enumerate(state.get("open_errors") or [], 1):
-        memory.open_errors[str(error.get("flat", error.get("connector", 0)))] = OpenError(
-            error.get("error_code", error.get("errorCode", "OtherError")),
-            _name(error["component"]),
-            _name(error["variable"]),
-            error.get("event_id", error.get("eventId", number)),
-            error.get("tech_code", ""),
-        )
-
-
-def _name(named: str | State) -> str:
-    return named if isinstance(named, str) else str(named["name"])
+    for error in state["open_errors"]:
+        known = {name: error[name] for name in OpenError.__struct_fields__}
+        memory.open_errors[str(error["flat"])] = OpenError(**known)
 
 
 def _boot(boot: State) -> State:
@@ -197,7 +189,7 @@ def state_of(snapshot: bytes) -> State:
         "profiles": [
             {"id": p.id, "evse": p.evse, "source": p.source, "profile": p.profile} for p in memory.profiles
         ],
-        "reservations": [{"id": r.id, "flat": r.flat} for r in memory.reservations],
+        "reservations": [_of_reservation(memory, r) for r in memory.reservations],
         "pending_reset": memory.pending_reset and {"type16": memory.pending_reset.type16},
         "held_reset": {"type16": memory.held_reset} if memory.held_reset else None,
         "local_list": listed and {"version": listed.version, "empty": listed.empty},
@@ -226,6 +218,18 @@ def state_of(snapshot: bytes) -> State:
         "aliases": [{"alias": alias.upper(), "token": token} for alias, token in memory.aliases.items()],
         "upstream_password_pending": bool(memory.upstream_password_pending),
         "upstream_trust_pending": len(memory.upstream_trust_pending),
+    }
+
+
+def _of_reservation(memory: Memory, reservation: Reservation) -> State:
+    place = memory.place(reservation.flat)
+    return {
+        "id": reservation.id,
+        "flat": reservation.flat,
+        "evse": place.evse if place is not None else 0,
+        "expiry": times.text(reservation.expires),
+        "id_tag": reservation.id_tag,
+        "id_token": token_of(memory, reservation.id_tag),
     }
 
 

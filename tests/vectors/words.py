@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from gateway.ocpp import times
+from gateway.translate.tables import CONNECTOR_STATUS, ERRORS
 
 State = dict[str, Any]
 Value = Any
@@ -35,9 +36,7 @@ def usual(vector: State) -> State:
         "capabilities": _capabilities(before),
         "next": {_snake(name): _first(name, value) for name, value in (before.get("next") or {}).items()},
         "status16": {str(flat): _text(at, "status") for flat, at in (before.get("status16") or {}).items()},
-        "last_register": {
-            str(flat): _number(at) for flat, at in (before.get("last_register") or {}).items()
-        },
+        "last_register": {str(flat): _number(at) for flat, at in (before.get("last_register") or {}).items()},
         "token_types": _token_types(before.get("token_types") or {}),
         "auth_cache": [_authorisation(one, backend_is_16) for one in before.get("auth_cache") or []],
         "device_model": [_variable(one) for one in before.get("device_model") or []],
@@ -55,7 +54,26 @@ def usual(vector: State) -> State:
             state[name] = _job(name, job)
     if before.get("local_list"):
         state["local_list"] = _renamed(before["local_list"])
+    if vector["direction"].startswith("cs1.6"):
+        state["status201"] = _told(state) | (before.get("status201") or {})
+    state["held_reset"] = _held_reset(before.get("held_reset"))
+    state["open_errors"] = _open_errors(before.get("open_errors") or [], state)
+    state["pending_triggers"] = [_trigger(one, state) for one in before.get("pending_triggers") or []]
     return state
+
+
+def afterwards(name: str, said: Value) -> Value:
+    """What `state_after` expects under this name in the words of `gateway.translate.memory`."""
+    match name, said:
+        case "held_reset", _:
+            return _held_reset(said)
+        case "token_types", dict():
+            return {token.casefold(): _text(kind, "type") for token, kind in said.items()}
+        case "capabilities", dict():
+            return {capability: _KNOWN.get(yes, yes) for capability, yes in said.items()}
+        case "local_list", dict():
+            return {member: value for member, value in _renamed(said).items() if member != "emptied"}
+    return said
 
 
 def _snake(name: str) -> str:
@@ -155,9 +173,59 @@ def _pending(said: State, state: State) -> State:
     return made
 
 
+def _told(state: State) -> State:
+    """What a 2.x backend was told of the connectors of a 1.6 charger whose status it knows."""
+    places = {str(place["flat"]): f"{place['evse']}.{place['connector']}" for place in state["topology"]}
+    return {
+        places[flat]: CONNECTOR_STATUS.up(status)
+        for flat, status in state["status16"].items()
+        if flat in places
+    }
+
+
+def _held_reset(said: Value) -> State | None:
+    """A Reset that waits for the end of a transaction: of 1.6 it can be one kind only."""
+    of_16 = isinstance(said, dict) and "type16" in said
+    return said if of_16 else {"type16": "Soft"} if said else None
+
+
+def _open_errors(said: Value, state: State) -> list[State]:
+    if isinstance(said, dict):
+        said = [{"flat": int(flat)} | error for flat, error in said.items()]
+    return [_open_error(_renamed(error), number, state) for number, error in enumerate(said, 1)]
+
+
+def _open_error(named: State, number: int, state: State) -> State:
+    """Which variable it is follows from its code, if it is not said."""
+    code = named.get("error_code", named.get("code", "OtherError"))
+    component, variable = ERRORS.get(code, ERRORS["OtherError"])
+    if "component" in named:
+        component, _, one_text = _text(named["component"], "name").partition(".")
+        variable = _text(named.get("variable", one_text), "name")
+    flat = named.get("flat", named.get("connector", named.get("connector_id")))
+    if flat is None:
+        flat = next((p["flat"] for p in state["topology"] if p["evse"] == named.get("evse")), 0)
+    made = {"flat": flat, "error_code": code, "component": component, "variable": variable}
+    return made | {"event_id": named.get("event_id", number), "tech_code": named.get("tech_code", "")}
+
+
+def _trigger(said: State, state: State) -> State:
+    """A message that the charger was asked for, of an EVSE or of any."""
+    named = _renamed(said)
+    message = named.get("type", named.get("message", named.get("requested_message")))
+    evse, flat = named.get("evse", named.get("evse_id")), named.get("flat", named.get("connector"))
+    if evse is None and flat is not None:
+        evse = next((p["evse"] for p in state["topology"] if p["flat"] == flat), None)
+    evse = evse["id"] if isinstance(evse, dict) else evse
+    return {"message": message, "evse": evse, "until": named.get("expires", named.get("until"))}
+
+
 def _transaction(said: State, state: State) -> State:
+    """How the gateway names a start or an end is its own affair, so keys are made of what they name."""
     kept = said.get("state", "active").lower()
-    made = said | {"state": _BEGUN.get(kept, kept)}
+    made = said | {"state": _BEGUN.get(kept, kept), "start_key": "", "stop_key": ""}
+    if isinstance(said.get("ended_at"), str):
+        made["ended_at"] = times.seconds(said["ended_at"])
     if isinstance(said.get("group"), dict):
         made["group"] = said["group"]["idToken"]
     made["responses"] = {str(seq): answer for seq, answer in (said.get("responses") or {}).items()}

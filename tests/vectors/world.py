@@ -23,6 +23,7 @@ from gateway.session.tags import Tags
 from gateway.session.tally import Tally
 from gateway.translate import memory as memories
 from gateway.translate.chain import halves
+from gateway.translate.engine import TRIGGER_S, Engine
 from gateway.translate.factory import translator_for
 from tests.vectors.state import memory_of, moment, policies_of
 from tests.vectors.words import usual
@@ -85,6 +86,7 @@ class World:
         self.parts = self._parts_before()
         self.session = self._session()
         self._learn_tags()
+        self._put_triggers()
         if self.state["links"]["cs"] == "up":  # its opening is known, so no translator hears of it
             self.session, bridge = self.session, self.session.bridge
             self.session.bridge = None
@@ -130,6 +132,15 @@ class World:
         for known in self.state.get("auth_cache", []):
             info = {"status": known["status"]} | known.get("info", {})
             self.tags.learn(known["idToken"]["idToken"], info, moment(known["at"]))
+
+    def _put_triggers(self) -> None:
+        """What the charger was asked for is forgotten in a restart, so it is no part of the memory."""
+        assert self.session.bridge is not None
+        translator = self.session.bridge.translator
+        for one in self.state["pending_triggers"]:
+            assert isinstance(translator, Engine)
+            until = moment(one["until"]) if one["until"] else moment(self.state["clock"]) + TRIGGER_S
+            translator.triggers[one["message"], one["evse"]] = until
 
     def snapshot(self) -> bytes:
         """The memory that holds what a vector speaks of: of two translators the one that knows 1.6."""
