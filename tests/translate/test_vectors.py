@@ -10,16 +10,9 @@ from tests.vectors.player import Failure, load, play
 FILES = sorted(Path(__file__).parent.glob("*.jsonl"))
 VECTORS = {vector["name"]: vector for file in FILES for vector in load(file)}
 
-DISPUTED = {
-    "D70-costmsg-runningcost": "the loss it names is of a member that the message does not have",
-}
-"""Vectors whose expectation cannot be: what is wrong with it."""
-
 
 @pytest.mark.parametrize("name", VECTORS)
-def test_vector(name, request):
-    if name in DISPUTED:
-        request.applymarker(pytest.mark.xfail(reason=DISPUTED[name], strict=True))
+def test_vector(name):
     play(VECTORS[name])
 
 

@@ -7,6 +7,7 @@ from gateway.translate import memory as memories
 from gateway.translate.charger16_backend201.transactions import start_key
 from gateway.translate.memory import (
     Authorisation,
+    Connector,
     Counters,
     Job,
     LocalList,
@@ -117,7 +118,16 @@ def memory_of(state: State) -> Memory:
         upstream_security_profile=state.get("upstream", {}).get("security_profile", 0),
     )
     _put_rare(memory, state)
+    _tell_connectors(memory)
     return memory
+
+
+def _tell_connectors(memory: Memory) -> None:
+    """What was told of a connector says more than its status."""
+    for flat, status in memory.status16.items():
+        problem = memory.open_errors.get(flat)
+        code = problem.error_code if problem else "OtherError" if status == "Faulted" else "NoError"
+        memory.connectors[flat] = Connector(error16=code, finishing=status == "Finishing")
 
 
 def _put_rare(memory: Memory, state: State) -> None:
@@ -179,8 +189,10 @@ def state_of(snapshot: bytes) -> State:
     listed = memory.local_list
     return {
         "registration": memory.registration,
-        "tx": [
-            {name: getattr(tx, name) for name in Transaction.__struct_fields__} for tx in memory.transactions
+        "tx": [_transaction_after(tx) for tx in memory.transactions],
+        "auth_cache": [
+            {"idToken": {"idToken": token}, "status": said.info["status"]}
+            for token, said in memory.authorisations.items()
         ],
         "topology": [{"flat": p.flat, "evse": p.evse, "connector": p.connector} for p in memory.topology],
         "status16": memory.status16,
@@ -230,6 +242,15 @@ def _of_reservation(memory: Memory, reservation: Reservation) -> State:
         "expiry": times.text(reservation.expires),
         "id_tag": reservation.id_tag,
         "id_token": token_of(memory, reservation.id_tag),
+    }
+
+
+def _transaction_after(tx: Transaction) -> State:
+    end = tx.auth_end and {"time": tx.auth_end["at"], "trigger": tx.auth_end["trigger"]}
+    started = tx.start_answer and tx.start_answer | {"transactionId": tx.id16}
+    return {name: getattr(tx, name) for name in Transaction.__struct_fields__} | {
+        **{"responses": tx.answers, "start_conf": started, "stop_conf": tx.stop_answer},
+        "auth_end": end,
     }
 
 

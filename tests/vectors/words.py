@@ -20,6 +20,10 @@ _SAME = {
     **{"last": ("last", "last16", "last_status"), "last16": ("last16", "last", "last_status")},
     **{"empty": ("empty", "emptied"), "id_token": ("id_token", "idToken", "token")},
 }
+_OF_AFTER = {
+    **dict.fromkeys(("dead_letters", "deadletter", "deadletters"), "dead_letter"),
+    **dict.fromkeys(("event_queue", "outbox"), "queue"),
+}
 _JOBS = {"firmware": ("firmware", "firmware_job"), "log": ("log", "log_job", "diagnostics")}
 
 
@@ -34,7 +38,7 @@ def usual(vector: State) -> State:
         "topology": [_place(place) for place in before["topology"]],
         "config": before.get("config") or {},
         "capabilities": _capabilities(before),
-        "next": {_snake(name): _first(name, value) for name, value in (before.get("next") or {}).items()},
+        "next": {_counter(name): _first(value) for name, value in (before.get("next") or {}).items()},
         "status16": {str(flat): _text(at, "status") for flat, at in (before.get("status16") or {}).items()},
         "last_register": {str(flat): _number(at) for flat, at in (before.get("last_register") or {}).items()},
         "token_types": _token_types(before.get("token_types") or {}),
@@ -62,18 +66,27 @@ def usual(vector: State) -> State:
     return state
 
 
-def afterwards(name: str, said: Value) -> Value:
-    """What `state_after` expects under this name in the words of `gateway.translate.memory`."""
-    match name, said:
-        case "held_reset", _:
-            return _held_reset(said)
-        case "token_types", dict():
-            return {token.casefold(): _text(kind, "type") for token, kind in said.items()}
-        case "capabilities", dict():
-            return {capability: _KNOWN.get(yes, yes) for capability, yes in said.items()}
-        case "local_list", dict():
-            return {member: value for member, value in _renamed(said).items() if member != "emptied"}
-    return said
+def afterwards(said_name: str, said: Value) -> tuple[str, Value]:
+    """What `state_after` expects under a name, both in the words of `gateway.translate.memory`."""
+    name = _OF_AFTER.get(said_name, said_name)
+    make = _AFTER.get(name)
+    return name, said if said is None or make is None else make(said)
+
+
+def _tokens_after(said: list[State]) -> list[State]:
+    """Of a token that was judged its type is not kept, nor how it was written."""
+    return [
+        {"idToken": {"idToken": _text(one["idToken"], "idToken").casefold()}, "status": one["status"]}
+        for one in said
+    ]
+
+
+def _types_after(said: State) -> State:
+    return {token.casefold(): _text(kind, "type") for token, kind in said.items()}
+
+
+def _list_after(said: State) -> State:
+    return {member: value for member, value in _renamed(said).items() if member != "emptied"}
 
 
 def _snake(name: str) -> str:
@@ -99,7 +112,13 @@ def _number(value: Value) -> Value:
     return value if not isinstance(value, dict) else value.get("wh", value.get("value"))
 
 
-def _first(name: str, value: Value) -> Value:
+def _counter(name: str) -> str:
+    """Which counter is meant: of requests, remote starts, events; transactions have two ids."""
+    plain = _snake(name)
+    return next((own for own in ("request_id", "remote_start_id", "event_id") if own[:-3] in plain), plain)
+
+
+def _first(value: Value) -> Value:
     """A counter goes on from its first value; ids that are texts stay a list."""
     is_numbers = isinstance(value, list) and value and all(isinstance(one, int) for one in value)
     return value[0] if is_numbers else value
@@ -234,7 +253,8 @@ def _transaction(said: State, state: State) -> State:
     if said.get("auth_end"):
         made["auth_end"] = _auth_end(said["auth_end"])
     if made["state"] == "deauth":
-        made["grace_until"] = _grace(made.get("auth_end"), state)
+        grace_s = state["config"].get("stop_grace_ms", 30_000) / 1000
+        made["grace_until"] = (times.seconds(state["clock"]) or 0.0) + grace_s
     if made["state"] == "wait_id":
         names = {"connectorId": "flat", "idTag": "id_tag", "meterStart": "meter_start_wh"}
         made["start"] = {name: said[own] for name, own in names.items()} | {"timestamp": said["started_at"]}
@@ -247,9 +267,7 @@ def _auth_end(said: State) -> State:
     return made | ({"idTag": _text(token, "idToken")} if token else {})
 
 
-def _grace(end: State | None, state: State) -> float:
-    """When a transaction is stopped that is authorised no longer."""
-    grace_s = state["config"].get("stop_grace_ms", 30_000) / 1000
-    now = times.seconds(state["clock"]) or 0.0
-    since = times.seconds(end["at"]) if end and end["at"] else None
-    return since + grace_s if since is not None and now < since + grace_s <= now + grace_s else now + grace_s
+_AFTER = {
+    **{"auth_cache": _tokens_after, "held_reset": _held_reset},
+    **{"token_types": _types_after, "local_list": _list_after},
+}

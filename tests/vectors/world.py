@@ -79,6 +79,7 @@ class World:
         self.sent: list[tuple[str, Frame]] = []
         self.losses: list[tuple[str, str]] = []
         self.entries: list[Entry] = []
+        self.buried: list[State] = []
         self.tags = Tags(b"key")
         self.commits = 0
         self.epochs = {"cs": 0, "be": 0}
@@ -150,6 +151,10 @@ class World:
             return snapshot
         near, far = halves(snapshot)
         return near if self.versions[0] is Version.V16 else far
+
+    def kept(self) -> State:
+        """What waits for the backend, and what is kept for people."""
+        return {"queue": [{"action": entry.action} for entry in self.entries], "dead_letter": self.buried}
 
     # What peers do
 
@@ -231,6 +236,8 @@ class World:
                 self.sent.append(("be", json.loads(data)))
             case ef.Flagged():
                 self._flagged(effect)
+                if effect.number:
+                    self.buried.append({"action": effect.action})
                 return [ev.Kept(effect.number, True)] if effect.number else []
             case ef.StoreEntry():
                 version = effect.version.value

@@ -176,7 +176,7 @@ OF_CHARGER_21: Final[dict[str, Refuses]] = {
 
 
 def _no_evse(t: Engine, asked: Payload) -> Payload | None:
-    return because("Rejected", "UnknownEvse") if asked.get("evseId", 1) < 1 else None
+    return _lost(t, "evseId", because("Rejected", "UnknownEvse")) if asked.get("evseId", 1) < 1 else None
 
 
 OF_BACKEND_201: Final[dict[str, Refuses]] = {"RequestStartTransaction": _no_evse}

@@ -29,6 +29,7 @@ Values = dict[str, str | None]
     "GetConfiguration",
     How.TRANSLATED,
     "GetVariables, GetBaseReport",
+    Loss.SYNTHESIZED,
     Loss.VALUE_TRUNCATED,
     Loss.KEY_UNREACHABLE,
     Loss.LEG_SCOPED,

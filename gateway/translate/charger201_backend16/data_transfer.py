@@ -42,6 +42,7 @@ def _parsed(text: str) -> Any:
     "DataTransfer",
     How.TRANSLATED,
     "DataTransfer, CostUpdated, and what Plug & Charge puts into it",
+    Loss.SYNTHESIZED,
     Loss.FIELD_DROPPED,
     Loss.STATUSINFO_DROPPED,
 )
@@ -88,6 +89,8 @@ def _cost(t: Engine, said: Payload) -> Steps:
     for name, value in said.items():
         if name not in _COST:
             t.lose(Loss.FIELD_DROPPED, f"data.{name}", compact(value)[:100])
+    if "chargingPrice" in said and "nextPeriod" not in said:  # it says so that this price stays
+        t.lose(Loss.FIELD_DROPPED, "data.nextPeriod", "null")
     answer = yield Ask(CHARGER, "CostUpdated", {"totalCost": cost, "transactionId": tx.id201})
     if isinstance(answer, dict):
         return {"status": "Accepted"}

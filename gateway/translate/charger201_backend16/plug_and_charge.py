@@ -115,6 +115,9 @@ def for_charger(t: Engine, call: BackendCall) -> Steps:
     if inner is None:
         return {"status": "Rejected"}
     t.memory.capabilities["be_pnc"] = "yes"
+    if action == "CertificateSigned" and "certificateType" not in inner:
+        inner["certificateType"] = "V2GCertificate"  # for the charger's own one there is a message of 1.6
+        t.lose(Loss.SYNTHESIZED, "data.certificateType", "", "V2GCertificate")
     answer = yield Ask(CHARGER, action, inner)
     if isinstance(answer, dict):
         return {"status": "Accepted", "data": compact(answer)}
