@@ -167,7 +167,7 @@ SCENES = {
         ("backend", [2, "b2", "Reset", {"type": "ImmediateAndResume"}]),
         ("to backend", [3, "b2", {"status": "Rejected", "statusInfo": {"reasonCode": "UnsupportedRequest"}}]),
         ("backend", [2, "b3", "GetTariffs", {"evseId": 1}]),
-        ("to backend", [3, "b3", {"status": "NoTariff"}]),
+        ("to backend", [3, "b3", {"status": "NoTariff", "statusInfo": {"reasonCode": "UnsupportedRequest"}}]),
         (
             "backend",
             [2, "b4", "SetDERControl", {"isDefault": True, "controlId": "x", "controlType": "EnterService"}],

@@ -40,7 +40,8 @@ class Player:
         self.vector = vector
         later = vector["state_before"].get("next", {})
         free = () if {"event_id", "eventId"} & later.keys() else ("eventId",)
-        self.bindings = Bindings([*later.get("tx201", [])], free)
+        ids = later.get("tx201", [])
+        self.bindings = Bindings([ids] if isinstance(ids, str) else ids, free)
         self.ids: dict[tuple[str, str], str] = {}
         self.used: set[tuple[str, str]] = set()  # since the gateway's last start: an id may then come again
         self.awaited = sorted(vector["out"], key=lambda out: out["t"])

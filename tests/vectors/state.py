@@ -183,6 +183,9 @@ def _variable(variable: State) -> Variable:
     return Variable(**known)
 
 
+_OF_REMOTE_START = ("remote_start_id", "id_tag", "id_token", "flat", "group")
+
+
 def state_of(snapshot: bytes) -> State:
     """What a memory says, in the words of a vector."""
     memory = memories.decoded(snapshot)
@@ -202,11 +205,15 @@ def state_of(snapshot: bytes) -> State:
             {"id": p.id, "evse": p.evse, "source": p.source, "profile": p.profile} for p in memory.profiles
         ],
         "reservations": [_of_reservation(memory, r) for r in memory.reservations],
-        "pending_reset": memory.pending_reset and {"type16": memory.pending_reset.type16},
+        "pending_reset": _of_reset(memory.pending_reset),
         "held_reset": {"type16": memory.held_reset} if memory.held_reset else None,
         "local_list": listed and {"version": listed.version, "empty": listed.empty},
         "pending_remote_starts": [
-            {name: getattr(start, name) for name in ("remote_start_id", "id_tag", "id_token", "flat")}
+            {
+                name: getattr(start, name)
+                for name in ("remote_start_id", "id_tag", "id_token", "flat", "group")
+            }
+            | {"expires": times.text(start.expires)}
             for start in memory.remote_starts
         ],
         "firmware": _job(memory.firmware),
@@ -231,6 +238,10 @@ def state_of(snapshot: bytes) -> State:
         "upstream_password_pending": bool(memory.upstream_password_pending),
         "upstream_trust_pending": len(memory.upstream_trust_pending),
     }
+
+
+def _of_reset(reset: PendingReset | None) -> State | None:
+    return reset and {"type16": reset.type16, "accepted_at": times.text(reset.accepted_at)}
 
 
 def _of_reservation(memory: Memory, reservation: Reservation) -> State:

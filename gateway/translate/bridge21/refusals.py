@@ -232,7 +232,7 @@ BACKEND_ONLY: Final[dict[str, Callable[[Engine, Payload], Payload]]] = {
         _plainly(because("Rejected")),
     ),
     **dict.fromkeys(("ClearDERControl", "GetDERControl", "SetDERControl"), _plainly(because("NotSupported"))),
-    "GetTariffs": _plainly({"status": "NoTariff"}),
+    "GetTariffs": _plainly(because("NoTariff")),
     "ClearTariffs": _clear_tariffs,
     "GetPeriodicEventStream": _plainly({}),
     "NotifyWebPaymentStarted": _plainly({}),
