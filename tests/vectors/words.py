@@ -81,8 +81,8 @@ def _tokens_after(said: list[State]) -> list[State]:
     ]
 
 
-def _types_after(said: State) -> State:
-    return {token.casefold(): _text(kind, "type") for token, kind in said.items()}
+def _types_after(said: Value) -> State:
+    return {token.casefold(): kind for token, kind in _token_types(said).items()}
 
 
 def _list_after(said: State) -> State:
