@@ -81,6 +81,10 @@ def _tokens_after(said: list[State]) -> list[State]:
     ]
 
 
+def _errors_after(said: list[State]) -> list[State]:
+    return [{member: _text(value, "name") for member, value in error.items()} for error in said]
+
+
 def _types_after(said: Value) -> State:
     return {token.casefold(): kind for token, kind in _token_types(said).items()}
 
@@ -269,5 +273,5 @@ def _auth_end(said: State) -> State:
 
 _AFTER = {
     **{"auth_cache": _tokens_after, "held_reset": _held_reset},
-    **{"token_types": _types_after, "local_list": _list_after},
+    **{"token_types": _types_after, "local_list": _list_after, "open_errors": _errors_after},
 }
