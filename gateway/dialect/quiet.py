@@ -19,6 +19,7 @@ _AHEAD_S: Final = 300.0
 _GLITCH_WH: Final = 1_000_000.0
 _SENTINEL: Final = 2**63 - 1
 _SUSPECT: Final = 500.0
+_OPEN: Final = State.OPEN
 
 
 class _Kind(Struct, frozen=True, gc=False):
@@ -87,7 +88,7 @@ def is_expected(  # noqa: PLR0911
         if history.transactions:
             return False
     elif not 0 < id_ < _SENTINEL or (
-        (known := history.transactions.get(id_)) is not None and known.state is not State.OPEN
+        (known := history.transactions.get(id_)) is not None and known.state is not _OPEN
     ):
         return False
     when = _whole_second(stamp) if len(stamp) == 20 else _moment(stamp)

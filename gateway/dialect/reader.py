@@ -50,8 +50,8 @@ class Reader:
 
     `timezone` is the zone of timestamps that name none, where the time of receipt does not tell it;
     `history` and `memories` are what is known of the charger from earlier connections. `to_charger` are the
-    kinds and actions of messages to the charger that `fit` has something to do for. `hushed` leaves judging
-    a message for later.
+    kinds and actions of messages to the charger that `fit` has something to do for; `listens`: the brand has
+    something to say about what the charger sends. `hushed` leaves judging a message for later.
     """
 
     __slots__ = (
@@ -67,6 +67,7 @@ class Reader:
         "_unlike",
         "history",
         "hushed",
+        "listens",
         "memories",
         "mode",
         "timezone",
@@ -113,6 +114,7 @@ class Reader:
         self._interpreter = Interpreter(brand, self.version, self.memories) if brand is not None else None
         found = self._interpreter
         self._listening = found if found is not None and found.listens else None
+        self.listens = self._listening is not None
         self._shape: Shape | None = None
         self._unlike, self._patience = 0, 2
         self.to_charger = found.index.to_charger if found is not None else _NOTHING

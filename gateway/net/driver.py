@@ -164,9 +164,10 @@ class Driver:
         except Exception as error:
             self.failed(error, Sender.CHARGER, data)
             return
+        link = self.backend
         for effect in effects:
-            if type(effect) is SendToBackend and self.backend is not None:
-                self.backend.send(effect.data)
+            if type(effect) is SendToBackend and link is not None:
+                link.send(effect.data)
             else:
                 _PERFORM[type(effect)](self, effect)
 
@@ -182,9 +183,10 @@ class Driver:
         except Exception as error:
             self.failed(error, Sender.BACKEND, data)
             return
+        link = self.charger
         for effect in effects:
-            if type(effect) is SendToCharger and self.charger is not None:
-                self.charger.send(effect.data)
+            if type(effect) is SendToCharger and link is not None:
+                link.send(effect.data)
             else:
                 _PERFORM[type(effect)](self, effect)
 

@@ -105,8 +105,8 @@ class Link(WSListener):
         type_ = frame.msg_type
         if transport.is_close_frame_sent and type_ is not _CLOSE:
             return  # picows reads on for a moment after it has closed for a broken frame
-        reserved = frame.rsv1 or frame.rsv2 or frame.rsv3
-        if type_ is _TEXT and frame.fin and self._assembler is None and not reserved:
+        is_plain = type_ is _TEXT and frame.fin and not (frame.rsv1 or frame.rsv2 or frame.rsv3)
+        if is_plain and self._assembler is None:
             self._received(self.epoch, frame.get_payload_as_bytes(), False)
         else:
             self._other_frame(transport, frame)

@@ -103,7 +103,7 @@ class FleetReport:
         return self._fleet.migrations.counts()
 
     def copied(self) -> dict[tuple[str, str, str], int]:
-        return self._fleet.copies.messages
+        return self._fleet.copies.counted()
 
     def ready(self) -> tuple[bool, str]:
         if self._fleet.is_closing:

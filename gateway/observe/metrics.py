@@ -190,7 +190,7 @@ class Collector:
             for known in BACKEND_STATES
         }
         yield _numbers("chargers_connected", _single(fleet.chargers_by_version()))
-        yield _numbers("messages_total", tally.messages)
+        yield _numbers("messages_total", tally.counted())
         yield _durations(tally.latency)
         yield _numbers("flags_total", _few_brands(tally.flags))
         yield _numbers("events_total", _single(tally.events))

@@ -217,8 +217,10 @@ class Book:
 
     def by_charger_id(self, id_: object) -> Transaction | None:
         """The youngest transaction that the charger knows by this id."""
-        found = (known for known in reversed(self.transactions) if known.charger_id == id_)
-        return next(found, None)
+        for known in reversed(self.transactions):
+            if known.charger_id == id_:
+                return known
+        return None
 
     def by_backend_id(self, id_: object) -> Transaction | None:
         """The youngest transaction that the backend knows by this id; an open one first."""

@@ -199,7 +199,7 @@ class Bridge:
     def _count(self, message: Message) -> None:
         version = self.reader.version
         label = message.action if actions.known_action(version, message.action) else "unknown"
-        self.session.tally.messages[KINDS[BACKEND][message.type], label, version] += 1
+        self.session.tally.messages[KINDS[BACKEND][message.type], label, version].n += 1
 
     # What happens
 

@@ -51,6 +51,11 @@ class Lead:
             and (name == self.board.leader or not buffer.outbox.is_busy)
         )
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether who leads is who should, and the charger is not kept waiting for that."""
+        return self.wanted == self.board.leader and not self._holds
+
     def hand_over(self, now: float) -> list["Addressed"]:
         """Let the wanted one lead, as soon as nothing of the charger is open with the one that does."""
         before, session = self.board.sessions[self.board.leader], self.board.sessions.get(self.wanted)

@@ -281,7 +281,7 @@ class Lessons:
         id_ = transaction.backend_id if transaction is not None else None
         if transaction is None or not isinstance(id_, int) or id_ == transaction.charger_id:
             return data
-        return payloads.with_number(data, "transactionId", id_)
+        return payloads.with_id(data, id_)
 
     def keep_book(self) -> list[Effect]:
         self.buffer.book.look()

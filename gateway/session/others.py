@@ -28,6 +28,10 @@ class Others(Protocol):
 
     leader: str
 
+    @property
+    def compares(self) -> bool:
+        """Whether answers are compared: each is to be told of."""
+
     def heard(self, message: Message, label: str) -> Message | None:
         """The session that leads heard a CALL of the charger; as its backend is to hear it.
 

@@ -1,9 +1,10 @@
 """Whose a charger's message is, when it names something that only one of its backends knows."""
 
+import re
 from typing import TYPE_CHECKING
 
 import msgspec
-from msgspec import structs
+from msgspec import Struct, structs
 
 from gateway.ocpp import frame
 from gateway.ocpp.message import Message, Version
@@ -14,18 +15,39 @@ if TYPE_CHECKING:
     from gateway.session.switchboard import Switchboard
 
 
-def whose(board: "Switchboard", message: Message) -> tuple[Owner | None, str]:
-    """How each backend reads the numbers in a CALL of the charger; who answers it, "" for the leader."""
+class Heard(Struct, gc=False):
+    """A CALL of the charger; `answerer` answers it ("": the leader). `owner`: how each reads its numbers.
+
+    `id_at` is where it names its transaction, if that is known.
+    """
+
+    message: Message
+    label: str
+    answerer: str = ""
+    owner: Owner | None = None
+    id_at: re.Match[bytes] | None = None
+
+    def is_for(self, name: str) -> bool:
+        """Whether this backend is to hear it, and not only another one, which knows what it names."""
+        return self.owner is None or self.owner.backend in (None, name)
+
+
+def whose(board: "Switchboard", message: Message, label: str) -> Heard:
+    """A CALL of the charger, and which of the backends it is for."""
     action = message.action
-    owner = None
+    heard = Heard(message, label)
     if action in NOTICES and len(board.commands.ids):
         payload = payloads.of_call(message.frame)
         owner = board.commands.ids.from_charger(action, payload) if payload is not None else None
         if owner is not None and owner.backend is not None:
-            return (owner, owner.backend) if board.is_seated(owner.backend) else (None, "")
+            if board.is_seated(owner.backend):
+                heard.owner, heard.answerer = owner, owner.backend
+            return heard
+        heard.owner = owner
     if board.version is Version.V16 and action in ("StopTransaction", "MeterValues"):
-        return owner, _of_another_book(board, message)
-    return owner, ""
+        heard.id_at = payloads.id_in(message.frame)
+        heard.answerer = _of_another_book(board, heard)
+    return heard
 
 
 def as_read_by(name: str, message: Message, owner: Owner | None) -> Message:
@@ -37,12 +59,11 @@ def as_read_by(name: str, message: Message, owner: Owner | None) -> Message:
     return structs.replace(message, payload=b"", frame=data)
 
 
-def _of_another_book(board: "Switchboard", message: Message) -> str:
+def _of_another_book(board: "Switchboard", heard: Heard) -> str:
     """A backend that knows the transaction of this CALL, when the leader's does not (OCPP 1.6)."""
-    buffer = board.sessions[board.leader].buffer
+    buffer, message, id_at = board.sessions[board.leader].buffer, heard.message, heard.id_at
     assert buffer is not None
-    plain = payloads.number_in(message.frame, "transactionId")
-    id_ = int(plain[1]) if plain is not None else (payloads.of_call(message.frame) or {}).get("transactionId")
+    id_ = int(id_at[1]) if id_at is not None else (payloads.of_call(message.frame) or {}).get("transactionId")
     board.presence.track(id_, message.action == "StopTransaction")
     mine = buffer.book.by_charger_id(id_)
     if id_ is None or (mine is not None and not mine.is_elsewhere):

@@ -63,28 +63,27 @@ def with_member(data: bytes, path: Sequence[str], value: object) -> bytes:
     return frame.result(id_, _set(payload, path, msgspec.json.encode(value)))
 
 
-_number_at = re.compile(rb"[ \t\r\n]*:[ \t\r\n]*(-?[0-9]+)(?=[ \t\r\n]*[,}])")
+_id = re.compile(rb'"transactionId"[ \t\r\n]*:[ \t\r\n]*(-?[0-9]+)(?=[ \t\r\n]*[,}])')
 
 
-def number_in(data: bytes, name: str) -> re.Match[bytes] | None:
-    """Where a frame has the only number called `name`, as group 1; None when the text leaves a doubt.
+def id_in(data: bytes) -> re.Match[bytes] | None:
+    """Where a frame has its only transactionId, a number, as group 1; None when the text leaves a doubt.
 
     Where the name stands in the frame but once, and nothing is escaped, that is the place.
     """
-    key = b'"%b"' % name.encode()
-    if data.count(key) != 1 or b"\\" in data:
+    if data.count(b'"transactionId"') != 1 or b"\\" in data:
         return None
-    return _number_at.match(data, data.index(key) + len(key))
+    return _id.search(data)
 
 
-def with_number(data: bytes, name: str, value: int) -> bytes:
-    """The frame of a CALL whose payload has a number called `name`, with another number in its place."""
-    found = number_in(data, name)
-    return with_member(data, (name,), value) if found is None else with_other(found, value)
+def with_id(data: bytes, value: int) -> bytes:
+    """The frame of a CALL whose payload has a transactionId, with another number in its place."""
+    found = id_in(data)
+    return with_member(data, ("transactionId",), value) if found is None else with_other(found, value)
 
 
 def with_other(found: re.Match[bytes], value: int) -> bytes:
-    """The frame in which `number_in` found a number, with another one in its place."""
+    """The frame in which `id_in` found a number, with another one in its place."""
     data = found.string
     return b"%b%d%b" % (data[: found.start(1)], value, data[found.end(1) :])
 

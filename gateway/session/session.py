@@ -13,6 +13,7 @@ closed with, as if the gateway were not there. With one (`gateway.session.buffer
 buffer stands in for the backend.
 """
 
+import re
 from collections.abc import Callable, Iterable
 from datetime import tzinfo
 from typing import Any
@@ -22,7 +23,6 @@ from msgspec import Raw, Struct, structs
 
 from gateway.dialect.adapting import Memories
 from gateway.dialect.brand import Brand
-from gateway.dialect.empty import is_clean_when_empty
 from gateway.dialect.interpreter import Fitted
 from gateway.dialect.reader import Mode, Outcome, Reader, Reading
 from gateway.dialect.rules.rule import Kind
@@ -56,6 +56,7 @@ from gateway.session.leg import Hold, Leg
 from gateway.session.lessons import BOOKED, NAMING, OBSERVED
 from gateway.session.others import Others, Ruled
 from gateway.session.tally import Tally
+from gateway.session.ways import Way, ways
 from gateway.translate.port import Translator
 from gateway.watch.drift import Alert, Drift, restored
 
@@ -118,6 +119,7 @@ class ChargerSession:
         "_rests_until",
         "_uncounted",
         "_unkept",
+        "_ways",
         "backend",
         "bridge",
         "buffer",
@@ -172,6 +174,7 @@ class ChargerSession:
         self._earliest_next = 0.0
         self._flooding_since = 0.0
         self._rests_until = 0.0
+        self._ways = ways(tally, reader.version, settings.backend_name)
         self.last_billing: Call | None = None
         self._last_tail = b""
         self._numbers = 0
@@ -190,6 +193,11 @@ class ChargerSession:
         self._counted_as = self.tally.station(station.vendor, station.firmware)
         if self.dialect_of is not None:
             self.reader.follow(*self.dialect_of(station))
+
+    def count_in(self, tally: Tally) -> None:
+        """Messages are counted here from now on."""
+        self.tally = tally
+        self._ways = ways(tally, self.version, self.settings.backend_name)
 
     @property
     def is_over(self) -> bool:
@@ -230,6 +238,7 @@ class ChargerSession:
         self.drift.ended(self.charger.received)
         self.charger.open(event.epoch, now)
         self.version = event.version
+        self.count_in(self.tally)
         self.reader.speak(event.version)
         commands = buffer.charger_opened(now) if buffer is not None else []
         if self.follows:
@@ -381,12 +390,14 @@ class ChargerSession:
         leg.heard_at = now
         leg.received += 1
         got = self.reader.read(data, CHARGER, self._asked_of_charger, now + self.wall_offset_s, self._awaited)
-        if type(got) is not Message or binary:
-            effects = self._judge(got, data, binary, self.to_backend, self.to_charger, now)
-        elif got.type is CALL:
-            effects = self._ask(got, self.to_backend, self.to_charger, now, got.action)
-        else:
+        if type(got) is Message and not binary:
+            if got.type is CALL:
+                effects = self._pass_on(got, now)
+                if effects is not None:
+                    return effects if not self._is_too_fast(now) else effects + self._slow_down(now)
             effects = self._relay(got, self.to_backend, self.to_charger, now, got.action)
+        else:
+            effects = self._judge(got, data, binary, self.to_backend, self.to_charger, now)
         if self._is_too_fast(now):
             effects += self._slow_down(now)
         if self._alerts or self.drift.is_dirty or self.reader.memories.is_dirty:
@@ -420,14 +431,71 @@ class ChargerSession:
             call is not None
             and len(data) == len(call.id) + 9
             and data == b'[3,"%b",{}]' % call.id.encode()
-            and is_clean_when_empty(self.version, call.action)
             and not (binary or call.answer_id or call.retry or call.own)
+            and (way := self._ways[call.action]).ends_empty
         ):
-            return self._hand_back(call, CALLRESULT, data, back, now)
+            return self._pass_back(call, way, data, now) or self._hand_back(call, CALLRESULT, data, back, now)
         got = self.reader.read(data, BACKEND, back.action_of, now + self.wall_offset_s, back.ids)
         if type(got) is Message and not binary:
             return self._relay(got, onward, back, now, got.action)
         return self._judge(got, data, binary, onward, back, now)
+
+    def _pass_on(self, message: Message, now: float) -> list[Effect] | None:
+        """A clean CALL of the charger leaves at once, if its way is free and nobody else has a say in it.
+
+        Nearly all traffic is like this; `_ask` knows everything that there may be to do.
+        """
+        calls, buffer, way = self.to_backend, self.buffer, self._ways[message.action]
+        if (
+            calls.out is not None
+            or not way.is_plain
+            or calls.line
+            or calls.late
+            or message.is_made
+            or not self.backend.is_open
+            or self.bridge is not None
+            or self.reader.listens
+            or (buffer is not None and buffer.attentive)
+            or (self.last_billing is not None and way.billing and message.frame.endswith(self._last_tail))
+        ):
+            return None
+        way.calls.n += 1
+        self.last_action = action = message.action
+        heard = message if self.others is None else self.others.heard(message, action)
+        if heard is None:
+            return []
+        call = Call(message.id, action, action, heard.frame, now, way.billing, message.id_literal, now)
+        if heard is not message:
+            call.as_came = message.frame
+        calls.out = call
+        settings = self.settings
+        if buffer is None:
+            limit = now + (settings.answer_deadline_s if way.billing else settings.call_timeout_s)
+        else:
+            limit = now + (buffer.settings.answer_after_s if way.billing else settings.call_timeout_s)
+        if limit < self.due:
+            self.due = limit
+        return [SendToBackend(call.frame)]
+
+    def _pass_back(self, call: Call, way: Way, data: bytes, now: float) -> list[Effect] | None:
+        """The empty answer of the backend reaches the charger, if nobody else has to know of it."""
+        calls, buffer = self.to_backend, self.buffer
+        if (
+            calls.line
+            or self.bridge is not None
+            or self.reader.to_charger
+            or (self.others is not None and self.others.compares)
+            or (buffer is not None and (buffer.is_silent or not buffer.is_calm))
+        ):
+            return None
+        calls.out = None
+        way.results.n += 1
+        way.latency.add(now - call.sent_at)
+        if call.billing:
+            call.answer = data
+            self.last_billing = call
+            self._last_tail = (call.as_came or call.frame)[len(call.id) + 16 :]
+        return [SendToCharger(data)]
 
     def _charger_frame(self, event: ev.ChargerFrame, now: float) -> list[Effect]:
         return self.charger_frame(event.epoch, event.data, event.binary, now)
@@ -447,14 +515,14 @@ class ChargerSession:
             return self._ask(message, onward, back, now, label, doubt)
         if type_ is CALLRESULT or type_ is CALLERROR:
             return self._answer(message, back, now)
-        self.tally.messages[back.kinds[type_], label, self.version] += 1
+        self.tally.messages[back.kinds[type_], label, self.version].n += 1
         return [onward.send(message.frame)]
 
     def _ask(
         self, message: Message, onward: Calls, back: Calls, now: float, label: str, doubt: Doubt | None = None
     ) -> list[Effect]:
         """A CALL goes on, or waits for its turn."""
-        self.tally.messages[back.asks, label, self.version] += 1
+        self.tally.messages[back.asks, label, self.version].n += 1
         self.last_action = action = message.action
         billing = action in actions.NEVER_LOST
         call = Call(message.id, action, label, message.frame, now, billing, message.id_literal, now, doubt)
@@ -515,11 +583,16 @@ class ChargerSession:
         verdict = Verdict.IGNORED if ruled.message is None else Verdict.DELIVERED
         return self.flagged(BACKEND, "call", message.action, message.frame, [ruled.flag], verdict)
 
-    def overhear(self, message: Message, label: str, now: float) -> list[Effect]:
-        """The charger said this to the backend that leads; the one of this session is to know it too."""
+    def overhear(
+        self, message: Message, label: str, now: float, id_at: re.Match[bytes] | None = None
+    ) -> list[Effect]:
+        """The charger said this to the backend that leads; the one of this session is to know it too.
+
+        `id_at` is where it names its transaction, if that is known.
+        """
         buffer = self.buffer
         if buffer is not None and message.action == "MeterValues" and self.charger.is_open:
-            reading = self._reading_overheard(message, label, buffer, now)
+            reading = self._reading_overheard(message, id_at, buffer, now)
             if reading is not None:
                 return [reading]
         if buffer is None or not self.charger.is_open or not buffer.copies.overhears(message, now):
@@ -528,23 +601,31 @@ class ChargerSession:
         return effects if self.bridge is None else self.bridge.outward(effects, now)
 
     def _reading_overheard(
-        self, message: Message, label: str, buffer: Buffer, now: float
+        self, message: Message, id_at: re.Match[bytes] | None, buffer: Buffer, now: float
     ) -> SendToBackend | None:
         """A reading for a backend that is free and owed nothing leaves at once, as nearly all of them do."""
         calls = self.to_backend
-        is_free = calls.out is None and not calls.line and not calls.late and buffer.is_calm
-        if not is_free or self.version is not Version.V16 or self.bridge is not None:
+        if (
+            calls.out is not None
+            or calls.line
+            or calls.late
+            or not buffer.is_calm
+            or self.version is not Version.V16
+            or self.bridge is not None
+            or (self.last_billing is not None and message.frame.endswith(self._last_tail))
+        ):
             return None
-        if self.last_billing is not None and message.frame.endswith(self._last_tail):
-            return None
-        data = buffer.copies.reading(message.frame)
+        data = buffer.copies.reading(message.frame, id_at)
         if data is None:
             return None
-        self.tally.messages[self.to_charger.asks, label, self.version] += 1
-        call = Call(message.id, message.action, label, data, now, True, message.id_literal, now)
+        action = message.action
+        self._ways[action].calls.n += 1
+        call = Call(message.id, action, action, data, now, True, message.id_literal, now)
         call.as_came = message.frame
         calls.out = call
-        self.due = min(self.due, now + buffer.settings.answer_after_s)
+        limit = now + buffer.settings.answer_after_s
+        if limit < self.due:
+            self.due = limit
         return SendToBackend(data)
 
     def answer_locally(self, message: Message, label: str, now: float) -> list[Effect]:
@@ -597,6 +678,7 @@ class ChargerSession:
             setattr(before, name, mine)
         for session in (self, before):
             session.to_charger.leg = session.charger
+            session.count_in(session.tally)
             session._set_due(now)
 
     def _reread_boot(self, message: Message, call: Call, now: float) -> list[Effect]:
@@ -824,14 +906,14 @@ class ChargerSession:
             self.buffer.is_silent = False
             if self.buffer.delivery.absorbs(call):
                 calls.out = None
-                self.tally.messages[calls.kinds[CALLERROR], call.label, self.version] += 1
+                self.tally.messages[calls.kinds[CALLERROR], call.label, self.version].n += 1
                 return [*self.buffer.delivery.absorb_error(call, now), *self._next(calls, now)]
         return self._hand_back(call, message.type, data, calls, now)
 
     def _own_answered(self, call: Call, message: Message, calls: Calls, now: float) -> list[Effect]:
         """An answer to a CALL that nobody else waits for."""
         calls.out = None
-        self.tally.messages[calls.kinds[message.type], call.label, self.version] += 1
+        self.tally.messages[calls.kinds[message.type], call.label, self.version].n += 1
         if calls is self.to_charger:
             if call.own is Own.COMMAND and b'"Accepted"' not in message.frame:
                 return [Noted("command-refused", call.label), *self._next(calls, now)]
@@ -849,7 +931,7 @@ class ChargerSession:
         """The answer to the CALL that is out goes to its sender; the next one's turn has come."""
         calls.out = None
         label = call.label
-        self.tally.messages[calls.kinds[type_], label, self.version] += 1
+        self.tally.messages[calls.kinds[type_], label, self.version].n += 1
         effects: list[Effect]
         if calls is self.to_charger:
             effects = [SendToBackend(data)]
@@ -891,7 +973,7 @@ class ChargerSession:
 
         The charger hears a confirmation where there is one without the backend; a StartTransaction has none.
         """
-        self.tally.messages[self.to_backend.kinds[CALLERROR], call.label, self.version] += 1
+        self.tally.messages[self.to_backend.kinds[CALLERROR], call.label, self.version].n += 1
         flags = [Flag(FlagCode.REFUSED_BY_BACKEND, after=answer.error_code)]
         confirmation = doubt.confirmation
         if confirmation is not None and confirmation.startswith(b"[3"):
@@ -988,7 +1070,7 @@ class ChargerSession:
     def _ignored(self, message: Message, calls: Calls, is_late: bool) -> list[Effect]:
         code = FlagCode.ANSWER_LATE if is_late else FlagCode.ANSWER_UNKNOWN
         end = calls.leg.end
-        self.tally.messages[calls.kinds[message.type], "unknown", self.version] += 1
+        self.tally.messages[calls.kinds[message.type], "unknown", self.version].n += 1
         return [
             Noted(code.value),
             self.flagged(end, KIND[message.type], "", message.frame, [Flag(code)], Verdict.IGNORED),

@@ -10,11 +10,9 @@ with the one that led so far; then its connection is the other's. The charger's 
 
 from collections.abc import Iterable, Mapping
 
-from msgspec import Struct
-
 from gateway.ocpp import frame
 from gateway.ocpp.message import Message, Sender, Version
-from gateway.routing.ids import Ids, Owner
+from gateway.routing.ids import Ids
 from gateway.routing.routes import Seats
 from gateway.session import events as ev
 from gateway.session.calls import Call
@@ -22,7 +20,7 @@ from gateway.session.commands import Commands
 from gateway.session.effects import Close, Effect, Noted, SendToBackend, SendToCharger, is_about
 from gateway.session.lead import Lead
 from gateway.session.others import Ruled
-from gateway.session.owners import as_read_by, whose
+from gateway.session.owners import Heard, as_read_by, whose
 from gateway.session.presence import Presence
 from gateway.session.rulings import Rules, Rulings
 from gateway.session.session import GOING_AWAY, ChargerSession
@@ -36,19 +34,6 @@ _OF_THE_CONNECTION = frozenset({"charger-connected", "charger-disconnected", "ch
 
 Addressed = tuple[str, Effect]
 """An effect and the backend whose session wants it; what is for the charger is the leader's."""
-
-
-class Heard(Struct, gc=False):
-    """A CALL of the charger; `answerer` answers it ("": the leader). `owner`: how each reads its numbers."""
-
-    message: Message
-    label: str
-    answerer: str
-    owner: Owner | None
-
-    def is_for(self, name: str) -> bool:
-        """Whether this backend is to hear it, and not only another one, which knows what it names."""
-        return self.owner is None or self.owner.backend in (None, name)
 
 
 class Switchboard:
@@ -99,7 +84,7 @@ class Switchboard:
         session.others = self
         session.follows = name != self.leader
         if session.follows:
-            session.tally = self.copies
+            session.count_in(self.copies)
 
     def sit(self, seats: Seats, now: float) -> list[Addressed]:
         """These are the charger's backends; nobody changes places before the next look, and who leads stays.
@@ -171,7 +156,8 @@ class Switchboard:
     def charger_frame(self, epoch: int, data: bytes, binary: bool, now: float) -> list[Addressed]:
         """A message of the charger: an answer goes to who asked, anything else is read by who leads."""
         leader = self.sessions[self.leader]
-        is_answer = frame.digit(data) in (b"3", b"4") and leader.charger.is_current(epoch)
+        is_call = data[1:2] == b"2"
+        is_answer = not is_call and frame.digit(data) in (b"3", b"4") and leader.charger.is_current(epoch)
         if is_answer and (stray := self.commands.stray(data)) is not None:
             effects = leader.stray_answer(stray, self.commands.was_late(stray.id))
             return self.after(self.route(self.leader, [*effects, *leader.counts(now)], now), now)
@@ -191,14 +177,18 @@ class Switchboard:
     def backend_frame(self, name: str, epoch: int, data: bytes, binary: bool, now: float) -> list[Addressed]:
         """A message of one of the backends."""
         effects = self.sessions[name].backend_frame(epoch, data, binary, now)
-        if len(effects) == 1 and name != self.leader and self._ends_here(effects[0]):
-            return []
+        if len(effects) == 1 and self._is_but_an_answer(effects[0]):
+            return [(name, effects[0])] if name == self.leader else []
         return self.after(self.route(name, effects, now), now)
 
-    def _ends_here(self, effect: Effect) -> bool:
-        """Whether an effect is but an answer of a backend that nobody waits for, as nearly all are."""
-        is_answer = type(effect) is SendToCharger and effect.data[1:2] == b"3"
-        return is_answer and not self._answerers and self.lead.wanted == self.leader
+    def _is_but_an_answer(self, effect: Effect) -> bool:
+        """Whether an effect is an answer to what all heard, and all there is to do: nearly always."""
+        return (
+            type(effect) is SendToCharger
+            and effect.data[1:2] == b"3"
+            and not (self._answerers or self._heard or self._gave or self.commands.is_busy)
+            and self.lead.is_settled
+        )
 
     def handle(self, name: str, event: ev.Event, now: float) -> list[Addressed]:
         """Anything else that happens to the session of `name`; to the leader's, also to the charger."""
@@ -275,11 +265,16 @@ class Switchboard:
                         routed += self.route(name, told, now)
         if self.commands.is_busy:
             routed += self.commands.pump(now)
+        if self.lead.is_settled:
+            return routed
         moves = self.lead.hand_over(now) if self.lead.wanted != self.leader else self.lead.goes_on()
-        return [*routed, *moves] if moves else routed
+        return [*routed, *moves]
 
     def _overhear(self, name: str, session: ChargerSession, one: Heard, now: float) -> list[Addressed]:
-        effects = session.overhear(as_read_by(name, one.message, one.owner), one.label, now)
+        message = as_read_by(name, one.message, one.owner)
+        effects = session.overhear(message, one.label, now, one.id_at)
+        if len(effects) == 1 and type(effects[0]) is SendToBackend and not self.rulings.is_waiting:
+            return [(name, effects[0])]
         routed = self.route(name, effects, now)
         is_lost = any(type(effect) is Noted and effect.name == "copy-lost" for effect in effects)
         if is_lost and name == one.answerer:
@@ -292,13 +287,18 @@ class Switchboard:
 
     def heard(self, message: Message, label: str) -> Message | None:
         self.presence.heard(message)
-        self._answerers.pop(message.id, None)
-        owner, answerer = whose(self, message)
-        self._heard.append(Heard(message, label, answerer, owner))
-        if answerer in ("", self.leader):
-            return as_read_by(self.leader, message, owner)
-        self.answered_by(message.id, answerer)
+        if self._answerers:
+            self._answerers.pop(message.id, None)
+        heard = whose(self, message, label)
+        self._heard.append(heard)
+        if heard.answerer in ("", self.leader):
+            return as_read_by(self.leader, message, heard.owner)
+        self.answered_by(message.id, heard.answerer)
         return None
+
+    @property
+    def compares(self) -> bool:
+        return bool(self.shadowing.compared)
 
     def judge(self, session: ChargerSession, message: Message, version: Version, now: float) -> Ruled | None:
         return self.rulings.judge(session, message, version, now)

@@ -7,6 +7,12 @@ belong to `gateway.observe.metrics`, which collects at scrape time. Every key is
 
 from bisect import bisect_left
 from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+if TYPE_CHECKING:
+    from gateway.session.ways import Ways
 
 LATENCY_BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
@@ -14,6 +20,12 @@ LATENCY_BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0
 MAX_STATIONS = 200
 MAX_DRIFTS = 500
 OTHER = ("other", "other")
+
+
+class Count(Struct, gc=False):
+    """A number that grows; who counts often keeps hold of it."""
+
+    n: int = 0
 
 
 class Histogram:
@@ -58,6 +70,8 @@ class Tally:
     - `answered`: (action, version) → CALLs of chargers that the gateway answered for the backend
     - `losses`: (code, action) → things that could not be carried between versions
     - `refused`: reason → handshakes refused
+
+    `ways` holds on to counts that are needed often, by version and backend name.
     """
 
     __slots__ = (
@@ -70,10 +84,11 @@ class Tally:
         "losses",
         "messages",
         "refused",
+        "ways",
     )
 
     def __init__(self) -> None:
-        self.messages: defaultdict[tuple[str, str, str], int] = defaultdict(int)
+        self.messages: defaultdict[tuple[str, str, str], Count] = defaultdict(Count)
         self.latency: defaultdict[tuple[str, str], Histogram] = defaultdict(Histogram)
         self.flags: defaultdict[tuple[str, str, str, str], int] = defaultdict(int)
         self._stations: dict[tuple[str, str], tuple[str, str]] = {}
@@ -82,12 +97,17 @@ class Tally:
         self.answered: defaultdict[tuple[str, str], int] = defaultdict(int)
         self.losses: defaultdict[tuple[str, str], int] = defaultdict(int)
         self.refused: defaultdict[str, int] = defaultdict(int)
+        self.ways: dict[tuple[str, str], Ways] = {}
+
+    def counted(self) -> dict[tuple[str, str, str], int]:
+        """The numbers of `messages`, of those that there were."""
+        return {key: count.n for key, count in self.messages.items() if count.n}
 
     def beside(self) -> "Tally":
         """One for messages that were counted already; everything else is counted with this one."""
         other = Tally()
         for name in Tally.__slots__:
-            if name != "messages":
+            if name not in ("messages", "ways"):
                 setattr(other, name, getattr(self, name))
         return other
 

@@ -53,7 +53,7 @@ def labels(**values):
 
 def test_what_was_counted_is_on_the_page():
     tally = Tally()
-    tally.messages["charger_call", "Heartbeat", "1.6"] += 7
+    tally.messages["charger_call", "Heartbeat", "1.6"].n += 7
     tally.flags["schema-violation", "warning", "Acme", "1.0"] += 2
     tally.events["call-timeout"] += 1
     tally.refused["unknown-path"] += 5
@@ -98,7 +98,7 @@ def test_latency_is_a_cumulative_histogram_in_seconds():
 def test_the_number_of_series_is_bounded_and_nothing_is_lost():
     tally = Tally()
     for n in range(5000):
-        tally.messages["charger_call", f"Action{n}", "1.6"] += 1
+        tally.messages["charger_call", f"Action{n}", "1.6"].n += 1
         tally.flags["schema-violation", "warning", f"brand {n}", ""] += 1
         tally.flags["frame-unreadable", "error", f"brand {n}", ""] += 1
         tally.events[f"event-{n}"] += 1
@@ -121,10 +121,10 @@ def test_the_number_of_series_is_bounded_and_nothing_is_lost():
 def test_no_counter_goes_back_when_more_labels_arrive():
     tally = Tally()
     for n in range(1500):
-        tally.messages["charger_call", f"Action{n}", "1.6"] += 1
+        tally.messages["charger_call", f"Action{n}", "1.6"].n += 1
     before = scraped(tally)
     for n in reversed(range(3000)):
-        tally.messages["charger_call", f"Action{n}", "1.6"] += 1
+        tally.messages["charger_call", f"Action{n}", "1.6"].n += 1
     after = scraped(tally)
     counters = [key for key in before if key[0].endswith("_total") and key[0].startswith("ocpp_gateway")]
     assert counters and all(after[key] >= before[key] for key in counters)
@@ -132,7 +132,7 @@ def test_no_counter_goes_back_when_more_labels_arrive():
 
 def test_every_metric_on_the_page_is_documented_and_the_reference_is_fresh():
     tally = Tally()
-    tally.messages["charger_call", "Heartbeat", "1.6"] += 1
+    tally.messages["charger_call", "Heartbeat", "1.6"].n += 1
     page = page_of(tally, Figures())().decode()
     families = {f.name for f in text_string_to_metric_families(page) if f.name.startswith("ocpp_gateway")}
     assert families == {described.name.removesuffix("_total") for described in METRICS.values()}

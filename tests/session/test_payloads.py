@@ -28,10 +28,10 @@ spaces = st.sampled_from([(",", ":"), (", ", ": "), (" ,\n", "\t: ")])
 def test_the_number_is_put_where_it_belongs(before, after, old, id_, separators, is_ascii) -> None:
     payload = {**before, NAME: old, **{key: value for key, value in after.items() if key != NAME}}
     frame = json.dumps([2, id_, "MeterValues", payload], separators=separators, ensure_ascii=is_ascii)
-    changed = json.loads(payloads.with_number(frame.encode(), NAME, 4711))
+    changed = json.loads(payloads.with_id(frame.encode(), 4711))
     assert changed == [2, id_, "MeterValues", payload | {NAME: 4711}]
 
 
 def test_all_else_keeps_its_text() -> None:
     frame = b'[2, "x","MeterValues", {"a":1.50, "transactionId" : 12 ,"b":[1e3]}]'
-    assert payloads.with_number(frame, NAME, 7) == frame.replace(b"12", b"7")
+    assert payloads.with_id(frame, 7) == frame.replace(b"12", b"7")
