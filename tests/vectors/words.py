@@ -81,7 +81,9 @@ def _tokens_after(said: list[State]) -> list[State]:
     ]
 
 
-def _errors_after(said: list[State]) -> list[State]:
+def _errors_after(said: Value) -> Value:
+    if not isinstance(said, list):
+        return said
     return [{member: _text(value, "name") for member, value in error.items()} for error in said]
 
 
