@@ -81,10 +81,10 @@ def codes(version: Version) -> frozenset[str]:
 
 
 def respelled(version: Version, text: str) -> str | None:
-    """This version's spelling of an error code of any version, None when no version has such a code."""
+    """This version's spelling of an error code of any version, None when it has no such code."""
     if text in _CODES[version]:
         return text
-    for kind in (Wrong.SYNTAX, Wrong.OCCURRENCE, Wrong.FRAME, Wrong.MESSAGE_TYPE):
+    for kind in (Wrong.SYNTAX, Wrong.OCCURRENCE):
         if any(text == table[kind] for table in _CODE_OF.values()):
             return _CODE_OF[version][kind]
     return None

@@ -130,14 +130,14 @@ class Bridge:
         out, buffer = self.session.to_backend.out, self.session.buffer
         if out is None or out.own is not Own.ENTRY or buffer is None or not buffer.outbox.window:
             return ChargerCall(name, message.action, payload, wall)
-        transaction_id = None
+        id_ = None
         if message.action == "StartTransaction":
             plain = payloads.of_call(message.frame) or {}
             transaction = buffer.book.by_key(payloads.natural_key(message.action, plain))
             if transaction is not None and isinstance(transaction.charger_id, int):
-                transaction_id = transaction.charger_id
-        came_at = buffer.outbox.window[0].came_at
-        return ChargerCall(name, message.action, payload, came_at, True, transaction_id)
+                id_ = transaction.charger_id
+        entry, first = buffer.outbox.window[0], buffer.delivery.first_in_time
+        return ChargerCall(name, message.action, payload, entry.came_at, True, id_, entry.number >= first)
 
     # What the backend says
 
@@ -333,6 +333,7 @@ class Bridge:
         """What was under way waits in the outbox now; it is not left behind, unless it is out again."""
         if not self.is_first:
             self._left_behind = None
+        self.translator.heard_here = self.asking
 
     def go_on(self, now: float) -> list[Effect]:
         """The charger's next CALL, if it had to wait for what came before it."""

@@ -43,7 +43,8 @@ class Delivery:
     `settling` is the number of the entry whose end is being written down, 0 for none; until then nothing
     else is sent. `boot_again_at` is when the backend is to be told of the boot it missed, `fetch_again_at`
     when entries that could not be read are asked for again, `drop_again_at` when one that could not be
-    taken off the disk is.
+    taken off the disk is. `first_in_time` is the number of the first entry that came, if one did, while this
+    link of the backend was open.
     """
 
     def __init__(self, buffer: "Buffer") -> None:
@@ -53,6 +54,7 @@ class Delivery:
         self.fetch_again_at = 0.0
         self.drop_again_at = NEVER
         self._burying: dict[int, Entry] = {}
+        self.first_in_time = 0
         self._turns = 0
         self._has_asked = False
 
@@ -63,6 +65,7 @@ class Delivery:
     def link_opened(self, now: float) -> None:
         """A new link: what is owed may go."""
         self.boot_again_at = now if self.buffer.owed.boot else NEVER
+        self.first_in_time = self.buffer.book.next_number
         self._turns, self._has_asked = 0, False
 
     def unstored(self, number: int) -> None:

@@ -3,6 +3,7 @@
 from typing import Any
 
 import msgspec
+from msgspec import structs
 
 from gateway.ocpp.message import Version
 from gateway.translate.port import (
@@ -40,6 +41,15 @@ class Chain:
     @changed.setter
     def changed(self, value: bool) -> None:
         self.near.changed = self.far.changed = value
+
+    @property
+    def heard_here(self) -> str:
+        """The charger's CALL that the session has answered itself: its id is known to the first alone."""
+        return self.near.heard_here
+
+    @heard_here.setter
+    def heard_here(self, value: str) -> None:
+        self.near.heard_here = value
 
     @property
     def due(self) -> float:
@@ -122,7 +132,7 @@ class Chain:
         call = self._call
         if call is None or call.action != action:
             return ChargerCall(str(token), action, payload, now)
-        return ChargerCall(str(token), action, payload, call.received_at, call.stored, call.transaction_id)
+        return structs.replace(call, id=str(token), payload=payload)
 
     def _back(self, orders: list[Order], now: float) -> list[Order]:
         """What the second translator wants; what is for the charger is for the first."""

@@ -76,6 +76,7 @@ class Engine:
         self.memory = memories.decoded(snapshot) if snapshot else Memory()
         self.changed = False
         self.due = NEVER
+        self.heard_here = ""
         self.now = 0.0
         self.backend_is_there = True
         self.delivering = 0
@@ -208,10 +209,6 @@ class Engine:
     def tell_backend(self, action: str, payload: Payload, live: bool = True) -> None:
         """Send a CALL whose answer changes nothing."""
         self._begin(_told(Ask(BACKEND, action, payload, live)), _ignore, True)
-
-    def tell_charger(self, action: str, payload: Payload) -> None:
-        """Send a CALL whose answer changes nothing."""
-        self._begin(_told(Ask(CHARGER, action, payload)), _ignore, True)
 
     def spawn(self, steps: Steps, now: bool = False, only_asked: bool = False) -> None:
         """Start steps of their own: at once, or after what is being handled is answered."""

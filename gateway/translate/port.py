@@ -44,6 +44,7 @@ class ChargerCall(Struct, frozen=True, gc=False):
     one goes no further than the session. `received_at` is then when it came, else now.
     `transaction_id` is the id that the charger was given for a StartTransaction of 1.6 by such an answer;
     a translator that gives ids takes it for its own. None lets the translator give one.
+    `came_in_time`: it was stored while this link of the backend was open, behind what has no answer yet.
     """
 
     id: str
@@ -52,6 +53,7 @@ class ChargerCall(Struct, frozen=True, gc=False):
     received_at: float
     stored: bool = False
     transaction_id: int | None = None
+    came_in_time: bool = False
 
 
 class BackendCall(Struct, frozen=True, gc=False):
@@ -133,11 +135,14 @@ class Translator(Protocol):
     After every call that returned orders the session looks at `changed`: when it is set, it writes
     `snapshot()` in one commit with the message, before any of the orders leaves, and clears it. What need not
     survive is no change. `due` is when `time_passed` should come (infinity for never); it may be too early.
+    `heard_here` is set by the session to the id of the charger's CALL that it has answered itself while the
+    backend is silent: the translated answer still counts, but goes no further than the session.
     """
 
     charger_version: Version
     backend_version: Version
     changed: bool
+    heard_here: str
 
     @property
     def due(self) -> float:

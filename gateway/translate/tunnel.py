@@ -4,6 +4,7 @@ A peer that does not know the vendorId is not asked again: each question costs a
 """
 
 from collections.abc import Callable, Generator
+from typing import Final
 
 from gateway.ocpp.message import Sender, Version
 from gateway.translate.engine import Ask, Engine
@@ -11,6 +12,8 @@ from gateway.translate.fitting import fitted
 from gateway.translate.losses import Loss
 from gateway.translate.port import Answer, Payload
 from gateway.translate.values import compact, parsed
+
+_HARMLESS: Final = (Loss.FIELD_DROPPED, Loss.TIMESTAMP_TZ)
 
 
 def through(t: Engine, end: Sender, action: str, payload: Payload) -> Generator[Ask, Answer, Payload | None]:
@@ -36,7 +39,10 @@ def inside(
     text: object,
     tolerated: Callable[[Engine, Payload], Payload] | None = None,
 ) -> Payload | None:
-    """The payload of 2.0.1 inside a text, None when it is none; `tolerated` repairs it first."""
+    """The payload of 2.0.1 inside a text, None when it is none; `tolerated` repairs it first.
+
+    A member with a value that 2.0.1 does not allow means something nobody can know: a request is then none.
+    """
     try:
         payload = parsed(text) if isinstance(text, str) else None
     except ValueError:
@@ -48,4 +54,5 @@ def inside(
     got, losses = fitted(Version.V201, action, is_request, whole)
     if got is None or losses:
         t.lose(Loss.PAYLOAD_INVALID, "data")
-    return got
+    is_wrong = any(loss.code not in _HARMLESS for loss in losses)
+    return None if is_request and is_wrong else got

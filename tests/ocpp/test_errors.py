@@ -35,6 +35,12 @@ def test_codes_of_other_versions_are_respelled():
     assert respelled(Version.V16, "Whatever") is None
 
 
+@pytest.mark.parametrize("of_2x", ["RpcFrameworkError", "MessageTypeNotSupported"])
+def test_what_1_6_has_no_code_for_is_not_respelled(of_2x):
+    assert respelled(Version.V16, of_2x) is None
+    assert respelled(Version.V21, of_2x) == of_2x
+
+
 def test_an_unreadable_id_is_answered_from_2_0_1_on():
     assert unreadable_id(Version.V16) is None
     assert unreadable_id(Version.V201) == "-1"

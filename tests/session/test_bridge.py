@@ -48,6 +48,7 @@ class Scripted:
 
     def __init__(self):
         self.changed = False
+        self.heard_here = ""
         self.due = NEVER
         self.told = []
         self.says = {}

@@ -8,15 +8,19 @@ from gateway.ocpp import times
 
 
 class Bindings:
-    """Texts and numbers that the gateway may choose: bound when first seen, the same ever after."""
+    """Texts and numbers that the gateway may choose: bound when first seen, the same ever after.
 
-    def __init__(self, free: list[Any]) -> None:
+    `free` are such values wherever they stand, `members` are those whose every value is one.
+    """
+
+    def __init__(self, free: list[Any], members: tuple[str, ...] = ()) -> None:
         self.free = [_key(value) for value in free]
+        self.members = members
         self.bound: dict[Any, Any] = {}
 
-    def equal(self, expected: Any, actual: Any) -> bool:
-        key = _key(expected)
-        if key not in self.free or isinstance(actual, dict | list):
+    def equal(self, expected: Any, actual: Any, member: str = "") -> bool:
+        key = _key(expected) if member not in self.members else (member, expected)
+        if (key not in self.free and member not in self.members) or isinstance(actual, dict | list):
             return False
         if key not in self.bound and actual not in self.bound.values() and type(actual) is type(expected):
             self.bound[key] = actual
@@ -77,7 +81,7 @@ def _of_objects(
 
 
 def _same(expected: Any, actual: Any, member: str, bindings: Bindings, path: str) -> bool:
-    if bindings.equal(expected, actual):
+    if bindings.equal(expected, actual, member):
         return True
     if isinstance(expected, bool) or isinstance(actual, bool) or expected is None or actual is None:
         return expected is actual

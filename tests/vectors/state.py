@@ -22,6 +22,7 @@ from gateway.translate.memory import (
     Variable,
 )
 from gateway.translate.policies import Policies
+from gateway.translate.tokens import token_of
 
 State = dict[str, Any]
 
@@ -133,8 +134,8 @@ def _put_rare(memory: Memory, state: State) -> None:
     if state.get("pending_reset"):
         reset = state["pending_reset"]
         memory.pending_reset = PendingReset(reset["type16"], moment(reset["accepted_at"]))
-    held = state.get("held_reset") or ""
-    memory.held_reset = held if isinstance(held, str) else held["type16"]
+    held = state.get("held_reset")
+    memory.held_reset = held["type16"] if held else ""
     for name in ("firmware", "log"):
         if job := state.get(name):
             setattr(
@@ -144,18 +145,9 @@ def _put_rare(memory: Memory, state: State) -> None:
             )
     if listed := state.get("local_list"):
         memory.local_list = LocalList(listed["version"], listed.get("empty", False))
-    for number, error in enumerate(state.get("open_errors") or [], 1):
-        memory.open_errors[str(error.get("flat", error.get("connector", 0)))] = OpenError(
-            error.get("error_code", error.get("errorCode", "OtherError")),
-            _name(error["component"]),
-            _name(error["variable"]),
-            error.get("event_id", error.get("eventId", number)),
-            error.get("tech_code", ""),
-        )
-
-
-def _name(named: str | State) -> str:
-    return named if isinstance(named, str) else str(named["name"])
+    for error in state["open_errors"]:
+        known = {name: error[name] for name in OpenError.__struct_fields__}
+        memory.open_errors[str(error["flat"])] = OpenError(**known)
 
 
 def _boot(boot: State) -> State:
@@ -191,6 +183,9 @@ def _variable(variable: State) -> Variable:
     return Variable(**known)
 
 
+_OF_REMOTE_START = ("remote_start_id", "id_tag", "id_token", "flat", "group")
+
+
 def state_of(snapshot: bytes) -> State:
     """What a memory says, in the words of a vector."""
     memory = memories.decoded(snapshot)
@@ -209,12 +204,16 @@ def state_of(snapshot: bytes) -> State:
         "profiles": [
             {"id": p.id, "evse": p.evse, "source": p.source, "profile": p.profile} for p in memory.profiles
         ],
-        "reservations": [{"id": r.id, "flat": r.flat} for r in memory.reservations],
-        "pending_reset": memory.pending_reset and {"type16": memory.pending_reset.type16},
+        "reservations": [_of_reservation(memory, r) for r in memory.reservations],
+        "pending_reset": _of_reset(memory.pending_reset),
         "held_reset": {"type16": memory.held_reset} if memory.held_reset else None,
         "local_list": listed and {"version": listed.version, "empty": listed.empty},
         "pending_remote_starts": [
-            {name: getattr(start, name) for name in ("remote_start_id", "id_tag", "id_token", "flat")}
+            {
+                name: getattr(start, name)
+                for name in ("remote_start_id", "id_tag", "id_token", "flat", "group")
+            }
+            | {"expires": times.text(start.expires)}
             for start in memory.remote_starts
         ],
         "firmware": _job(memory.firmware),
@@ -241,10 +240,27 @@ def state_of(snapshot: bytes) -> State:
     }
 
 
+def _of_reset(reset: PendingReset | None) -> State | None:
+    return reset and {"type16": reset.type16, "accepted_at": times.text(reset.accepted_at)}
+
+
+def _of_reservation(memory: Memory, reservation: Reservation) -> State:
+    place = memory.place(reservation.flat)
+    return {
+        "id": reservation.id,
+        "flat": reservation.flat,
+        "evse": place.evse if place is not None else 0,
+        "expiry": times.text(reservation.expires),
+        "id_tag": reservation.id_tag,
+        "id_token": token_of(memory, reservation.id_tag),
+    }
+
+
 def _transaction_after(tx: Transaction) -> State:
     end = tx.auth_end and {"time": tx.auth_end["at"], "trigger": tx.auth_end["trigger"]}
+    started = tx.start_answer and tx.start_answer | {"transactionId": tx.id16}
     return {name: getattr(tx, name) for name in Transaction.__struct_fields__} | {
-        **{"responses": tx.answers, "start_conf": tx.start_answer, "stop_conf": tx.stop_answer},
+        **{"responses": tx.answers, "start_conf": started, "stop_conf": tx.stop_answer},
         "auth_end": end,
     }
 

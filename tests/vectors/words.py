@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from gateway.ocpp import times
+from gateway.translate.tables import CONNECTOR_STATUS, ERRORS
 
 State = dict[str, Any]
 Value = Any
@@ -18,6 +19,10 @@ _SAME = {
     **{"expires": ("expires", "expiry"), "expiry": ("expiry", "expires")},
     **{"last": ("last", "last16", "last_status"), "last16": ("last16", "last", "last_status")},
     **{"empty": ("empty", "emptied"), "id_token": ("id_token", "idToken", "token")},
+}
+_OF_AFTER = {
+    **dict.fromkeys(("dead_letters", "deadletter", "deadletters"), "dead_letter"),
+    **dict.fromkeys(("event_queue", "outbox"), "queue"),
 }
 _JOBS = {"firmware": ("firmware", "firmware_job"), "log": ("log", "log_job", "diagnostics")}
 
@@ -53,7 +58,41 @@ def usual(vector: State) -> State:
             state[name] = _job(name, job)
     if before.get("local_list"):
         state["local_list"] = _renamed(before["local_list"])
+    if vector["direction"].startswith("cs1.6"):
+        state["status201"] = _told(state) | (before.get("status201") or {})
+    state["held_reset"] = _held_reset(before.get("held_reset"))
+    state["open_errors"] = _open_errors(before.get("open_errors") or [], state)
+    state["pending_triggers"] = [_trigger(one, state) for one in before.get("pending_triggers") or []]
     return state
+
+
+def afterwards(said_name: str, said: Value) -> tuple[str, Value]:
+    """What `state_after` expects under a name, both in the words of `gateway.translate.memory`."""
+    name = _OF_AFTER.get(said_name, said_name)
+    make = _AFTER.get(name)
+    return name, said if said is None or make is None else make(said)
+
+
+def _tokens_after(said: list[State]) -> list[State]:
+    """Of a token that was judged its type is not kept, nor how it was written."""
+    return [
+        {"idToken": {"idToken": _text(one["idToken"], "idToken").casefold()}, "status": one["status"]}
+        for one in said
+    ]
+
+
+def _errors_after(said: Value) -> Value:
+    if not isinstance(said, list):
+        return said
+    return [{member: _text(value, "name") for member, value in error.items()} for error in said]
+
+
+def _types_after(said: Value) -> State:
+    return {token.casefold(): kind for token, kind in _token_types(said).items()}
+
+
+def _list_after(said: State) -> State:
+    return {member: value for member, value in _renamed(said).items() if member != "emptied"}
 
 
 def _snake(name: str) -> str:
@@ -159,9 +198,59 @@ def _pending(said: State, state: State) -> State:
     return made
 
 
+def _told(state: State) -> State:
+    """What a 2.x backend was told of the connectors of a 1.6 charger whose status it knows."""
+    places = {str(place["flat"]): f"{place['evse']}.{place['connector']}" for place in state["topology"]}
+    return {
+        places[flat]: CONNECTOR_STATUS.up(status)
+        for flat, status in state["status16"].items()
+        if flat in places
+    }
+
+
+def _held_reset(said: Value) -> State | None:
+    """A Reset that waits for the end of a transaction: of 1.6 it can be one kind only."""
+    of_16 = isinstance(said, dict) and "type16" in said
+    return said if of_16 else {"type16": "Soft"} if said else None
+
+
+def _open_errors(said: Value, state: State) -> list[State]:
+    if isinstance(said, dict):
+        said = [{"flat": int(flat)} | error for flat, error in said.items()]
+    return [_open_error(_renamed(error), number, state) for number, error in enumerate(said, 1)]
+
+
+def _open_error(named: State, number: int, state: State) -> State:
+    """Which variable it is follows from its code, if it is not said."""
+    code = named.get("error_code", named.get("code", "OtherError"))
+    component, variable = ERRORS.get(code, ERRORS["OtherError"])
+    if "component" in named:
+        component, _, one_text = _text(named["component"], "name").partition(".")
+        variable = _text(named.get("variable", one_text), "name")
+    flat = named.get("flat", named.get("connector", named.get("connector_id")))
+    if flat is None:
+        flat = next((p["flat"] for p in state["topology"] if p["evse"] == named.get("evse")), 0)
+    made = {"flat": flat, "error_code": code, "component": component, "variable": variable}
+    return made | {"event_id": named.get("event_id", number), "tech_code": named.get("tech_code", "")}
+
+
+def _trigger(said: State, state: State) -> State:
+    """A message that the charger was asked for, of an EVSE or of any."""
+    named = _renamed(said)
+    message = named.get("type", named.get("message", named.get("requested_message")))
+    evse, flat = named.get("evse", named.get("evse_id")), named.get("flat", named.get("connector"))
+    if evse is None and flat is not None:
+        evse = next((p["evse"] for p in state["topology"] if p["flat"] == flat), None)
+    evse = evse["id"] if isinstance(evse, dict) else evse
+    return {"message": message, "evse": evse, "until": named.get("expires", named.get("until"))}
+
+
 def _transaction(said: State, state: State) -> State:
+    """How the gateway names a start or an end is its own affair, so keys are made of what they name."""
     kept = said.get("state", "active").lower()
-    made = said | {"state": _BEGUN.get(kept, kept)}
+    made = said | {"state": _BEGUN.get(kept, kept), "start_key": "", "stop_key": ""}
+    if isinstance(said.get("ended_at"), str):
+        made["ended_at"] = times.seconds(said["ended_at"])
     if isinstance(said.get("group"), dict):
         made["group"] = said["group"]["idToken"]
     made["responses"] = {str(seq): answer for seq, answer in (said.get("responses") or {}).items()}
@@ -182,3 +271,9 @@ def _auth_end(said: State) -> State:
     token = said.get("token", said.get("id_token", said.get("idTag", said.get("id_tag"))))
     made = {"at": said.get("at", said.get("time")), "trigger": said.get("trigger", "")}
     return made | ({"idTag": _text(token, "idToken")} if token else {})
+
+
+_AFTER = {
+    **{"auth_cache": _tokens_after, "held_reset": _held_reset},
+    **{"token_types": _types_after, "local_list": _list_after, "open_errors": _errors_after},
+}

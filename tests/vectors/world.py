@@ -23,6 +23,7 @@ from gateway.session.tags import Tags
 from gateway.session.tally import Tally
 from gateway.translate import memory as memories
 from gateway.translate.chain import halves
+from gateway.translate.engine import TRIGGER_S, Engine
 from gateway.translate.factory import translator_for
 from tests.vectors.state import memory_of, moment, policies_of
 from tests.vectors.words import usual
@@ -78,6 +79,7 @@ class World:
         self.sent: list[tuple[str, Frame]] = []
         self.losses: list[tuple[str, str]] = []
         self.entries: list[Entry] = []
+        self.buried: list[State] = []
         self.tags = Tags(b"key")
         self.commits = 0
         self.epochs = {"cs": 0, "be": 0}
@@ -85,6 +87,7 @@ class World:
         self.parts = self._parts_before()
         self.session = self._session()
         self._learn_tags()
+        self._put_triggers()
         if self.state["links"]["cs"] == "up":  # its opening is known, so no translator hears of it
             self.session, bridge = self.session, self.session.bridge
             self.session.bridge = None
@@ -131,6 +134,15 @@ class World:
             info = {"status": known["status"]} | known.get("info", {})
             self.tags.learn(known["idToken"]["idToken"], info, moment(known["at"]))
 
+    def _put_triggers(self) -> None:
+        """What the charger was asked for is forgotten in a restart, so it is no part of the memory."""
+        assert self.session.bridge is not None
+        translator = self.session.bridge.translator
+        for one in self.state["pending_triggers"]:
+            assert isinstance(translator, Engine)
+            until = moment(one["until"]) if one["until"] else moment(self.state["clock"]) + TRIGGER_S
+            translator.triggers[one["message"], one["evse"]] = until
+
     def snapshot(self) -> bytes:
         """The memory that holds what a vector speaks of: of two translators the one that knows 1.6."""
         assert self.session.bridge is not None
@@ -139,6 +151,10 @@ class World:
             return snapshot
         near, far = halves(snapshot)
         return near if self.versions[0] is Version.V16 else far
+
+    def kept(self) -> State:
+        """What waits for the backend, and what is kept for people."""
+        return {"queue": [{"action": entry.action} for entry in self.entries], "dead_letter": self.buried}
 
     # What peers do
 
@@ -220,6 +236,8 @@ class World:
                 self.sent.append(("be", json.loads(data)))
             case ef.Flagged():
                 self._flagged(effect)
+                if effect.number:
+                    self.buried.append({"action": effect.action})
                 return [ev.Kept(effect.number, True)] if effect.number else []
             case ef.StoreEntry():
                 version = effect.version.value

@@ -154,7 +154,7 @@ def _content_down(t: Engine, content: Payload, path: Path) -> Any:
 
 def _monitor_down(t: Engine, monitor: Payload, path: Path) -> Any:
     if monitor["type"].startswith("TargetDelta"):
-        t.lose(Loss.NOT_SUPPORTED, path_text((*path, "type")), monitor["type"])
+        t.lose(Loss.NOT_SUPPORTED, path_text(path), monitor["type"])
         return GONE
     return monitor
 
@@ -188,23 +188,26 @@ def _certificates_down(t: Engine, chain: Payload, path: Path) -> Any:
 
 
 def _profile_down(t: Engine, profile: Payload, path: Path) -> Any:
-    if inexpressible(profile):
+    if inexpressible(profile) is not None:
         t.lose(Loss.NOT_SUPPORTED, path_text(path), compact(profile["id"]), severity=Severity.WARN)
         return GONE
     return profile
 
 
-def inexpressible(profile: Payload) -> bool:
-    """Whether a charging profile means something that 2.0.1 cannot say."""
-    return (
-        profile["chargingProfileKind"] == "Dynamic"
-        or profile["chargingProfilePurpose"] in ("PriorityCharging", "LocalGeneration")
-        or any(
-            "limit" not in period or period.get("operationMode", "ChargingOnly") != "ChargingOnly"
-            for schedule in profile["chargingSchedule"]
-            for period in schedule["chargingSchedulePeriod"]
-        )
-    )
+def inexpressible(profile: Payload) -> Path | None:
+    """Where a charging profile means something that 2.0.1 cannot say."""
+    if profile["chargingProfileKind"] == "Dynamic":
+        return ("chargingProfileKind",)
+    if profile["chargingProfilePurpose"] in ("PriorityCharging", "LocalGeneration"):
+        return ("chargingProfilePurpose",)
+    for number, schedule in enumerate(profile["chargingSchedule"]):
+        for index, period in enumerate(schedule["chargingSchedulePeriod"]):
+            place = ("chargingSchedule", number, "chargingSchedulePeriod", index)
+            if "limit" not in period:
+                return (*place, "limit")
+            if period.get("operationMode", "ChargingOnly") != "ChargingOnly":
+                return (*place, "operationMode")
+    return None
 
 
 DOWN: Final[dict[str, TypeRule]] = {

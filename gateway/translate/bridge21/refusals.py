@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
+from gateway.ocpp.values import path_text
 from gateway.translate.bridge21.fields import inexpressible
 from gateway.translate.engine import Engine
 from gateway.translate.losses import Loss
@@ -65,9 +66,10 @@ def _trigger(t: Engine, asked: Payload) -> Payload | None:
 
 def _profile(t: Engine, asked: Payload) -> Payload | None:
     profile = asked.get("chargingProfile")
-    if profile is None or not inexpressible(profile):
+    member = inexpressible(profile) if profile is not None else None
+    if member is None:
         return None
-    return _lost(t, "chargingProfile", because("Rejected", "InvalidProfile"))
+    return _lost(t, path_text(("chargingProfile", *member)), because("Rejected", "InvalidProfile"))
 
 
 def _root(t: Engine, asked: Payload) -> Payload | None:
@@ -174,7 +176,7 @@ OF_CHARGER_21: Final[dict[str, Refuses]] = {
 
 
 def _no_evse(t: Engine, asked: Payload) -> Payload | None:
-    return because("Rejected", "UnknownEvse") if asked.get("evseId", 1) < 1 else None
+    return _lost(t, "evseId", because("Rejected", "UnknownEvse")) if asked.get("evseId", 1) < 1 else None
 
 
 OF_BACKEND_201: Final[dict[str, Refuses]] = {"RequestStartTransaction": _no_evse}

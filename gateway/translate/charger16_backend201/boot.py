@@ -4,10 +4,9 @@ from typing import Final
 
 from gateway.translate.charger16_backend201.authorisation import local_info
 from gateway.translate.charger16_backend201.common import failed
-from gateway.translate.charger16_backend201.status import flush
+from gateway.translate.charger16_backend201.status import flush, put_off
 from gateway.translate.engine import BACKEND, Ask, Engine, How, Outcome, Rules, Steps, Undelivered
 from gateway.translate.losses import Loss
-from gateway.translate.memory import remember
 from gateway.translate.port import ChargerCall, Payload, Refused
 from gateway.translate.registration import registered
 from gateway.translate.values import moment_text
@@ -105,7 +104,7 @@ def shielded(t: Engine, call: ChargerCall) -> Outcome:
         return Undelivered(Refused("GenericError", "the backend has not accepted this charger"))
     if call.action == "StatusNotification":
         at = call.payload.get("timestamp") or moment_text(call.received_at)
-        remember(t.memory.cached, str(call.payload["connectorId"]), call.payload | {"timestamp": at})
+        put_off(t, call.payload | {"timestamp": at})
         return {}
     if call.action == "Authorize":
         return {"idTagInfo": local_info(t, call.payload["idTag"])}

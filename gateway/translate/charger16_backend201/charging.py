@@ -3,7 +3,6 @@
 from typing import Any, Final
 
 from gateway.translate.charger16_backend201.common import (
-    UNSUPPORTED,
     because,
     configured,
     flat_of,
@@ -97,7 +96,7 @@ def _set(t: Engine, evse: int, flat: int, profile: Payload, id16: int | None) ->
     if not isinstance(answer, dict):
         return refusal(t, "SetChargingProfile", answer)
     if answer["status"] == "NotSupported":
-        return rejected(UNSUPPORTED)
+        return not_supported(t, "SetChargingProfile")
     if answer["status"] == "Accepted":
         others = [p for p in t.memory.profiles if p.id != profile["id"]]
         t.memory.profiles = [*others, Profile(profile["id"], evse, profile)][-_PROFILES_KEPT:]

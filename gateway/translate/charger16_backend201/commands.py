@@ -187,8 +187,10 @@ def _extended(t: Engine, wanted: str, flat: int | None) -> Steps:
     if flat:
         payload["connectorId"] = flat
     answer = yield Ask(CHARGER, "ExtendedTriggerMessage", payload)
-    if isinstance(answer, Refused) and answer.code in NOT_THERE:
-        t.memory.capabilities["security_ext"] = "no"
+    is_absent = isinstance(answer, Refused) and answer.code in NOT_THERE
+    if is_absent or isinstance(answer, dict):
+        t.changed = True
+        t.memory.capabilities["security_ext"] = "no" if is_absent else "yes"
     if not isinstance(answer, dict):
         return _refused(t, wanted, answer)
     return {"status": answer["status"]}

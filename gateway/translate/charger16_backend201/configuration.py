@@ -20,7 +20,7 @@ from gateway.translate.engine import CHARGER, Ask, Engine, How, Rules, Steps
 from gateway.translate.keys import COMPONENTS, KEY_NAMED, KEY_OF_VARIABLE, LEGACY, Key
 from gateway.translate.losses import Loss
 from gateway.translate.memory import remember
-from gateway.translate.port import Answer, BackendCall, Payload, Refused
+from gateway.translate.port import Answer, BackendCall, Payload, Refused, Severity
 from gateway.translate.tables import CONFIGURATION_STATUS, MEASURANDS
 from gateway.translate.values import without_blanks
 
@@ -258,6 +258,8 @@ def _writable(t: Engine, wanted: Wanted, path: str) -> Wanted:
     if (known is not None and known.access == "R") or _local(t, wanted) is not None:
         return wanted.settle("Rejected", "ReadOnly")
     if not wanted.key:
+        component, variable = wanted.asked["component"]["name"], wanted.asked["variable"]["name"]
+        t.lose(Loss.NOT_SUPPORTED, f"{component}.{variable}", severity=Severity.ERROR)
         return _unknown(t, wanted)
     if len(value) > LONGEST_VALUE:
         t.lose(Loss.VALUE_TOO_LONG, f"{path}.attributeValue", str(len(value)))

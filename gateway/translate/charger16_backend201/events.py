@@ -34,7 +34,7 @@ def event(t: Engine, tx: Transaction, kind: str, trigger: str, timestamp: str, i
 
 def is_offline(t: Engine, call: ChargerCall, timestamp: str) -> bool:
     """Whether it happened while the backend, or the charger, was not connected."""
-    if call.stored:
+    if call.stored and not call.came_in_time:
         return True
     skews = sorted(t.memory.clock_skews)
     skew = skews[len(skews) // 2] if skews else 0.0

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from gateway.translate.charger16_backend201.common import UNSUPPORTED, because, configured, refusal
+from gateway.translate.charger16_backend201.common import because, configured, not_supported, refusal
 from gateway.translate.engine import CHARGER, Ask, Engine, How, Outcome, Rules, Steps
 from gateway.translate.losses import Loss
 from gateway.translate.memory import LocalList
@@ -41,7 +41,7 @@ def _send(t: Engine, asked: Payload, entries: list[Payload]) -> Steps:
     if not isinstance(answer, dict):
         return refusal(t, "SendLocalList", answer, "Failed")
     if answer["status"] == "NotSupported":
-        return because("Failed", UNSUPPORTED)
+        return not_supported(t, "SendLocalList", status="Failed")
     if answer["status"] == "Accepted":
         empty = asked["updateType"] == "Full" and not payload.get(_ENTRIES)
         t.memory.local_list = LocalList(asked["versionNumber"], empty)

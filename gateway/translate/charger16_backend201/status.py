@@ -37,6 +37,7 @@ _LONGEST_TECH_INFO: Final = 500
     Loss.FIELD_DROPPED,
     Loss.SYNTHESIZED,
     Loss.TX_OPEN_ON_AVAILABLE,
+    Loss.STATUS_COLLAPSED,
 )
 def status_notification(t: Engine, call: ChargerCall) -> Outcome:
     """The state of a connector, or of the whole charger. The charger is answered at once."""
@@ -60,7 +61,7 @@ def status_notification(t: Engine, call: ChargerCall) -> Outcome:
         _tell_status(t, place, payload)
     elif later is None or seconds(later["timestamp"]) <= seconds(payload["timestamp"]):
         # the connector's last state follows when everything stored has been delivered
-        remember(t.memory.cached, str(flat), payload)
+        put_off(t, payload)
         remember(t.memory.status16, str(flat), payload["status"])
         t.wake(t.now + SETTLED_S)
     _tell_charging(t, call, payload)
@@ -70,24 +71,40 @@ def status_notification(t: Engine, call: ChargerCall) -> Outcome:
     return {}
 
 
+def put_off(t: Engine, payload: Payload) -> None:
+    """A state that can only be told later: of several the last one."""
+    flat = str(payload["connectorId"])
+    earlier = t.memory.cached.get(flat, payload)["status"]
+    if CONNECTOR_STATUS.up(earlier) != CONNECTOR_STATUS.up(payload["status"]):
+        t.lose(Loss.STATUS_COLLAPSED, "status", earlier, payload["status"])
+    remember(t.memory.cached, flat, payload)
+
+
 def flush(t: Engine) -> Steps:
-    """Tell the states that could not be told when they came."""
+    """Tell the states that could not be told when they came, whatever the backend last heard."""
     waiting, t.memory.cached = t.memory.cached, {}
     for flat, payload in waiting.items():
         call = ChargerCall("", "StatusNotification", payload, t.now)
-        _tell_status(t, place_at(t, int(flat)) if flat != "0" else STATION, payload)
+        place = place_at(t, int(flat)) if flat != "0" else STATION
+        t.memory.status201.pop(key_of(place), None)
+        _tell_status(t, place, payload)
         remember(t.memory.status16, flat, payload["status"])
         _tell_charging(t, call, payload)
-        _tell_problem(t, place_at(t, int(flat)) if flat != "0" else STATION, payload)
+        _tell_problem(t, place, payload)
     return {}
     yield
+
+
+def key_of(place: Place) -> str:
+    """A connector's name among the states that were told."""
+    return f"{place.evse}.{place.connector}"
 
 
 def _tell_status(t: Engine, place: Place, payload: Payload) -> None:
     """StatusNotification of 2.0.1, or an event of the whole station; unless it is known already."""
     status = CONNECTOR_STATUS.up(payload["status"])
     assert status is not None
-    key = f"{place.evse}.{place.connector}"
+    key = key_of(place)
     if t.policies.status_dedupe and t.memory.status201.get(key) == status:
         return
     remember(t.memory.status201, key, status)

@@ -140,7 +140,8 @@ def _started(t: Engine, call: ChargerCall, tx: Transaction) -> Payload:
 
 def _tell_start(t: Engine, call: ChargerCall, tx: Transaction, made: list[Payload]) -> Steps:
     answer = yield from deliver(t, tx.start_key, made)
-    if call.stored or isinstance(answer, Undelivered):  # the charger hears, or has heard, an answer of ours
+    has_heard = call.stored or call.id == t.heard_here  # an answer of ours
+    if has_heard or isinstance(answer, Undelivered):
         t.lose(Loss.SYN_IDTAGINFO, "idTagInfo")
     if isinstance(answer, Undelivered):
         return answer
@@ -155,7 +156,7 @@ def _tell_start(t: Engine, call: ChargerCall, tx: Transaction, made: list[Payloa
             t.lose(Loss.FIELD_DROPPED, key, compact(answer[key]))
     tx.authorized = info["status"] == "Accepted"
     tx.group = info.get("parentIdTag")
-    if not tx.authorized and call.stored:
+    if not tx.authorized and has_heard:
         tx.late_reject = True
         t.lose(Loss.LATE_REJECT, "idTokenInfo.status", info["status"])
     tx.start_answer = {"idTagInfo": info}

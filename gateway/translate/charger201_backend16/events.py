@@ -113,6 +113,9 @@ def _taken(
     answer = yield from (_done(t, call, event, tx) if was_open else late(t, event, tx))
     if isinstance(answer, Refused):
         return Undelivered(answer)
+    if call.id == t.heard_here and event.token is not None:
+        t.lose(Loss.SYN_IDTAGINFO, "idTokenInfo")
+        refuse_late(t, tx, stops=False)  # the session does, which gave the answer
     if not call.stored:
         answer |= _price(t, tx)
     remember_answer(tx, event.seq, answer)

@@ -50,12 +50,12 @@ def started(t: Engine, tx: Transaction, is_stored: bool) -> Asking:
     return answer
 
 
-def refuse_late(t: Engine, tx: Transaction) -> None:
+def refuse_late(t: Engine, tx: Transaction, stops: bool = True) -> None:
     """The charger was told yes before the backend was asked: what the backend refused is to be stopped."""
     if tx.authorized or tx.late_reject or tx.state != "active" or t.policies.late_reject != "stop":
         return
     t.lose(Loss.LATE_REJECT, "idTagInfo.status", tx.id201)
-    tx.late_reject = tx.stop_wanted = True
+    tx.late_reject, tx.stop_wanted = True, stops
     t.wake(t.now)
 
 
