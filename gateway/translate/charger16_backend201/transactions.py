@@ -314,6 +314,6 @@ def _tell_stop(t: Engine, call: ChargerCall, tx: Transaction, key: str, made: li
     if token_told and "idTokenInfo" in answer:
         tx.stop_answer = {"idTagInfo": authorised(t, call.payload["idTag"], answer["idTokenInfo"])}
     elif "idTokenInfo" in answer:
-        t.lose(Loss.FIELD_DROPPED, "idTokenInfo")
+        t.lose(Loss.FIELD_DROPPED, "idTokenInfo", answer["idTokenInfo"]["status"])
     release_reset(t)
     return tx.stop_answer

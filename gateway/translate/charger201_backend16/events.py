@@ -276,6 +276,8 @@ def _end(t: Engine, event: Event, tx: Transaction) -> _Doing:
     if isinstance(answer, Refused):
         return answer
     if event.token is None:
+        if "idTagInfo" in answer:
+            t.lose(Loss.FIELD_DROPPED, "idTagInfo", answer["idTagInfo"]["status"])
         return {}
     if "idTagInfo" not in answer:
         return accepted_if_asked(t, event)

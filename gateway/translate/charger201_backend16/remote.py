@@ -136,7 +136,10 @@ def unlock_connector(t: Engine, call: BackendCall) -> Steps:
     answer = yield Ask(CHARGER, "UnlockConnector", request)
     if not isinstance(answer, dict):
         return refusal(t, call, answer, {"status": "NotSupported"})
-    return said(t, answer) | {"status": _UNLOCKED.get(answer["status"], answer["status"])}
+    status = _UNLOCKED.get(answer["status"], answer["status"])
+    if status == "UnlockFailed" != answer["status"]:
+        t.lose(Loss.ENUM_NARROWED, "status", answer["status"], status)
+    return said(t, answer) | {"status": status}
 
 
 _UNLOCKED: Final = {"OngoingAuthorizedTransaction": "UnlockFailed", "UnknownConnector": "NotSupported"}

@@ -12,7 +12,7 @@ from gateway.translate.engine import Engine
 from gateway.translate.losses import Loss
 from gateway.translate.memory import RemoteStart, Transaction
 from gateway.translate.port import Payload, Severity
-from gateway.translate.values import plain_text, seconds, whole
+from gateway.translate.values import compact, plain_text, seconds, whole
 
 STARTED: Final = "Started"
 UPDATED: Final = "Updated"
@@ -136,6 +136,8 @@ def learn(t: Engine, tx: Transaction, event: Event) -> None:
     if tx.state == "pre":
         _learn_place(t, tx, event)
         _learn_token(t, tx, event)
+    else:
+        _tell_too_late(t, tx, event)
     if event.reservation_id is not None:
         tx.reservation_id = event.reservation_id
     if event.state:
@@ -148,6 +150,14 @@ def learn(t: Engine, tx: Transaction, event: Event) -> None:
         tx.last_register_wh = wh
         if tx.flat:
             t.memory.last_register[str(tx.flat)] = wh
+
+
+def _tell_too_late(t: Engine, tx: Transaction, event: Event) -> None:
+    """Report what only StartTransaction could have said, which is out."""
+    if event.evse is not None and event.evse["id"] != tx.evse:
+        t.lose(Loss.FIELD_DROPPED, "evse", compact(event.evse))
+    if event.reservation_id not in (None, tx.reservation_id):
+        t.lose(Loss.FIELD_DROPPED, "reservationId", str(event.reservation_id))
 
 
 def rounded_wh(t: Engine, wh: Decimal, path: str) -> int:

@@ -90,7 +90,7 @@ def get_diagnostics(t: Engine, call: BackendCall) -> Steps:
     answer = yield Ask(CHARGER, "GetLog", request | named(payload, "retries", "retryInterval"))
     if not isinstance(answer, dict):
         return refusal(t, call, answer, {})
-    if said(t, answer)["status"] == "Rejected":
+    if said(t, answer, "filename")["status"] == "Rejected":
         return {}
     t.memory.log = Job(number, "diagnostics")
     return {"fileName": answer["filename"]} if "filename" in answer else {}
