@@ -39,7 +39,7 @@ from gateway.translate.engine import BACKEND, Ask, Engine, How, Outcome, Rules, 
 from gateway.translate.losses import Loss
 from gateway.translate.memory import Authorisation, Transaction, remember
 from gateway.translate.port import SILENCE, Answer, ChargerCall, Payload, Refused, Severity
-from gateway.translate.samples import values_16
+from gateway.translate.samples import register_wh, values_16
 from gateway.translate.values import compact
 
 RULES: Final = Rules()
@@ -196,8 +196,13 @@ def _start(t: Engine, call: ChargerCall, event: Event, tx: Transaction) -> _Doin
 
 
 def _says_more(value: Payload) -> bool:
-    """Whether a reading holds more than the begin of the transaction, which StartTransaction says."""
-    return any(sample.get("context") != "Transaction.Begin" for sample in value["sampledValue"])
+    """Whether a reading holds more than meterStart says: another value, or a signature."""
+    return any(
+        sample.get("context") != "Transaction.Begin"
+        or "signedMeterValue" in sample
+        or register_wh(sample) is None
+        for sample in value["sampledValue"]
+    )
 
 
 def _readings(t: Engine, event: Event, tx: Transaction) -> _Doing:
