@@ -187,9 +187,10 @@ def _samples_16(t: Engine, sample: Payload, place: str) -> list[Payload]:
 def _unit_16(t: Engine, unit: str | None, measurand: str, place: str) -> str | None:
     if unit is None:
         return "Wh" if measurand.startswith("Energy.Active") else None
-    if unit == "Hz":  # StopTransaction's schema knows no Hertz, and a Frequency has no other unit
+    if unit == "Hz" and measurand == "Frequency":  # it has no other unit
         return None
-    known = "Celcius" if unit == "Celsius" else UNITS.down(unit)
+    # StopTransaction's schema knows no Hertz
+    known = "Celcius" if unit == "Celsius" else UNITS.down(unit) if unit != "Hz" else None
     if known is None:
         t.lose(Loss.UNIT_DROPPED, f"{place}.unitOfMeasure.unit", unit)
     return known

@@ -14,6 +14,7 @@ from gateway.translate.charger16_backend201.common import (
     rejected,
     simple,
     tell_reason,
+    with_reason,
 )
 from gateway.translate.engine import BACKEND, CHARGER, Ask, Engine, How, Outcome, Rules, Steps
 from gateway.translate.losses import Loss
@@ -118,12 +119,7 @@ def _tunnelled(t: Engine, action: str, payload: Payload) -> Outcome | Steps:
 
 def _through(t: Engine, action: str, payload: Payload) -> Steps:
     answer = yield from pnc.ask(t, action, payload)
-    return not_supported(t, "certificateType") if answer is None else _with_reason(answer)
-
-
-def _with_reason(answer: Payload) -> Payload:
-    """An answer of 2.0.1 that came inside DataTransfer, as it is."""
-    return {key: answer[key] for key in ("status", "statusInfo") if key in answer}
+    return not_supported(t, "certificateType") if answer is None else with_reason(answer)
 
 
 @rules.backend_call("DeleteCertificate", How.TRANSLATED, "DeleteCertificate, DataTransfer", Loss.LEG_SCOPED)
@@ -140,7 +136,7 @@ def delete_certificate(t: Engine, call: BackendCall) -> Steps:
             return answer if isinstance(answer, Refused) else NO_ANSWER
     if status == {"status": "NotFound"} and capability(t, "pnc") == "yes":
         inner = yield from pnc.ask(t, "DeleteCertificate", call.payload)
-        status = status if inner is None else _with_reason(inner)
+        status = status if inner is None else with_reason(inner)
     return status
 
 

@@ -34,6 +34,7 @@ _PROFILES_KEPT: Final = 200
     Loss.FIELD_DROPPED,
     Loss.NOT_SUPPORTED,
     Loss.UNKNOWN_TX,
+    Loss.TOLERATED,
 )
 def set_charging_profile(t: Engine, call: BackendCall) -> Outcome | Steps:
     """A profile is installed, unless 2.0.1 would refuse what 1.6 silently does."""
@@ -52,6 +53,8 @@ def set_charging_profile(t: Engine, call: BackendCall) -> Outcome | Steps:
             return rejected("TxNotFound")
         if evse not in (tx.evse, 0):
             return rejected("InvalidProfile")
+        if evse != tx.evse:
+            t.lose(Loss.TOLERATED, "evseId", str(evse), str(tx.evse))
         id16, flat = tx.id16, tx.flat
     return _set(t, evse, flat, profile, id16)
 

@@ -61,6 +61,11 @@ def tell_reason(t: Engine, answer: Payload) -> None:
         t.lose(Loss.STATUSINFO_DROPPED, "statusInfo", compact(answer["statusInfo"]))
 
 
+def with_reason(answer: Payload) -> Payload:
+    """The status of an answer of 2.0.1 that came inside DataTransfer, and its reason."""
+    return {key: answer[key] for key in ("status", "statusInfo") if key in answer}
+
+
 def simple(t: Engine, action: str, payload: Payload, asked_as: str, negative: str = "Rejected") -> Steps:
     """A command with the same statuses in both versions."""
     answer = yield Ask(CHARGER, action, payload)

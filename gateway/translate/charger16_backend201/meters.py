@@ -27,6 +27,8 @@ _OF_NO_TRANSACTION: Final = ("Sample.Clock", "Interruption.Begin", "Interruption
     Loss.SIGNED_WITHOUT_RAW,
     Loss.LATE_METERVALUES,
     Loss.UNKNOWN_TX,
+    Loss.SYNTHESIZED,
+    Loss.TOLERATED,
     Loss.DUPLICATE,
     only_asked=True,
 )

@@ -27,6 +27,8 @@ rules = Rules()
     Loss.ENUM_NARROWED,
     Loss.SYNTHESIZED,
     Loss.FIELD_DROPPED,
+    Loss.VALUE_ROUNDED,
+    Loss.NOT_SUPPORTED,
 )
 def request_start(t: Engine, call: BackendCall) -> Outcome | Steps:
     """The backend wants a transaction for a token."""

@@ -171,6 +171,9 @@ def _tell_start(t: Engine, call: ChargerCall, tx: Transaction, made: list[Payloa
     Loss.ORPHAN_STOP,
     Loss.CONFLICT,
     Loss.METER_MISMATCH,
+    Loss.MEASURAND_DROPPED,
+    Loss.SAMPLE_UNPARSABLE,
+    Loss.SIGNED_WITHOUT_RAW,
 )
 def stop(t: Engine, call: ChargerCall) -> Outcome | Steps:
     """A transaction ends."""

@@ -26,6 +26,7 @@ _PURPOSES: Final = ("ChargingStationMaxProfile", "TxDefaultProfile", "TxProfile"
     Loss.PARTIAL,
     Loss.SYNTHESIZED,
     Loss.FIELD_DROPPED,
+    Loss.STATUSINFO_DROPPED,
 )
 def set_charging_profile(t: Engine, call: BackendCall) -> Steps:
     if t.memory.capabilities.get("smart_charging") == "no":

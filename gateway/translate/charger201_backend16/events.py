@@ -229,7 +229,7 @@ def _during(t: Engine, call: ChargerCall, event: Event, tx: Transaction) -> _Doi
 def _token_shown(t: Engine, call: ChargerCall, event: Event, tx: Transaction) -> _Doing:
     """A token while the transaction runs: the driver's own, the next driver's, or somebody's."""
     assert event.token is not None
-    tag = tokens.tag_of(t, event.token, "idToken", Severity.WARN)
+    tag = tokens.told_tag(t, event.token)
     if tokens.same_tag(tag, tx.id_tag):
         if tx.state == "deauth":
             tx.state, tx.auth_end, tx.grace_until = "active", None, 0.0
@@ -260,7 +260,7 @@ def _deauthorise(t: Engine, event: Event, tx: Transaction) -> None:
     tx.state = "deauth"
     tx.auth_end = {"at": event.at, "trigger": event.trigger}
     if event.token is not None:
-        tx.auth_end["idTag"] = tokens.tag_of(t, event.token, "idToken", Severity.WARN)
+        tx.auth_end["idTag"] = tokens.told_tag(t, event.token)
     tx.grace_until = t.now if tx.unlocking else t.now + t.policies.stop_grace_s
     t.wake(tx.grace_until)
 

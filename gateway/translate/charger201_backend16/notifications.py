@@ -78,6 +78,9 @@ def _problem(t: Engine, flat: int, data: Payload, path: str) -> bool:
         code = _error_code(component, variable, info)
         if info not in ("", f"{TECH_INFO_PREFIX}{code}"):
             t.lose(Loss.FIELD_DROPPED, f"{path}.techInfo", info[:200])
+        before = t.memory.open_errors.get(str(flat))
+        if before is not None and before.event_id != data["eventId"] and statuses.connector(t, flat).owed:
+            t.lose(Loss.STATUS_COLLAPSED, path, f"{before.component}.{before.variable}")
         t.memory.open_errors[str(flat)] = OpenError(code, component, variable, data["eventId"], tech[:50])
         statuses.changed(t, flat, data["timestamp"])
         return True

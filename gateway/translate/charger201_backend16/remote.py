@@ -120,7 +120,12 @@ def running16(t: Engine, id16: int) -> Transaction | None:
 
 
 @RULES.backend_call(
-    "UnlockConnector", How.TRANSLATED, "RequestStopTransaction, UnlockConnector", Loss.PARTIAL
+    "UnlockConnector",
+    How.TRANSLATED,
+    "RequestStopTransaction, UnlockConnector",
+    Loss.PARTIAL,
+    Loss.ENUM_NARROWED,
+    Loss.STATUSINFO_DROPPED,
 )
 def unlock_connector(t: Engine, call: BackendCall) -> Steps:
     """1.6 stops the transaction and unlocks, where 2.0.1 refuses to unlock during a transaction."""
@@ -137,7 +142,7 @@ def unlock_connector(t: Engine, call: BackendCall) -> Steps:
     if not isinstance(answer, dict):
         return refusal(t, call, answer, {"status": "NotSupported"})
     status = _UNLOCKED.get(answer["status"], answer["status"])
-    if status == "UnlockFailed" != answer["status"]:
+    if status != answer["status"]:
         t.lose(Loss.ENUM_NARROWED, "status", answer["status"], status)
     return said(t, answer) | {"status": status}
 
