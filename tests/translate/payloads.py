@@ -90,31 +90,35 @@ KNOWN: Final[dict[str, tuple[Any, ...]]] = {
 ONE: Final = ("NotifyEvent.eventData",)
 """Lists of one: of several problems 1.6 tells the last."""
 
-ALWAYS: Final = ("GetConfiguration.key",)
+ALWAYS: Final = ("GetConfiguration.key", "SetChargingProfile.limit", "ReportChargingProfiles.limit")
 """Optional members that are always there: without them it is another question."""
 
 
 def payloads(
-    version: Version, action: str, is_call: bool, known: dict[str, tuple[Any, ...]] | None = None
+    version: Version,
+    action: str,
+    is_call: bool,
+    known: dict[str, tuple[Any, ...]] | None = None,
+    densities: tuple[int, ...] = (2, 4, 0, 1),
 ) -> st.SearchStrategy[Any]:
-    """Any payload of the schema: with all optional members, none or some; `known` adds to `KNOWN`."""
+    """Any payload of the schema; `known` adds to `KNOWN`, `densities`: of four optional members so many."""
     node = schema(version, action, is_call)
     assert node is not None
     words = KNOWN | (known or {})
 
     @st.composite
     def build(draw: st.DrawFn) -> Any:
-        return _Drawing(draw, action, words).value(node, ())
+        return _Drawing(draw, action, words, draw(st.sampled_from(densities))).value(node, ())
 
     return build()
 
 
 class _Drawing:
-    def __init__(self, draw: st.DrawFn, action: str, words: dict[str, tuple[Any, ...]]) -> None:
+    def __init__(self, draw: st.DrawFn, action: str, words: dict[str, tuple[Any, ...]], density: int) -> None:
         self.draw = draw
         self.words = words
         self.action = action
-        self.density = draw(st.sampled_from([2, 4, 0, 1]))
+        self.density = density
 
     def value(self, node: Node, path: tuple[str, ...]) -> Any:  # noqa: PLR0911
         draw = self.draw

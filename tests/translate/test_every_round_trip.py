@@ -25,7 +25,7 @@ from tests.translate.trips import Trip
 
 V16, V201 = Version.V16, Version.V201
 CHARGER, BACKEND = Sender
-EXAMPLES: Final = 25
+EXAMPLES: Final = 20
 
 RULES: Final = {
     (V16, CHARGER): Charger16Backend201.rules.charger_calls,

@@ -141,7 +141,7 @@ def unlock_connector(t: Engine, call: BackendCall) -> Steps:
     answer = yield Ask(CHARGER, "UnlockConnector", request)
     if not isinstance(answer, dict):
         return refusal(t, call, answer, {"status": "NotSupported"})
-    status = _UNLOCKED.get(answer["status"], answer["status"])
+    status: str = _UNLOCKED.get(answer["status"], answer["status"])
     if status != answer["status"]:
         t.lose(Loss.ENUM_NARROWED, "status", answer["status"], status)
     return said(t, answer) | {"status": status}
