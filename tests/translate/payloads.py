@@ -90,7 +90,8 @@ KNOWN: Final[dict[str, tuple[Any, ...]]] = {
 ONE: Final = ("NotifyEvent.eventData",)
 """Lists of one: of several problems 1.6 tells the last."""
 
-ALWAYS: Final = ("GetConfiguration.key", "SetChargingProfile.limit", "ReportChargingProfiles.limit")
+_LIMITED: Final = ("SetChargingProfile", "ReportChargingProfiles", "NotifyEVChargingSchedule")
+ALWAYS: Final = ("GetConfiguration.key", *(f"{action}.limit" for action in _LIMITED))
 """Optional members that are always there: without them it is another question."""
 
 

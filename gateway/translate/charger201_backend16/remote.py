@@ -141,10 +141,11 @@ def unlock_connector(t: Engine, call: BackendCall) -> Steps:
     answer = yield Ask(CHARGER, "UnlockConnector", request)
     if not isinstance(answer, dict):
         return refusal(t, call, answer, {"status": "NotSupported"})
-    status: str = _UNLOCKED.get(answer["status"], answer["status"])
-    if status != answer["status"]:
-        t.lose(Loss.ENUM_NARROWED, "status", answer["status"], status)
-    return said(t, answer) | {"status": status}
+    made, status = said(t, answer), answer["status"]
+    if status in _UNLOCKED:
+        t.lose(Loss.ENUM_NARROWED, "status", status, _UNLOCKED[status])
+        made["status"] = _UNLOCKED[status]
+    return made
 
 
 _UNLOCKED: Final = {"OngoingAuthorizedTransaction": "UnlockFailed", "UnknownConnector": "NotSupported"}
