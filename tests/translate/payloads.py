@@ -168,7 +168,7 @@ class _Drawing:
         if known:
             return self.draw(st.sampled_from(known))
         whole = self.draw(st.integers(low, high))
-        if node.type == "integer" or self.draw(st.booleans()):
+        if node.type == "integer" or whole == node.maximum or self.draw(st.booleans()):
             return whole
         return whole + self.draw(st.sampled_from([0.5, 0.1] if node.multiple_of else [0.5, 0.25, 0.1]))
 

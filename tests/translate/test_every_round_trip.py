@@ -94,96 +94,82 @@ CASES: Final = SITUATIONS + [
 ]
 
 CALL, ANSWER = "call", "answer"
-_REGISTER: Final = r".*Energy\.Active\.Import\.Register Transaction\.(Begin|End)  Outlet "
-_OF_TOKENS: Final = (
-    (V201, ".*", CALL, r".*(idToken|groupIdToken)\.type", "kept by the gateway: 1.6 has no types"),
-    (V201, ".*", ANSWER, r".*groupIdToken\.type", "kept by the gateway: 1.6 has no types"),
-)
 
-WRITTEN: Final[tuple[tuple[Version, str, str, str, str], ...]] = (
-    *_OF_TOKENS,
-    # A charger with one serial number has one, whatever it calls it.
-    (V16, "BootNotification", CALL, "charge(Box|Point)SerialNumber", "the box's stands for the point's"),
-    # Transactions
-    (V16, "StartTransaction", ANSWER, "transactionId", "each end has an id of its own"),
-    (V16, "StopTransaction", CALL, "reason", "Local is the default; a reset that nobody asked for is Hard"),
-    (V16, "StopTransaction", CALL, "transactionData" + r"(\.at [\d.]+)?|" + _REGISTER, "holds meterStop"),
-    (V16, "StopTransaction", ANSWER, "idTagInfo", "2.0.1 wants one for a token"),
-    (V16, "MeterValues", CALL, "transactionId", "readings without id belong to the only transaction"),
-    (V201, "TransactionEvent", CALL, "seqNo|triggerReason|offline", "made of what 1.6 tells"),
-    (V201, "TransactionEvent", CALL, r"transactionInfo\.transactionId", "made of the start's content"),
-    (V201, "TransactionEvent", CALL, r"transactionInfo\.chargingState", "follows in a status"),
-    (V201, "TransactionEvent", CALL, r"transactionInfo\.stoppedReason", "Local is the default"),
-    (V201, "TransactionEvent", CALL, "evse(.connectorId)?", "told at the start, with its first connector"),
-    (V201, "TransactionEvent", CALL, "timestamp|idToken", "readings have times of their own and no token"),
-    (V201, "TransactionEvent", CALL, r"meterValue(\.at [\d.]+)?|" + _REGISTER, "meterStart, meterStop"),
-    (V201, "TransactionEvent", ANSWER, "idTokenInfo", "wanted for a token"),
-    (V201, "TransactionEvent", ANSWER, "totalCost|updatedPersonalMessage", "follow as a price to show"),
-    (V201, ".*", ANSWER, r"idTokenInfo\.personalMessage", "follows as a price to show"),
-    # What a status says
-    (V16, "StatusNotification", CALL, "timestamp", "wanted by 2.0.1"),
-    (V16, "StatusNotification", CALL, "status", "Occupied, and the state of the transaction if there is one"),
-    (V16, "StatusNotification", CALL, "info|vendorErrorCode", "name the component and what is wrong with it"),
-    (V201, "NotifyEvent", CALL, r"generatedAt|seqNo|tbc|eventData\[0\]\.eventId", "of who tells it"),
-    (V201, "NotifyEvent", CALL, r"eventData\[0\]\.(tech(Code|Info)|transactionId)", "what 1.6 told of it"),
-    # Configuration
-    (V201, "[GS]etVariables", ANSWER, r".*\.(attribute.*|customData)", "one by one, by type"),
-    (V16, "GetConfiguration", ANSWER, ".*", "values by type"),
-    # Charging
-    (
-        V16,
-        "ClearChargingProfile",
-        CALL,
-        "chargingProfilePurpose",
-        "one CALL for each purpose when none is named",
-    ),
-    (V16, "ClearChargingProfile", ANSWER, "status", "of several answers the best"),
-    (
-        V16,
-        "SetChargingProfile",
-        CALL,
-        r"csChargingProfiles\.(chargingSchedule\.startSchedule|transactionId)",
-        "wanted",
-    ),
-    (
-        V201,
-        "SetChargingProfile|RequestStart.*",
-        CALL,
-        r"chargingProfile\.chargingSchedule\[0\]\.startSchedule",
-        "wanted",
-    ),
-    (V16, "RemoteStartTransaction", CALL, r"chargingProfile\.chargingSchedule\.startSchedule", "wanted"),
-    (V16, "S(etChargingProfile|endLocalList)", ANSWER, "status", "NotSupported is a reason in 2.0.1"),
-    (V16, "GetCompositeSchedule", ANSWER, r"chargingSchedule\.(startSchedule|duration)|scheduleStart", "one"),
-    # Commands
-    (V16, "UnlockConnector", ANSWER, "status", "NotSupported is a reason in 2.0.1"),
-    (V16, "Reset", CALL, "type", "told as narrowed by the first translator: Immediate is Hard again"),
-    (V16, "(Extended)?TriggerMessage", CALL, "connectorId", "of all connectors one by one; 0 is the charger"),
-    (V16, "(Extended)?TriggerMessage", ANSWER, "status", "of several answers the best"),
-    (V201, "TriggerMessage", CALL, r"evse(\..*)?", "by EVSE, or of all connectors one by one"),
-    (V201, "TriggerMessage", CALL, "requestedMessage", "readings for an event: they become one"),
-    (V201, "TriggerMessage", ANSWER, "status", "of several answers the best"),
-    (V201, "UnlockConnector", ANSWER, "status(Info)?", "NotSupported of 1.6: no lock there"),
-    (
-        V201,
-        "ChangeAvailability",
-        CALL,
-        r"evse(\.connectorId)?",
-        "connector by connector; EVSE 0 is the charger",
-    ),
-    (V201, "ReserveNow", CALL, "evseId", "EVSE 0 is the charger"),
-    (V201, "UpdateFirmware", ANSWER, "status", "follows as a status of the download"),
-    # Certificates
-    (V201, "SignCertificate|CertificateSigned", CALL, "certificateType", "the charger's own is the default"),
-    (V201, "GetInstalledCertificateIds", CALL, "certificateType.*", "type by type"),
-    (V201, "GetInstalledCertificateIds", ANSWER, ".*", "the answers for all types as one"),
-    # Any JSON
-    (V201, "DataTransfer", "call|answer", "data", "a text in 1.6"),
-)
+WRITTEN: Final = r"""
+2.0.1 | .* | call | ~ | .*(idToken|groupIdToken)\.type | the gateway keeps it: 1.6 has none
+2.0.1 | .* | answer | ~ | .*groupIdToken\.type | the gateway keeps it: 1.6 has none
+2.0.1 | .* | answer | - | idTokenInfo\.personalMessage | follows as a price to show
+1.6 | BootNotification | call | +- | charge(Box|Point)SerialNumber | the box's for the point's
+
+1.6 | StartTransaction | answer | ~ | transactionId | each end has its own
+1.6 | StopTransaction | call | + | reason | Local is the default
+1.6 | StopTransaction | call | ImmediateReset=HardReset | reason | nobody asked for a soft one
+1.6 | StopTransaction | call | + | transactionData(\.at [\d.]+)? | meterStop
+1.6 | StopTransaction | call | + | .*Register Transaction\.End  Outlet | meterStop
+1.6 | StopTransaction | answer | + | idTagInfo | 2.0.1 wants one for a token
+1.6 | MeterValues | call | + | transactionId | of the only transaction
+2.0.1 | TransactionEvent | call | ~ | seqNo|triggerReason|timestamp | made of what 1.6 tells
+2.0.1 | TransactionEvent | call | - | offline | False is the default
+2.0.1 | TransactionEvent | call | ~ | transactionInfo\.transactionId | made of the start's content
+2.0.1 | TransactionEvent | call | +-~ | transactionInfo\.chargingState | told by a status
+2.0.1 | TransactionEvent | call | +~ | transactionInfo\.stoppedReason | Local is the default
+2.0.1 | TransactionEvent | call | - | evse|idToken | told by the start
+2.0.1 | TransactionEvent | call | + | evse\.connectorId | the first one of the EVSE
+2.0.1 | TransactionEvent | call | + | meterValue(\.at [\d.]+)? | meterStart and meterStop
+2.0.1 | TransactionEvent | call | + | .*Register Transaction\.(Begin|End)  Outlet | meterStart and meterStop
+2.0.1 | TransactionEvent | answer | + | idTokenInfo | wanted for a token
+2.0.1 | TransactionEvent | answer | - | totalCost|updatedPersonalMessage | follow as a price to show
+
+1.6 | StatusNotification | call | + | timestamp | wanted by 2.0.1
+1.6 | StatusNotification | call | ~ | status | Occupied, and the transaction's state
+1.6 | StatusNotification | call | + | info|vendorErrorCode | component and code of a problem
+2.0.1 | NotifyEvent | call | ~ | generatedAt|seqNo|eventData\[0\]\.eventId | of who tells it
+2.0.1 | NotifyEvent | call | - | tbc | of who tells it
+2.0.1 | NotifyEvent | call | + | eventData\[0\]\.(tech(Code|Info)|transactionId) | what 1.6 told of it
+
+2.0.1 | [GS]etVariables | answer | +-~ | .*\.(attribute.*|customData) | one by one, by type
+1.6 | GetConfiguration | answer | + | configurationKey\[\d\]\.value | an unknown value is ""
+1.6 | GetConfiguration | answer | ~ | configurationKey\[\d\]\.readonly | as the key is: values come without
+
+1.6 | ClearChargingProfile | call | + | chargingProfilePurpose | each in turn when none is named
+1.6 | ClearChargingProfile | answer | Unknown=Accepted | status | of several answers the best
+1.6 | SetChargingProfile | call | + | csChargingProfiles\.transactionId | wanted by 2.0.1
+1.6 | SetChargingProfile | call | + | .*chargingSchedule\.startSchedule | wanted by 2.0.1
+1.6 | RemoteStartTransaction | call | + | .*chargingSchedule\.startSchedule | wanted by 2.0.1
+2.0.1 | (Set|Request).* | call | + | .*chargingSchedule\[0\]\.startSchedule | wanted by 2.0.1
+1.6 | SetChargingProfile | answer | NotSupported=Rejected | status | a reason in 2.0.1
+1.6 | SendLocalList | answer | NotSupported=Failed | status | a reason in 2.0.1
+1.6 | GetCompositeSchedule | answer | - | chargingSchedule\.startSchedule | is scheduleStart
+1.6 | GetCompositeSchedule | answer | + | scheduleStart|chargingSchedule\.duration | wanted by 2.0.1
+
+1.6 | UnlockConnector | answer | NotSupported=UnlockFailed | status | a reason in 2.0.1
+2.0.1 | UnlockConnector | answer | NotSupported=UnlockFailed | status | of an unknown connector
+2.0.1 | UnlockConnector | answer | + | statusInfo | no lock there
+1.6 | Reset | call | Immediate=Hard | type | as the first translator said
+1.6 | (Extended)?TriggerMessage | call | +- | connectorId | one by one; 0 is the charger
+1.6 | (Extended)?TriggerMessage | answer | ~ | status | of several answers the best
+2.0.1 | TriggerMessage | call | +-~ | evse(\..*)? | by EVSE, or one by one
+2.0.1 | TriggerMessage | call | TransactionEvent=MeterValues | requestedMessage | become events
+2.0.1 | TriggerMessage | answer | ~ | status | of several answers the best
+2.0.1 | ChangeAvailability | call | + | evse\.connectorId | connector by connector
+2.0.1 | ChangeAvailability | call | - | evse | EVSE 0 is the charger
+2.0.1 | ReserveNow | call | - | evseId | EVSE 0 is the charger
+2.0.1 | UpdateFirmware | answer | ~ | status | follows as a status
+
+2.0.1 | SignCertificate | call | + | certificateType | the charger's is the default
+2.0.1 | CertificateSigned | call | + | certificateType | the charger's is the default
+2.0.1 | GetInstalledCertificateIds | call | +-~ | certificateType.* | type by type
+2.0.1 | GetInstalledCertificateIds | answer | +-~ | .* | the answers for all types as one
+2.0.1 | DataTransfer | .* | ~ | data | a text in 1.6
+"""
 """What differs though no loss was told, for it means the same, or there is no other way to say it.
 
-Version, messages, CALL or its answer, places (patterns), why.
+Version, message, CALL or its answer; `+` what was not sent, `-` what did not come, `~` another value, or
+which value for which; places, why.
 """
+
+ROWS: Final = [[cell.strip() for cell in re.split(r" +\| +", row)] for row in WRITTEN.split("\n") if row]
+
 
 # The second translator speaks of the version between: its names for what the ends name otherwise.
 
@@ -222,16 +208,22 @@ def compared(case: Case, trip: Trip, part: str, sent: Any, got: Any) -> list[Any
     first, second = trip.lost(part == CALL)
     lost = [*first, *(one for loss in second for one in named(case.version, loss))]
     expected = meant(case.version, cut(plain(sent), lost))
-    allowed = [
-        places
-        for version, action, of, places, _ in WRITTEN
-        if version is case.version and re.fullmatch(of, part) and re.fullmatch(action, case.action)
-    ]
     return [
         one
         for one in differences(expected, meant(case.version, plain(got)))
-        if not any(re.fullmatch(places, one[0]) for places in allowed)
+        if not any(is_written(row, case, part, *one) for row in ROWS)
     ]
+
+
+def is_written(row: list[str], case: Case, part: str, place: str, sent: Any, got: Any) -> bool:
+    """Whether a row of the table explains a difference."""
+    version, action, of, kind, places, _ = row
+    mine = "+" if sent is MISSING else "-" if got is MISSING else "~"
+    return (
+        version == case.version
+        and all(map(re.fullmatch, (action, of, places), (case.action, part, place.rstrip())))
+        and (mine in kind or (mine == "~" and kind == f"{text_of(sent)}={text_of(got)}"))
+    )
 
 
 def untold(trip: Trip, sent: Any, part: str) -> list[Lost]:
