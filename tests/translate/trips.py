@@ -108,6 +108,8 @@ class Hop:
     def __init__(self, kind: type[Engine], known: Memory) -> None:
         self.translator = kind(POLICIES, memories.encoded(known), "CP")
         self.lost: list[Lost] = []
+        self.declared: set[str] = set()
+        """The losses that the table names for what it has heard."""
 
     def __getattr__(self, name: str) -> Any:
         got = getattr(self.translator, name)
@@ -115,6 +117,12 @@ class Hop:
 
     def _noting(self, method: Callable[..., Any]) -> Callable[..., Any]:
         def noted(*arguments: Any) -> Any:
+            rules = self.translator.rules
+            match arguments:
+                case [ChargerCall(action=action), _]:
+                    self.declared.update(rules.charger_calls[action].losses)
+                case [BackendCall(action=action), _]:
+                    self.declared.update(rules.backend_calls[action].losses)
             orders = method(*arguments)
             self.lost += [order for order in orders or () if isinstance(order, Lost)]
             return orders

@@ -34,6 +34,9 @@ _UNKNOWN_IDS: Final = (-1, 0)
     Loss.TX_OVERLAP,
     Loss.DUPLICATE,
     Loss.LATE_REJECT,
+    Loss.FIELD_DROPPED,
+    Loss.ENUM_NARROWED,
+    Loss.TOKEN_ALIASED,
 )
 def start(t: Engine, call: ChargerCall) -> Outcome | Steps:
     """A transaction begins; its integer id is the gateway's own, so that it never depends on the backend."""
@@ -168,6 +171,7 @@ def _tell_start(t: Engine, call: ChargerCall, tx: Transaction, made: list[Payloa
     "TransactionEvent(Ended)",
     Loss.FIELD_DROPPED,
     Loss.ENUM_NARROWED,
+    Loss.TOKEN_ALIASED,
     Loss.ORPHAN_STOP,
     Loss.CONFLICT,
     Loss.METER_MISMATCH,
