@@ -6,7 +6,7 @@ from gateway.translate.engine import Engine
 from gateway.translate.losses import Loss
 from gateway.translate.port import Payload, Severity
 from gateway.translate.tables import PROFILE_PURPOSES
-from gateway.translate.values import moment_text, plain_text, tenths
+from gateway.translate.values import compact, moment_text, plain_text, tenths
 
 _KEPT: Final = ("stackLevel", "chargingProfileKind", "recurrencyKind", "validFrom", "validTo")
 _OF_SCHEDULE: Final = ("duration", "startSchedule", "chargingRateUnit")
@@ -29,7 +29,7 @@ def schedule_16(t: Engine, schedule: Payload, path: str) -> Payload:
     made: Payload = {key: schedule[key] for key in _OF_SCHEDULE if key in schedule}
     for key in ("id", "salesTariff"):
         if key in schedule:
-            t.lose(Loss.FIELD_DROPPED, f"{path}.{key}")
+            t.lose(Loss.FIELD_DROPPED, f"{path}.{key}", compact(schedule[key])[:200])
     if "minChargingRate" in schedule:
         made["minChargingRate"] = _rounded(t, schedule["minChargingRate"], f"{path}.minChargingRate")
     made["chargingSchedulePeriod"] = periods_16(t, schedule["chargingSchedulePeriod"], path)
@@ -44,7 +44,8 @@ def periods_16(t: Engine, periods: list[Payload], path: str) -> list[Payload]:
         kept: Payload = {key: period[key] for key in _OF_PERIOD if key in period}
         kept["limit"] = _rounded(t, period["limit"], f"{place}.limit")
         if "phaseToUse" in period:
-            t.lose(Loss.FIELD_DROPPED, f"{place}.phaseToUse", severity=Severity.WARN)
+            phase = str(period["phaseToUse"])
+            t.lose(Loss.FIELD_DROPPED, f"{place}.phaseToUse", phase, severity=Severity.WARN)
         made.append(kept)
     return made
 
@@ -65,8 +66,8 @@ def profile_201(t: Engine, profile: Payload, id201: str | None, path: str) -> Pa
         made["transactionId"] = id201
     schedule = {"id": profile["chargingProfileId"]} | profile["chargingSchedule"]
     if profile["chargingProfileKind"] == "Relative":
-        if schedule.pop("startSchedule", None) is not None:
-            t.lose(Loss.FIELD_DROPPED, f"{path}.chargingSchedule.startSchedule")
+        if (start := schedule.pop("startSchedule", None)) is not None:
+            t.lose(Loss.FIELD_DROPPED, f"{path}.chargingSchedule.startSchedule", start)
     elif "startSchedule" not in schedule:
         schedule["startSchedule"] = moment_text(t.now)
         t.lose(

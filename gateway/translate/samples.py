@@ -112,7 +112,7 @@ def _attach(t: Engine, made: list[Payload], sample: Payload, place: str) -> None
         return
     twin = next((other for other in made if _alike(other, sample) and "signedMeterValue" not in other), None)
     if twin is None:
-        t.lose(Loss.SIGNED_WITHOUT_RAW, place)
+        t.lose(Loss.SIGNED_WITHOUT_RAW, place, sample["value"][:100], "0")
         twin = _sample_201(sample, Decimal(0))
         made.append(twin)
     twin["signedMeterValue"] = signature
@@ -143,7 +143,7 @@ def _signature(t: Engine, text: str, place: str) -> Payload | None:
         encoding = "OCMF" if text.startswith("OCMF|") else "Unknown"
         made = {"signedMeterData": data, "signingMethod": "", "encodingMethod": encoding, "publicKey": ""}
     if len(made["signedMeterData"]) > LONGEST_SIGNED or len(made["publicKey"]) > LONGEST_SIGNED:
-        t.lose(Loss.VALUE_TOO_LONG, f"{place}.value", severity=Severity.BILLING)
+        t.lose(Loss.VALUE_TOO_LONG, f"{place}.value", text[:100], severity=Severity.BILLING)
         return None
     return made | {key: made[key][:LONGEST_METHOD] for key in ("signingMethod", "encodingMethod")}
 
@@ -187,9 +187,10 @@ def _samples_16(t: Engine, sample: Payload, place: str) -> list[Payload]:
 def _unit_16(t: Engine, unit: str | None, measurand: str, place: str) -> str | None:
     if unit is None:
         return "Wh" if measurand.startswith("Energy.Active") else None
-    if unit == "Hz":  # StopTransaction's schema knows no Hertz, and a Frequency has no other unit
+    if unit == "Hz" and measurand == "Frequency":  # it has no other unit
         return None
-    known = "Celcius" if unit == "Celsius" else UNITS.down(unit)
+    # StopTransaction's schema knows no Hertz
+    known = "Celcius" if unit == "Celsius" else UNITS.down(unit) if unit != "Hz" else None
     if known is None:
         t.lose(Loss.UNIT_DROPPED, f"{place}.unitOfMeasure.unit", unit)
     return known

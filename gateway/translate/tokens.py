@@ -63,6 +63,12 @@ def tag_of(t: Engine, token: Payload, path: str, aliased: Severity = Severity.IN
     return text
 
 
+def told_tag(t: Engine, token: Payload) -> str:
+    """The idTag that a 1.6 backend hears for a 2.x charger's idToken, and nothing of its type."""
+    t.lose(Loss.FIELD_DROPPED, "idToken.type", token["type"])
+    return tag_of(t, token, "idToken", Severity.WARN)
+
+
 def id_tag_info(t: Engine, info: Payload, path: str, narrowed: Severity = Severity.WARN) -> Payload:
     """idTagInfo (1.6) of an idTokenInfo (2.x)."""
     status = AUTHORISATION.down(info["status"]) or "Invalid"

@@ -440,6 +440,69 @@ SCENES = {
         direction="cs2.1-be2.0.1",
         losses=(("ENUM_NARROWED", "chargingLimitSource"),),
     ),
+    "readings of which 2.0.1 knows none": scene(
+        (
+            "charger",
+            [
+                2,
+                "c1",
+                "MeterValues",
+                {
+                    "evseId": 1,
+                    "meterValue": [
+                        {
+                            "timestamp": "2025-06-01T10:00:00Z",
+                            "sampledValue": [{"value": 3, "measurand": "EnergyRequest.Target"}],
+                        }
+                    ],
+                },
+            ],
+        ),
+        ("to charger", [3, "c1", {}]),
+        direction="cs2.1-be2.0.1",
+        losses=(("MEASURAND_DROPPED", "meterValue[0].sampledValue[0]"),),
+    ),
+    "profiles of which 2.0.1 can say none": scene(
+        (
+            "charger",
+            [
+                2,
+                "c1",
+                "ReportChargingProfiles",
+                {
+                    "requestId": 1,
+                    "chargingLimitSource": "CSO",
+                    "evseId": 1,
+                    "chargingProfile": [ABSOLUTE | {"chargingProfileKind": "Dynamic"}],
+                },
+            ],
+        ),
+        ("to charger", [3, "c1", {}]),
+        direction="cs2.1-be2.0.1",
+        losses=(("NOT_SUPPORTED", "chargingProfile[0]"),),
+    ),
+    "a vehicle's schedule without limits": scene(
+        (
+            "charger",
+            [
+                2,
+                "c1",
+                "NotifyEVChargingSchedule",
+                {
+                    "timeBase": "2025-06-01T10:00:00Z",
+                    "evseId": 1,
+                    "chargingSchedule": {
+                        "id": 1,
+                        "chargingRateUnit": "W",
+                        "chargingSchedulePeriod": [{"startPeriod": 0, "setpoint": 5}],
+                    },
+                },
+            ],
+        ),
+        ("to charger", [3, "c1", {"status": "Rejected", "statusInfo": {"reasonCode": "InvalidSchedule"}}]),
+        direction="cs2.1-be2.0.1",
+        losses=(("NOT_SUPPORTED", "chargingSchedule.chargingSchedulePeriod"),),
+    ),
 }
 
 

@@ -128,6 +128,10 @@ def _sample_down(t: Engine, sample: Payload, path: Path) -> Any:
     return sample
 
 
+def _value_down(t: Engine, value: Payload, path: Path) -> Any:
+    return value if value["sampledValue"] else GONE
+
+
 def _signed_down(t: Engine, signed: Payload, path: Path) -> Any:
     if len(signed["signedMeterData"]) > LONGEST_SIGNED:
         t.lose(Loss.VALUE_TOO_LONG, path_text(path), severity=Severity.BILLING)
@@ -213,6 +217,7 @@ def inexpressible(profile: Payload) -> Path | None:
 DOWN: Final[dict[str, TypeRule]] = {
     "IdTokenType": _token_down,
     "SampledValueType": _sample_down,
+    "MeterValueType": _value_down,
     "SignedMeterValueType": _signed_down,
     "StatusInfoType": _cut("additionalInfo"),
     "MessageContentType": _content_down,

@@ -164,10 +164,18 @@ def _needs(t: Engine, asked: Payload) -> Payload | None:
     return _lost(t, "chargingNeeds.requestedEnergyTransfer", because("Rejected")) if wireless else None
 
 
+def _schedule(t: Engine, asked: Payload) -> Payload | None:
+    periods = asked["chargingSchedule"]["chargingSchedulePeriod"]
+    if all("limit" in period for period in periods):
+        return None
+    return _lost(t, "chargingSchedule.chargingSchedulePeriod", because("Rejected", "InvalidSchedule"))
+
+
 OF_CHARGER_21: Final[dict[str, Refuses]] = {
     "Get15118EVCertificate": _ev_certificate,
     "GetCertificateStatus": _ocsp,
     "NotifyEVChargingNeeds": _needs,
+    "NotifyEVChargingSchedule": _schedule,
     "SignCertificate": _v2g20,
 }
 

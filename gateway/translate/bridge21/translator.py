@@ -40,6 +40,8 @@ from gateway.translate.port import SILENCE, BackendCall, ChargerCall, Order, Pay
 
 _SIGNING: Final = ("SignCertificate", "CertificateSigned")
 _REQUESTS_KEPT: Final = 16
+_HOLDS: Final = {"MeterValues": "meterValue", "ReportChargingProfiles": "chargingProfile"}
+"""Messages that are nothing without what they hold."""
 _IF_BRIDGED: Final = "or GetCertificateStatus per certificate (`ocsp_bridge`)"
 
 Convert = Callable[[Engine, str, bool, Payload], Payload]
@@ -65,6 +67,8 @@ def _pass(
                 return merged(items, {}, answers)
         live = towards is BACKEND and not carries_revenue(action)
         payload = _with_request(t, action, there(t, action, True, asked))
+        if payload.get(_HOLDS.get(action, ""), ...) == []:
+            return {}  # each of what it held was said to be lost
         answer = yield Ask(towards, action, payload, live)
         if isinstance(answer, dict):
             if noted is not None:

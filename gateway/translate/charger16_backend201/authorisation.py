@@ -35,7 +35,7 @@ def authorised(t: Engine, tag: str, info: Payload) -> Payload:
     """The backend's word on a token as idTagInfo; it is remembered, and its price shown where that can be."""
     known: Payload = {key: info[key] for key in _CACHED if key in info}
     remember(t.memory.authorisations, tag.casefold(), Authorisation(known, t.now))
-    return id_tag_info(t, show_price(t, tag, info), "idTokenInfo")
+    return id_tag_info(t, show_price(t, tag, info, "idTokenInfo"), "idTokenInfo")
 
 
 def recent_info(t: Engine, tag: str) -> Payload | None:

@@ -3,7 +3,7 @@
 from typing import Final
 
 from gateway.translate.charger16_backend201.authorisation import local_info
-from gateway.translate.charger16_backend201.common import failed
+from gateway.translate.charger16_backend201.common import failed, tell_reason
 from gateway.translate.charger16_backend201.status import flush, put_off
 from gateway.translate.engine import BACKEND, Ask, Engine, How, Outcome, Rules, Steps, Undelivered
 from gateway.translate.losses import Loss
@@ -35,8 +35,7 @@ def boot(t: Engine, call: ChargerCall) -> Steps:
 def _registered(t: Engine, answer: Payload) -> Payload:
     memory = t.memory
     registered(t, answer["status"], answer["interval"])
-    if "statusInfo" in answer:
-        t.lose(Loss.STATUSINFO_DROPPED, "statusInfo", answer["statusInfo"]["reasonCode"])
+    tell_reason(t, answer)
     if memory.registration == "Accepted":
         memory.boot_reason = ""
         memory.status201 = {}  # after a boot the backend wants to hear every connector again

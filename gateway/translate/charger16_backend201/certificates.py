@@ -13,6 +13,8 @@ from gateway.translate.charger16_backend201.common import (
     refusal,
     rejected,
     simple,
+    tell_reason,
+    with_reason,
 )
 from gateway.translate.engine import BACKEND, CHARGER, Ask, Engine, How, Outcome, Rules, Steps
 from gateway.translate.losses import Loss
@@ -56,6 +58,7 @@ def _sign(t: Engine, csr: str) -> Steps:
     answer = yield Ask(BACKEND, "SignCertificate", payload, live=True)
     if not isinstance(answer, dict):
         return failed(t, "SignCertificate", answer)
+    tell_reason(t, answer)
     return {"status": answer["status"]}
 
 
@@ -116,7 +119,7 @@ def _tunnelled(t: Engine, action: str, payload: Payload) -> Outcome | Steps:
 
 def _through(t: Engine, action: str, payload: Payload) -> Steps:
     answer = yield from pnc.ask(t, action, payload)
-    return not_supported(t, "certificateType") if answer is None else {"status": answer["status"]}
+    return not_supported(t, "certificateType") if answer is None else with_reason(answer)
 
 
 @rules.backend_call("DeleteCertificate", How.TRANSLATED, "DeleteCertificate, DataTransfer", Loss.LEG_SCOPED)
@@ -133,8 +136,15 @@ def delete_certificate(t: Engine, call: BackendCall) -> Steps:
             return answer if isinstance(answer, Refused) else NO_ANSWER
     if status == {"status": "NotFound"} and capability(t, "pnc") == "yes":
         inner = yield from pnc.ask(t, "DeleteCertificate", call.payload)
-        status = status if inner is None else {"status": inner["status"]}
+        status = status if inner is None else with_reason(inner)
     return status
+
+
+def _of_kind(t: Engine, kind: str, hashes: list[Payload]) -> list[Payload]:
+    """What the charger has of one type, as 2.0.1 lists it."""
+    if not hashes:
+        t.lose(Loss.PEER_INCOMPLETE, "certificateHashData", kind)
+    return [{"certificateType": kind, "certificateHashData": data} for data in hashes]
 
 
 @rules.backend_call(
@@ -152,16 +162,13 @@ def installed_certificates(t: Engine, call: BackendCall) -> Steps:
         if kind in PNC_CERTIFICATES:
             continue
         if kind == "CSMSRootCertificate" and t.policies.leg_certificates != "forward":
-            t.lose(Loss.LEG_SCOPED, "certificateType")
+            t.lose(Loss.LEG_SCOPED, "certificateType", kind)
         elif capability(t, "security_ext") != "no":
             native = {"certificateType": ROOT_CERTIFICATES.down(kind)}
             answer = yield Ask(CHARGER, "GetInstalledCertificateIds", native)
             _learn(t, answer)
-            if isinstance(answer, dict):
-                found += [
-                    {"certificateType": kind, "certificateHashData": data}
-                    for data in answer.get("certificateHashData", [])
-                ]
+            if isinstance(answer, dict) and answer["status"] == "Accepted":
+                found += _of_kind(t, kind, answer.get("certificateHashData", []))
     tunnelled = [kind for kind in kinds if kind in PNC_CERTIFICATES]
     if tunnelled and capability(t, "pnc") != "no":
         inner = yield from pnc.ask(t, "GetInstalledCertificateIds", {"certificateType": tunnelled})

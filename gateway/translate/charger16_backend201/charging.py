@@ -17,7 +17,7 @@ from gateway.translate.memory import Profile
 from gateway.translate.port import BackendCall, Payload, Severity
 from gateway.translate.profiles import profile_16
 from gateway.translate.tables import PROFILE_PURPOSES
-from gateway.translate.values import moment_text, seconds
+from gateway.translate.values import compact, moment_text, plain_text, seconds
 
 rules = Rules()
 
@@ -33,6 +33,7 @@ _PROFILES_KEPT: Final = 200
     Loss.FIELD_DROPPED,
     Loss.NOT_SUPPORTED,
     Loss.UNKNOWN_TX,
+    Loss.TOLERATED,
 )
 def set_charging_profile(t: Engine, call: BackendCall) -> Outcome | Steps:
     """A profile is installed, unless 2.0.1 would refuse what 1.6 silently does."""
@@ -51,6 +52,8 @@ def set_charging_profile(t: Engine, call: BackendCall) -> Outcome | Steps:
             return rejected("TxNotFound")
         if evse not in (tx.evse, 0):
             return rejected("InvalidProfile")
+        if evse != tx.evse:
+            t.lose(Loss.TOLERATED, "evseId", str(evse), str(tx.evse))
         id16, flat = tx.id16, tx.flat
     return _set(t, evse, flat, profile, id16)
 
@@ -103,12 +106,14 @@ def _set(t: Engine, evse: int, flat: int, profile: Payload, id16: int | None) ->
     return {"status": answer["status"]}
 
 
-@rules.backend_call("ClearChargingProfile", How.TRANSLATED, "ClearChargingProfile")
+@rules.backend_call("ClearChargingProfile", How.TRANSLATED, "ClearChargingProfile", Loss.FIELD_DROPPED)
 def clear_charging_profile(t: Engine, call: BackendCall) -> Outcome | Steps:
     """Profiles are removed, by id or by what they have in common."""
     criteria = call.payload.get("chargingProfileCriteria", {})
     if "chargingProfileId" in call.payload:
         id_ = call.payload["chargingProfileId"]
+        if criteria:
+            t.lose(Loss.FIELD_DROPPED, "chargingProfileCriteria", compact(criteria))
         return _clear(t, {"id": id_}, lambda p: p.id == id_)
     if not criteria:
         return because("Unknown", "MissingParam")
@@ -204,6 +209,8 @@ def _composite(t: Engine, asked: Payload, flat: int) -> Steps:
         return refusal(t, "GetCompositeSchedule", answer)
     schedule = answer.get("chargingSchedule")
     if answer["status"] != "Accepted":
+        if schedule is not None:
+            t.lose(Loss.FIELD_DROPPED, "chargingSchedule", compact(schedule)[:200])
         return {"status": answer["status"]}
     if schedule is None or not schedule["chargingSchedulePeriod"]:
         t.lose(Loss.PEER_INCOMPLETE, "chargingSchedule")
@@ -212,10 +219,13 @@ def _composite(t: Engine, asked: Payload, flat: int) -> Steps:
     if start is None:
         start = moment_text(t.now)
         t.lose(Loss.SYNTHESIZED, "schedule.scheduleStart", "", start)
+    elif schedule.get("startSchedule", start) != start:
+        t.lose(Loss.FIELD_DROPPED, "chargingSchedule.startSchedule", schedule["startSchedule"])
     if "duration" not in schedule:
         t.lose(Loss.SYNTHESIZED, "schedule.duration", "", str(asked["duration"]))
     if "minChargingRate" in schedule:
-        t.lose(Loss.FIELD_DROPPED, "chargingSchedule.minChargingRate")
+        rate = plain_text(schedule["minChargingRate"])
+        t.lose(Loss.FIELD_DROPPED, "chargingSchedule.minChargingRate", rate)
     made = {
         "evseId": asked["evseId"],
         "duration": schedule.get("duration", asked["duration"]),

@@ -14,6 +14,7 @@ from gateway.translate.charger16_backend201.common import (
     refusal,
     rejected,
     simple,
+    with_reason,
 )
 from gateway.translate.engine import CHARGER, Ask, Engine, How, Outcome, Rules, Steps
 from gateway.translate.losses import Loss
@@ -212,4 +213,4 @@ def _trigger_v2g(t: Engine) -> Outcome | Steps:
 
 def _v2g(t: Engine) -> Steps:
     answer = yield from pnc.ask(t, "TriggerMessage", {"requestedMessage": "SignV2GCertificate"})
-    return _not_implemented(t, "SignV2GCertificate") if answer is None else {"status": answer["status"]}
+    return _not_implemented(t, "SignV2GCertificate") if answer is None else with_reason(answer)

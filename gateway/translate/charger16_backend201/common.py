@@ -6,6 +6,7 @@ from gateway.translate.engine import CHARGER, Ask, Engine, Outcome, Steps, Undel
 from gateway.translate.losses import Loss
 from gateway.translate.memory import Place, Transaction
 from gateway.translate.port import SILENCE, Answer, NoAnswer, Payload, Refused, Severity
+from gateway.translate.values import compact
 
 UNSUPPORTED: Final = "UnsupportedRequest"
 NO_ANSWER: Final = Refused("GenericError", "no answer from charging station")
@@ -52,6 +53,17 @@ def failed(t: Engine, action: str, answer: Answer) -> Outcome:
         return Undelivered(SILENCE)
     t.lose(Loss.BACKEND_ERROR, action, answer.code)
     return answer
+
+
+def tell_reason(t: Engine, answer: Payload) -> None:
+    """The backend's reason for its answer has no place in 1.6."""
+    if "statusInfo" in answer:
+        t.lose(Loss.STATUSINFO_DROPPED, "statusInfo", compact(answer["statusInfo"]))
+
+
+def with_reason(answer: Payload) -> Payload:
+    """The status of an answer of 2.0.1 that came inside DataTransfer, and its reason."""
+    return {key: answer[key] for key in ("status", "statusInfo") if key in answer}
 
 
 def simple(t: Engine, action: str, payload: Payload, asked_as: str, negative: str = "Rejected") -> Steps:

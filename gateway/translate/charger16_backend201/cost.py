@@ -7,11 +7,12 @@ from gateway.translate.engine import CHARGER, Ask, Engine, How, Outcome, Rules, 
 from gateway.translate.losses import Loss
 from gateway.translate.memory import Transaction
 from gateway.translate.port import BackendCall, Payload
-from gateway.translate.values import compact, moment_text
+from gateway.translate.values import compact, moment_text, plain_text
 
 rules = Rules()
 
 VENDOR: Final = "org.openchargealliance.costmsg"
+_PLAIN: Final = ("ASCII", "UTF8")
 
 
 def shows_costs(t: Engine) -> bool:
@@ -20,13 +21,22 @@ def shows_costs(t: Engine) -> bool:
     return known == "yes" or (known == "unknown" and is_true(configured(t, "CustomDisplayCostAndPrice")))
 
 
-def show_price(t: Engine, tag: str, info: Payload) -> Payload:
+def show_price(t: Engine, tag: str, info: Payload, path: str) -> Payload:
     """The idTokenInfo without the message that was sent to the display, if there is one."""
     if "personalMessage" not in info or not shows_costs(t):
         return info
-    price = {"idToken": tag, "priceText": info["personalMessage"]["content"]}
+    price = {"idToken": tag, "priceText": _text_of(t, info["personalMessage"], f"{path}.personalMessage")}
     t.spawn(_show(t, "SetUserPrice", price))
     return {key: value for key, value in info.items() if key != "personalMessage"}
+
+
+def _text_of(t: Engine, message: Payload, path: str) -> str:
+    """The text of a message: in which language and format it is, 1.6 cannot tell."""
+    for key in ("format", "language"):
+        if key in message and message[key] not in _PLAIN:
+            t.lose(Loss.FIELD_DROPPED, f"{path}.{key}", message[key])
+    text: str = message["content"]
+    return text
 
 
 def show_final_cost(t: Engine, tx: Transaction, answer: Payload) -> None:
@@ -38,7 +48,7 @@ def show_final_cost(t: Engine, tx: Transaction, answer: Payload) -> None:
         return
     cost: Payload = {"transactionId": tx.id16, "cost": answer["totalCost"]}
     if "updatedPersonalMessage" in answer:
-        cost["priceText"] = answer["updatedPersonalMessage"]["content"]
+        cost["priceText"] = _text_of(t, answer["updatedPersonalMessage"], "updatedPersonalMessage")
     t.spawn(_show(t, "FinalCost", cost))
 
 
@@ -47,7 +57,7 @@ def cost_updated(t: Engine, call: BackendCall) -> Outcome | Steps:
     """The running cost of a transaction."""
     tx = t.memory.transaction201(call.payload["transactionId"])
     if tx is None or not shows_costs(t):
-        t.lose(Loss.NOT_SUPPORTED, "CostUpdated")
+        t.lose(Loss.NOT_SUPPORTED, "CostUpdated", plain_text(call.payload["totalCost"]))
         return {}
     return _show(
         t,

@@ -1,7 +1,7 @@
 """DataTransfer: any JSON in 2.0.1, a text in 1.6."""
 
 from gateway.translate.charger16_backend201 import pnc
-from gateway.translate.charger16_backend201.common import failed, refusal
+from gateway.translate.charger16_backend201.common import failed, refusal, tell_reason
 from gateway.translate.engine import BACKEND, CHARGER, Ask, Engine, How, Rules, Steps
 from gateway.translate.losses import Loss
 from gateway.translate.port import BackendCall, ChargerCall, Payload
@@ -28,6 +28,7 @@ def _to_backend(t: Engine, payload: Payload) -> Steps:
     answer = yield Ask(BACKEND, "DataTransfer", payload, live=True)
     if not isinstance(answer, dict):
         return failed(t, "DataTransfer", answer)
+    tell_reason(t, answer)
     made: Payload = {"status": answer["status"]}
     if "data" in answer:
         made["data"] = as_text(answer["data"])

@@ -7,13 +7,15 @@ from gateway.translate.engine import BACKEND, Ask, Engine, Steps, Undelivered
 from gateway.translate.losses import Loss
 from gateway.translate.memory import Event, Transaction
 from gateway.translate.port import SILENCE, Answer, ChargerCall, Payload, Refused
-from gateway.translate.values import seconds
+from gateway.translate.values import compact, seconds
 
 OWN: Final = "own "
 """How keys of events begin that no message of the charger waits for."""
 
 _UNKNOWN_SKEW_S: Final = 60.0
 _UNSENT_KEPT: Final = 500
+_ANSWERED: Final = ("totalCost", "chargingPriority", "idTokenInfo", "updatedPersonalMessage")
+_LONGEST_VALUE: Final = 200
 
 Delivery = Generator[Ask, Answer, Payload | Undelivered]
 
@@ -61,10 +63,19 @@ def deliver(t: Engine, key: str, made: list[Payload], action: str = "Transaction
         if not isinstance(answer, dict):
             return undelivered(t, waiting.action, answer)
         waiting.acknowledged = True
+        if waiting is not events[-1]:
+            tell_unheard(t, answer)
     t.memory.unsent.pop(key, None)
     send_own(t)
     assert isinstance(answer, dict)
     return answer
+
+
+def tell_unheard(t: Engine, answer: Payload) -> None:
+    """What the backend answers to an event whose answer the charger cannot hear."""
+    for key in _ANSWERED:
+        if key in answer:
+            t.lose(Loss.FIELD_DROPPED, key, compact(answer[key])[:_LONGEST_VALUE])
 
 
 def undelivered(t: Engine, action: str, answer: Answer) -> Undelivered:
@@ -105,6 +116,8 @@ def _own(t: Engine, key: str) -> Steps:
         t.memory.unsent.pop(key, None)
         if isinstance(answer, Refused):
             t.lose(Loss.BACKEND_ERROR, waiting.action, answer.code)
+        else:
+            tell_unheard(t, answer)
     else:
         waiting.acknowledged = False
     return {}

@@ -3,7 +3,7 @@
 from typing import Final
 
 from gateway.translate.charger16_backend201.common import evse_of, only_open_on
-from gateway.translate.charger16_backend201.events import deliver, event, is_offline
+from gateway.translate.charger16_backend201.events import deliver, event, is_offline, tell_unheard
 from gateway.translate.engine import Engine, How, Outcome, Rules, Steps, Undelivered
 from gateway.translate.losses import Loss
 from gateway.translate.memory import Transaction, remember
@@ -27,6 +27,8 @@ _OF_NO_TRANSACTION: Final = ("Sample.Clock", "Interruption.Begin", "Interruption
     Loss.SIGNED_WITHOUT_RAW,
     Loss.LATE_METERVALUES,
     Loss.UNKNOWN_TX,
+    Loss.SYNTHESIZED,
+    Loss.TOLERATED,
     Loss.DUPLICATE,
     only_asked=True,
 )
@@ -58,6 +60,8 @@ def _transaction(t: Engine, asked: Payload) -> Transaction | None:
     id16 = asked.get("transactionId")
     known = t.memory.transaction16(id16) if id16 is not None else None
     if known is not None:
+        if known.is_open and known.flat != asked["connectorId"]:
+            t.lose(Loss.TOLERATED, "connectorId", str(asked["connectorId"]), str(known.flat))
         if known.is_open:
             return known
         t.lose(Loss.LATE_METERVALUES, "transactionId", str(id16))
@@ -100,5 +104,6 @@ def _tell(t: Engine, key: str, made: list[Payload], action: str) -> Steps:
     answer = yield from deliver(t, key, made, action)
     if isinstance(answer, Undelivered):
         return answer
+    tell_unheard(t, answer)
     remember(t.memory.readings, key, True, _READINGS_KEPT)
     return {}

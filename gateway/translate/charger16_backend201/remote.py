@@ -26,6 +26,9 @@ rules = Rules()
     Loss.TOKEN_ALIASED,
     Loss.ENUM_NARROWED,
     Loss.SYNTHESIZED,
+    Loss.FIELD_DROPPED,
+    Loss.VALUE_ROUNDED,
+    Loss.NOT_SUPPORTED,
 )
 def request_start(t: Engine, call: BackendCall) -> Outcome | Steps:
     """The backend wants a transaction for a token."""
@@ -66,7 +69,10 @@ def _remote_start(t: Engine, asked: Payload, flat: int | None) -> Steps:
     if flat is not None:
         payload["connectorId"] = flat
     if "chargingProfile" in asked:
-        payload["chargingProfile"] = profile_16(t, asked["chargingProfile"], None, "chargingProfile")
+        profile = asked["chargingProfile"]
+        payload["chargingProfile"] = profile_16(t, profile, None, "chargingProfile")
+        if "transactionId" in profile:
+            t.lose(Loss.FIELD_DROPPED, "chargingProfile.transactionId", profile["transactionId"])
     pending = RemoteStart(asked["remoteStartId"], tag, t.now + _time_to_live(t), flat, asked["idToken"])
     if "groupIdToken" in asked:
         pending.group = asked["groupIdToken"]["idToken"]

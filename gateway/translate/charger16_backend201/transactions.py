@@ -34,6 +34,9 @@ _UNKNOWN_IDS: Final = (-1, 0)
     Loss.TX_OVERLAP,
     Loss.DUPLICATE,
     Loss.LATE_REJECT,
+    Loss.FIELD_DROPPED,
+    Loss.ENUM_NARROWED,
+    Loss.TOKEN_ALIASED,
 )
 def start(t: Engine, call: ChargerCall) -> Outcome | Steps:
     """A transaction begins; its integer id is the gateway's own, so that it never depends on the backend."""
@@ -169,9 +172,13 @@ def _tell_start(t: Engine, call: ChargerCall, tx: Transaction, made: list[Payloa
     "TransactionEvent(Ended)",
     Loss.FIELD_DROPPED,
     Loss.ENUM_NARROWED,
+    Loss.TOKEN_ALIASED,
     Loss.ORPHAN_STOP,
     Loss.CONFLICT,
     Loss.METER_MISMATCH,
+    Loss.MEASURAND_DROPPED,
+    Loss.SAMPLE_UNPARSABLE,
+    Loss.SIGNED_WITHOUT_RAW,
 )
 def stop(t: Engine, call: ChargerCall) -> Outcome | Steps:
     """A transaction ends."""
@@ -315,6 +322,6 @@ def _tell_stop(t: Engine, call: ChargerCall, tx: Transaction, key: str, made: li
     if token_told and "idTokenInfo" in answer:
         tx.stop_answer = {"idTagInfo": authorised(t, call.payload["idTag"], answer["idTokenInfo"])}
     elif "idTokenInfo" in answer:
-        t.lose(Loss.FIELD_DROPPED, "idTokenInfo")
+        t.lose(Loss.FIELD_DROPPED, "idTokenInfo", answer["idTokenInfo"]["status"])
     release_reset(t)
     return tx.stop_answer

@@ -24,7 +24,8 @@ from gateway.translate.charger16_backend201 import (
     transactions,
 )
 from gateway.translate.charger16_backend201.events import revive, send_own
-from gateway.translate.engine import Engine, Outcome, Rules
+from gateway.translate.engine import Outcome, Rules
+from gateway.translate.engine16 import Engine16
 from gateway.translate.policies import Policies
 from gateway.translate.port import ChargerCall, Payload
 from gateway.translate.tables import CHARGING_STATES
@@ -35,7 +36,7 @@ _SUBJECTS: Final = (
 )
 
 
-class Charger16Backend201(Engine):
+class Charger16Backend201(Engine16):
     """A 1.6 charger as a 2.0.1 one, and a 2.0.1 backend as a 1.6 one."""
 
     charger_version = Version.V16

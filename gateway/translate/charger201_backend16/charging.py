@@ -26,6 +26,7 @@ _PURPOSES: Final = ("ChargingStationMaxProfile", "TxDefaultProfile", "TxProfile"
     Loss.PARTIAL,
     Loss.SYNTHESIZED,
     Loss.FIELD_DROPPED,
+    Loss.STATUSINFO_DROPPED,
 )
 def set_charging_profile(t: Engine, call: BackendCall) -> Steps:
     if t.memory.capabilities.get("smart_charging") == "no":
@@ -164,9 +165,9 @@ def get_composite_schedule(t: Engine, call: BackendCall) -> Steps:
     answer = yield Ask(CHARGER, "GetCompositeSchedule", request)
     if not isinstance(answer, dict):
         return refusal(t, call, answer, REJECTED)
-    made = said(t, answer)
-    schedule = answer.get("schedule")
-    if schedule is not None and made["status"] == "Accepted":
+    is_accepted = answer["status"] == "Accepted"
+    made = said(t, answer, *(["schedule"] if is_accepted else []))
+    if (schedule := made.pop("schedule", None)) is not None:
         made |= {"connectorId": flat, "scheduleStart": schedule["scheduleStart"]}
         made["chargingSchedule"] = {
             "duration": schedule["duration"],

@@ -15,13 +15,16 @@ RULES: Final = Rules()
 MOST_ROOTS: Final = 20
 
 REJECTED: Final = {"status": "Rejected"}
+_CHAINS: Final = "certificateHashDataChain"
 _NOT_THERE: Final = ("NotImplemented", "NotSupported")
 
 
 def said(t: Engine, answer: Payload, *names: str) -> Payload:
     """Those members of an answer that 1.6 has; the reason behind a status has no place there."""
-    if "statusInfo" in answer:
-        t.lose(Loss.STATUSINFO_DROPPED, "statusInfo", compact(answer["statusInfo"])[:200])
+    for name in answer:
+        if name not in ("status", "customData", *names):
+            code = Loss.STATUSINFO_DROPPED if name == "statusInfo" else Loss.FIELD_DROPPED
+            t.lose(code, name, compact(answer[name])[:200])
     return {name: answer[name] for name in ("status", *names) if name in answer}
 
 
@@ -59,6 +62,8 @@ def reset(t: Engine, call: BackendCall) -> Steps:
     kind = call.payload["type"]
     is_busy = any(tx.state in STARTED for tx in t.memory.open_on())
     how = "OnIdle" if kind == "Soft" and not is_busy else "Immediate"
+    if kind == "Soft" and is_busy:
+        t.lose(Loss.ENUM_NARROWED, "type", kind, how)
     answer = yield Ask(CHARGER, "Reset", {"type": how})
     if not isinstance(answer, dict):
         return refusal(t, call, answer, REJECTED)
@@ -74,11 +79,11 @@ def reset(t: Engine, call: BackendCall) -> Steps:
 # Certificates (security extension)
 
 
-def _is_ours(t: Engine, kind: str) -> bool:
+def _is_ours(t: Engine, value: str, path: str = "certificateType") -> bool:
     """Whether the charger's certificates are no matter of the backend's."""
     if t.policies.leg_certificates == "forward":
         return False
-    t.lose(Loss.LEG_SCOPED, "certificateType", kind)
+    t.lose(Loss.LEG_SCOPED, path, value)
     return True
 
 
@@ -114,7 +119,7 @@ _KIND_201: Final = {
 
 @RULES.backend_call("DeleteCertificate", How.TRANSLATED, "DeleteCertificate", Loss.LEG_SCOPED)
 def delete_certificate(t: Engine, call: BackendCall) -> Steps:
-    if _is_ours(t, ""):
+    if _is_ours(t, compact(call.payload["certificateHashData"])[:200], "certificateHashData"):
         return {"status": "NotFound"}
     answer = yield Ask(CHARGER, "DeleteCertificate", call.payload)
     return said(t, answer) if isinstance(answer, dict) else refusal(t, call, answer, {"status": "Failed"})
@@ -130,11 +135,21 @@ def installed_certificates(t: Engine, call: BackendCall) -> Steps:
     answer = yield Ask(CHARGER, "GetInstalledCertificateIds", {"certificateType": [_KIND_201[kind]]})
     if not isinstance(answer, dict):
         return refusal(t, call, answer, {"status": "NotFound"})
-    made = said(t, answer)
-    chains = answer.get("certificateHashDataChain", [])
+    made = said(t, answer, _CHAINS)
+    hashes = _hashes(t, made.pop(_CHAINS, []), _KIND_201[kind])
+    return made | ({"certificateHashData": hashes} if hashes else {})
+
+
+def _hashes(t: Engine, chains: list[Payload], kind: str) -> list[Payload]:
+    """The certificates of this type; 1.6 has no place for what is signed by them, nor for another type."""
+    made = []
     for index, chain in enumerate(chains):
+        place = f"{_CHAINS}[{index}]"
+        if chain["certificateType"] != kind:
+            t.lose(Loss.FIELD_DROPPED, place, compact(chain)[:200])
+            continue
         if "childCertificateHashData" in chain:
-            t.lose(Loss.FIELD_DROPPED, f"certificateHashDataChain[{index}].childCertificateHashData")
-    if chains:
-        made["certificateHashData"] = [chain["certificateHashData"] for chain in chains]
+            children = compact(chain["childCertificateHashData"])
+            t.lose(Loss.FIELD_DROPPED, f"{place}.childCertificateHashData", children[:200])
+        made.append(chain["certificateHashData"])
     return made

@@ -13,6 +13,7 @@ from gateway.translate.losses import Loss
 from gateway.translate.memory import Variable
 from gateway.translate.port import Answer, BackendCall, Payload, Severity
 from gateway.translate.tables import CONFIGURATION_STATUS
+from gateway.translate.values import compact
 
 RULES: Final = Rules()
 
@@ -72,9 +73,9 @@ def _fetched(t: Engine, places: list[Place]) -> Generator[Ask | Wait, Answer, Va
         answer = yield Ask(CHARGER, "GetVariables", {"getVariableData": asked})
         if not isinstance(answer, dict):
             return answer
-        for result in answer["getVariableResult"]:
+        for index, result in enumerate(answer["getVariableResult"]):
             name = name_of(result["component"], result["variable"])
-            _tell_reason(t, name, result)
+            _tell_reason(t, f"getVariableResult[{index}]", result)
             if result["attributeStatus"] == "Accepted":
                 values[name] = result.get("attributeValue", "")
             elif result["attributeStatus"] == "Rejected":
@@ -194,6 +195,7 @@ def _refreshed(t: Engine) -> Generator[Ask | Wait, Answer, None]:
     Loss.MEASURAND_DROPPED,
     Loss.LEG_SCOPED,
     Loss.STATUSINFO_DROPPED,
+    Loss.ENUM_NARROWED,
 )
 def change_configuration(t: Engine, call: BackendCall) -> Steps:
     one = keys.meaning(t, call.payload["key"])
@@ -249,6 +251,12 @@ def _status(t: Engine, writes: list[tuple[Place, str]], results: list[Payload]) 
     """The first variable decides, then the worst; another that the charger does not have is no matter."""
     known = inventory.model(t)
     said = {name_of(result["component"], result["variable"]): result for result in results}
+    for index, result in enumerate(results):
+        path, told = f"setVariableResult[{index}]", result["attributeStatus"]
+        _tell_reason(t, path, result)
+        if CONFIGURATION_STATUS.narrows(told):
+            status = CONFIGURATION_STATUS.down(told) or ""
+            t.lose(Loss.ENUM_NARROWED, f"{path}.attributeStatus", told, status)
     statuses: list[str] = []
     for place, value in writes:
         name = name_of(*place)
@@ -264,17 +272,16 @@ def _status(t: Engine, writes: list[tuple[Place, str]], results: list[Payload]) 
     return min(statuses, key=_WORST_FIRST.index)
 
 
-def _tell_reason(t: Engine, name: str, result: Payload) -> str:
+def _tell_reason(t: Engine, path: str, result: Payload) -> None:
     """The reason behind what became of one variable, which 1.6 cannot be told."""
-    reason: str = result.get("attributeStatusInfo", {}).get("reasonCode", "")
-    if reason:
-        t.lose(Loss.STATUSINFO_DROPPED, f"{name}.attributeStatusInfo", reason)
-    return reason
+    if "attributeStatusInfo" in result:
+        reason = compact(result["attributeStatusInfo"])[:200]
+        t.lose(Loss.STATUSINFO_DROPPED, f"{path}.attributeStatusInfo", reason)
 
 
 def _learn(t: Engine, known: Variable | None, place: Place, value: str, result: Payload) -> None:
     name = name_of(*place)
-    reason = _tell_reason(t, name, result)
+    reason = result.get("attributeStatusInfo", {}).get("reasonCode", "")
     if result["attributeStatus"] == "Rejected" and reason == "ReadOnly":
         t.memory.mutability[name] = "ReadOnly"
         while len(t.memory.mutability) > MOST_NOTED:

@@ -39,7 +39,7 @@ from gateway.translate.engine import BACKEND, Ask, Engine, How, Outcome, Rules, 
 from gateway.translate.losses import Loss
 from gateway.translate.memory import Authorisation, Transaction, remember
 from gateway.translate.port import SILENCE, Answer, ChargerCall, Payload, Refused, Severity
-from gateway.translate.samples import values_16
+from gateway.translate.samples import register_wh, values_16
 from gateway.translate.values import compact
 
 RULES: Final = Rules()
@@ -199,8 +199,13 @@ def _start(t: Engine, call: ChargerCall, event: Event, tx: Transaction) -> _Doin
 
 
 def _says_more(value: Payload) -> bool:
-    """Whether a reading holds more than the begin of the transaction, which StartTransaction says."""
-    return any(sample.get("context") != "Transaction.Begin" for sample in value["sampledValue"])
+    """Whether a reading holds more than meterStart says: another value, or a signature."""
+    return any(
+        sample.get("context") != "Transaction.Begin"
+        or "signedMeterValue" in sample
+        or register_wh(sample) is None
+        for sample in value["sampledValue"]
+    )
 
 
 def _readings(t: Engine, event: Event, tx: Transaction) -> _Doing:
@@ -227,7 +232,7 @@ def _during(t: Engine, call: ChargerCall, event: Event, tx: Transaction) -> _Doi
 def _token_shown(t: Engine, call: ChargerCall, event: Event, tx: Transaction) -> _Doing:
     """A token while the transaction runs: the driver's own, the next driver's, or somebody's."""
     assert event.token is not None
-    tag = tokens.tag_of(t, event.token, "idToken", Severity.WARN)
+    tag = tokens.told_tag(t, event.token)
     if tokens.same_tag(tag, tx.id_tag):
         if tx.state == "deauth":
             tx.state, tx.auth_end, tx.grace_until = "active", None, 0.0
@@ -258,7 +263,7 @@ def _deauthorise(t: Engine, event: Event, tx: Transaction) -> None:
     tx.state = "deauth"
     tx.auth_end = {"at": event.at, "trigger": event.trigger}
     if event.token is not None:
-        tx.auth_end["idTag"] = tokens.tag_of(t, event.token, "idToken", Severity.WARN)
+        tx.auth_end["idTag"] = tokens.told_tag(t, event.token)
     tx.grace_until = t.now if tx.unlocking else t.now + t.policies.stop_grace_s
     t.wake(tx.grace_until)
 
@@ -279,6 +284,8 @@ def _end(t: Engine, event: Event, tx: Transaction) -> _Doing:
     if isinstance(answer, Refused):
         return answer
     if event.token is None:
+        if "idTagInfo" in answer:
+            t.lose(Loss.FIELD_DROPPED, "idTagInfo", answer["idTagInfo"]["status"])
         return {}
     if "idTagInfo" not in answer:
         return accepted_if_asked(t, event)

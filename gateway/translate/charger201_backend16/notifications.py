@@ -39,9 +39,10 @@ def notify_event(t: Engine, call: ChargerCall) -> Payload:
 
 def _take(t: Engine, payload: Payload) -> None:
     for index, data in enumerate(payload["eventData"]):
-        if not _told(t, data):
+        path = f"eventData[{index}]"
+        if not _told(t, data, path):
             name = f"{data['component']['name']}.{data['variable']['name']}"
-            t.lose(Loss.NOT_SUPPORTED, f"eventData[{index}]", name)
+            t.lose(Loss.NOT_SUPPORTED, path, name)
 
 
 def is_for_backend(data: Payload) -> bool:
@@ -49,12 +50,12 @@ def is_for_backend(data: Payload) -> bool:
     return data["variable"]["name"] in ("AvailabilityState", "Problem", "Tripped")
 
 
-def _told(t: Engine, data: Payload) -> bool:
+def _told(t: Engine, data: Payload, path: str) -> bool:
     flat = _flat_of(t, data["component"].get("evse"))
     if flat is None or not is_for_backend(data):
         return False
     if data["variable"]["name"] != "AvailabilityState":
-        return _problem(t, flat, data)
+        return _problem(t, flat, data, path)
     is_place = data["component"]["name"] in (("ChargingStation",) if flat == 0 else ("Connector", "EVSE"))
     if not is_place or data["actualValue"] not in _STATUSES:
         return False
@@ -66,15 +67,20 @@ def _flat_of(t: Engine, evse: Payload | None) -> int | None:
     return 0 if evse is None else flat_of(t, evse["id"], evse.get("connectorId"))
 
 
-def _problem(t: Engine, flat: int, data: Payload) -> bool:
+def _problem(t: Engine, flat: int, data: Payload, path: str) -> bool:
     """A problem of some component: the error code of its connector, until it is cleared."""
     component, variable = data["component"]["name"], data["variable"]["name"]
     value = data["actualValue"].strip().casefold()
     if value not in ("true", "false", "1", "0"):
         return False
     if value in ("true", "1") and not data.get("cleared", False):
-        tech = data.get("techCode", "")
-        code = _error_code(component, variable, data.get("techInfo", ""))
+        tech, info = data.get("techCode", ""), data.get("techInfo", "")
+        code = _error_code(component, variable, info)
+        if info not in ("", f"{TECH_INFO_PREFIX}{code}"):
+            t.lose(Loss.FIELD_DROPPED, f"{path}.techInfo", info[:200])
+        before = t.memory.open_errors.get(str(flat))
+        if before is not None and before.event_id != data["eventId"] and statuses.connector(t, flat).owed:
+            t.lose(Loss.STATUS_COLLAPSED, path, f"{before.component}.{before.variable}")
         t.memory.open_errors[str(flat)] = OpenError(code, component, variable, data["eventId"], tech[:50])
         statuses.changed(t, flat, data["timestamp"])
         return True

@@ -121,7 +121,12 @@ def running16(t: Engine, id16: int) -> Transaction | None:
 
 
 @RULES.backend_call(
-    "UnlockConnector", How.TRANSLATED, "RequestStopTransaction, UnlockConnector", Loss.PARTIAL
+    "UnlockConnector",
+    How.TRANSLATED,
+    "RequestStopTransaction, UnlockConnector",
+    Loss.PARTIAL,
+    Loss.ENUM_NARROWED,
+    Loss.STATUSINFO_DROPPED,
 )
 def unlock_connector(t: Engine, call: BackendCall) -> Steps:
     """1.6 stops the transaction and unlocks, where 2.0.1 refuses to unlock during a transaction."""
@@ -137,7 +142,11 @@ def unlock_connector(t: Engine, call: BackendCall) -> Steps:
     answer = yield Ask(CHARGER, "UnlockConnector", request)
     if not isinstance(answer, dict):
         return refusal(t, call, answer, {"status": "NotSupported"})
-    return said(t, answer) | {"status": _UNLOCKED.get(answer["status"], answer["status"])}
+    made, status = said(t, answer), answer["status"]
+    if status in _UNLOCKED:
+        t.lose(Loss.ENUM_NARROWED, "status", status, _UNLOCKED[status])
+        made["status"] = _UNLOCKED[status]
+    return made
 
 
 _UNLOCKED: Final = {"OngoingAuthorizedTransaction": "UnlockFailed", "UnknownConnector": "NotSupported"}

@@ -71,7 +71,7 @@ def stopped(t: Engine, tx: Transaction, event: Event | None) -> Asking:
     }
     tag = end.get("idTag")
     if event is not None and event.token is not None:
-        tag = tokens.tag_of(t, event.token, "idToken", Severity.WARN)
+        tag = tokens.told_tag(t, event.token)
     if tag is not None:
         payload["idTag"] = tag
     if event is not None and (data := values_16(t, event.values, "meterValue")):

@@ -101,8 +101,7 @@ def authorize(t: Engine, call: ChargerCall) -> Steps:
     if has_contract(payload):
         inner = yield from tunnel(t, "Authorize", payload)
         return refuse_contract(t, payload) if inner is None else inner
-    id_tag = tokens.tag_of(t, payload["idToken"], "idToken", Severity.WARN)
-    t.lose(Loss.FIELD_DROPPED, "idToken.type", payload["idToken"]["type"])
+    id_tag = tokens.told_tag(t, payload["idToken"])
     answer = yield Ask(BACKEND, "Authorize", {"idTag": id_tag}, live=True)
     if isinstance(answer, dict):
         remember(t.memory.authorisations, id_tag.casefold(), Authorisation(answer["idTagInfo"], t.now))
@@ -110,7 +109,9 @@ def authorize(t: Engine, call: ChargerCall) -> Steps:
     return answer if isinstance(answer, Refused) else Undelivered(SILENCE)
 
 
-@RULES.charger_call("MeterValues", How.TRANSLATED, "MeterValues", Loss.MEASURAND_DROPPED, Loss.UNIT_DROPPED)
+@RULES.charger_call(
+    "MeterValues", How.TRANSLATED, "MeterValues", Loss.MEASURAND_DROPPED, Loss.UNIT_DROPPED, Loss.SYNTHESIZED
+)
 def meter_values(t: Engine, call: ChargerCall) -> Steps:
     evse = call.payload["evseId"]
     flat = flat_of_evse(t, evse)

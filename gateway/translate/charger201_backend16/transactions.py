@@ -11,8 +11,8 @@ from gateway.translate.charger201_backend16.registers import Register, registers
 from gateway.translate.engine import Engine
 from gateway.translate.losses import Loss
 from gateway.translate.memory import RemoteStart, Transaction
-from gateway.translate.port import Payload, Severity
-from gateway.translate.values import plain_text, seconds, whole
+from gateway.translate.port import Payload
+from gateway.translate.values import compact, plain_text, seconds, whole
 
 STARTED: Final = "Started"
 UPDATED: Final = "Updated"
@@ -90,9 +90,11 @@ def tell_unsaid(t: Engine, payload: Payload) -> None:
     for name in _UNSAID:
         if name in payload:
             t.lose(Loss.FIELD_DROPPED, name, str(payload[name]))
-    if "timeSpentCharging" in payload["transactionInfo"]:
-        spent = payload["transactionInfo"]["timeSpentCharging"]
-        t.lose(Loss.FIELD_DROPPED, "transactionInfo.timeSpentCharging", str(spent))
+    info = payload["transactionInfo"]
+    if "timeSpentCharging" in info:
+        t.lose(Loss.FIELD_DROPPED, "transactionInfo.timeSpentCharging", str(info["timeSpentCharging"]))
+    if "stoppedReason" in info and payload["eventType"] != ENDED:
+        t.lose(Loss.FIELD_DROPPED, "transactionInfo.stoppedReason", info["stoppedReason"])
     if payload.get("offline"):
         t.lose(Loss.OFFLINE_FLAG_LOST, "offline", "true")
 
@@ -136,6 +138,8 @@ def learn(t: Engine, tx: Transaction, event: Event) -> None:
     if tx.state == "pre":
         _learn_place(t, tx, event)
         _learn_token(t, tx, event)
+    else:
+        _tell_too_late(t, tx, event)
     if event.reservation_id is not None:
         tx.reservation_id = event.reservation_id
     if event.state:
@@ -148,6 +152,16 @@ def learn(t: Engine, tx: Transaction, event: Event) -> None:
         tx.last_register_wh = wh
         if tx.flat:
             t.memory.last_register[str(tx.flat)] = wh
+
+
+def _tell_too_late(t: Engine, tx: Transaction, event: Event) -> None:
+    """Report what only StartTransaction could have said, which is out."""
+    if event.evse is not None and event.evse["id"] != tx.evse:
+        t.lose(Loss.FIELD_DROPPED, "evse", compact(event.evse))
+    if event.reservation_id not in (None, tx.reservation_id):
+        t.lose(Loss.FIELD_DROPPED, "reservationId", str(event.reservation_id))
+    if event.remote_start_id not in (None, tx.remote_start_id):
+        t.lose(Loss.FIELD_DROPPED, "transactionInfo.remoteStartId", str(event.remote_start_id))
 
 
 def rounded_wh(t: Engine, wh: Decimal, path: str) -> int:
@@ -180,11 +194,12 @@ def _learn_token(t: Engine, tx: Transaction, event: Event) -> None:
         tx.id_token, tx.id_tag = None, None
     elif event.token is not None:
         tx.id_token = event.token
-        t.lose(Loss.FIELD_DROPPED, "idToken.type", event.token["type"])
-        tx.id_tag = tokens.tag_of(t, event.token, "idToken", Severity.WARN)
+        tx.id_tag = tokens.told_tag(t, event.token)
         if event.token["type"] == "NoAuthorization" and not event.token["idToken"]:
             t.lose(Loss.SYNTHESIZED, "idTag", "", tx.id_tag)
     remote = _remote_start(t, tx)
+    if remote is None and event.remote_start_id is not None:
+        t.lose(Loss.FIELD_DROPPED, "transactionInfo.remoteStartId", str(event.remote_start_id))
     if remote is not None:
         t.memory.remote_starts.remove(remote)
         if tx.id_token is None and not event.ends_authorisation:

@@ -20,11 +20,10 @@ from gateway.translate.charger201_backend16 import (
     statuses,
     upkeep,
 )
-from gateway.translate.engine import Engine, Outcome, Rules
-from gateway.translate.losses import Loss
+from gateway.translate.engine import Outcome, Rules
+from gateway.translate.engine16 import Engine16
 from gateway.translate.policies import Policies
-from gateway.translate.port import Answer, ChargerCall, Order, Payload
-from gateway.translate.values import compact
+from gateway.translate.port import ChargerCall, Payload
 
 _STORED: Final = (
     *("StatusNotification", "FirmwareStatusNotification", "LogStatusNotification"),
@@ -32,7 +31,7 @@ _STORED: Final = (
 )
 
 
-class Charger201Backend16(Engine):
+class Charger201Backend16(Engine16):
     """Translates for one 2.0.1 charger whose backend speaks 1.6."""
 
     charger_version = Version.V201
@@ -66,28 +65,9 @@ class Charger201Backend16(Engine):
             return any(notifications.is_for_backend(data) for data in payload.get("eventData", []))
         return action in _STORED
 
-    def charger_answered(self, token: int, answer: Answer, now: float) -> list[Order]:
-        """The charger's answer to `ToCharger`."""
-        self._tell_custom_data(answer, "")
-        return super().charger_answered(token, answer, now)
-
     def answered_before(self, call: ChargerCall) -> Outcome | None:
         """What the charger hears while the backend has not accepted it."""
-        self._tell_custom_data(call.payload, "")
         return pending.answered_here(self, call) if not self.listens else None
-
-    def _tell_custom_data(self, value: object, path: str) -> None:
-        """What a vendor adds to messages of 2.x has no place in 1.6."""
-        if isinstance(value, dict):
-            for name, member in value.items():
-                place = f"{path}.{name}" if path else name
-                if name == "customData":
-                    self.lose(Loss.FIELD_DROPPED, place, compact(member)[:200])
-                else:
-                    self._tell_custom_data(member, place)
-        elif isinstance(value, list):
-            for index, member in enumerate(value):
-                self._tell_custom_data(member, f"{path}[{index}]")
 
     def when_charger_opened(self) -> None:
         """A charger that does not boot again after a gateway's restart still has to be known."""

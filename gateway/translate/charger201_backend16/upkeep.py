@@ -39,7 +39,9 @@ def get_local_list_version(t: Engine, call: BackendCall) -> Steps:
     return {"listVersion": answer["versionNumber"]}
 
 
-@RULES.backend_call("SendLocalList", How.TRANSLATED, "SendLocalList", Loss.FIELD_DROPPED)
+@RULES.backend_call(
+    "SendLocalList", How.TRANSLATED, "SendLocalList", Loss.FIELD_DROPPED, Loss.STATUSINFO_DROPPED
+)
 def send_local_list(t: Engine, call: BackendCall) -> Steps:
     if t.memory.capabilities.get("local_list") == "no":
         return {"status": "NotSupported"}
@@ -84,7 +86,14 @@ def _request_id(t: Engine) -> int:
     return number
 
 
-@RULES.backend_call("GetDiagnostics", How.TRANSLATED, "GetLog", Loss.SYNTHESIZED, Loss.VALUE_TOO_LONG)
+@RULES.backend_call(
+    "GetDiagnostics",
+    How.TRANSLATED,
+    "GetLog",
+    Loss.SYNTHESIZED,
+    Loss.VALUE_TOO_LONG,
+    Loss.STATUSINFO_DROPPED,
+)
 def get_diagnostics(t: Engine, call: BackendCall) -> Steps:
     payload = call.payload
     if len(payload["location"]) > LONGEST_URL:
@@ -99,7 +108,7 @@ def get_diagnostics(t: Engine, call: BackendCall) -> Steps:
     answer = yield Ask(CHARGER, "GetLog", request | named(payload, "retries", "retryInterval"))
     if not isinstance(answer, dict):
         return refusal(t, call, answer, {})
-    if said(t, answer)["status"] == "Rejected":
+    if said(t, answer, "filename")["status"] == "Rejected":
         return {}
     t.memory.log = Job(number, "diagnostics")
     return {"fileName": answer["filename"]} if "filename" in answer else {}
@@ -116,7 +125,15 @@ def get_log(t: Engine, call: BackendCall) -> Steps:
     return said(t, answer, "filename")
 
 
-@RULES.backend_call("UpdateFirmware", How.TRANSLATED, "UpdateFirmware", Loss.SYNTHESIZED, Loss.VALUE_TOO_LONG)
+@RULES.backend_call(
+    "UpdateFirmware",
+    How.TRANSLATED,
+    "UpdateFirmware",
+    Loss.SYNTHESIZED,
+    Loss.VALUE_TOO_LONG,
+    Loss.ENUM_NARROWED,
+    Loss.STATUSINFO_DROPPED,
+)
 def update_firmware(t: Engine, call: BackendCall) -> Steps:
     """1.6 answers with nothing: a refusal can only be told by a status afterwards."""
     payload = call.payload
@@ -129,6 +146,8 @@ def update_firmware(t: Engine, call: BackendCall) -> Steps:
     answer = yield Ask(CHARGER, "UpdateFirmware", request)
     if not isinstance(answer, dict) or said(t, answer)["status"] not in ("Accepted", "AcceptedCanceled"):
         return _download_failed(t)
+    if answer["status"] == "AcceptedCanceled":
+        t.lose(Loss.ENUM_NARROWED, "status", answer["status"])
     t.memory.firmware = Job(number, "unsigned")
     return {}
 
@@ -155,7 +174,9 @@ def signed_update_firmware(t: Engine, call: BackendCall) -> Steps:
 # Triggers
 
 
-@RULES.backend_call("TriggerMessage", How.TRANSLATED, "TriggerMessage", Loss.STATUSINFO_DROPPED)
+@RULES.backend_call(
+    "TriggerMessage", How.TRANSLATED, "TriggerMessage", Loss.STATUSINFO_DROPPED, Loss.SYNTHESIZED
+)
 def trigger_message(t: Engine, call: BackendCall) -> Steps:
     wanted = call.payload["requestedMessage"]
     if wanted == "DiagnosticsStatusNotification":
@@ -164,7 +185,9 @@ def trigger_message(t: Engine, call: BackendCall) -> Steps:
     return (yield from _triggered(t, call, wanted))
 
 
-@RULES.backend_call("ExtendedTriggerMessage", How.TRANSLATED, "TriggerMessage", Loss.STATUSINFO_DROPPED)
+@RULES.backend_call(
+    "ExtendedTriggerMessage", How.TRANSLATED, "TriggerMessage", Loss.STATUSINFO_DROPPED, Loss.SYNTHESIZED
+)
 def extended_trigger_message(t: Engine, call: BackendCall) -> Steps:
     t.memory.capabilities["be_security_ext"] = "yes"
     wanted = EXTENDED_TRIGGERS.up(call.payload["requestedMessage"]) or "Heartbeat"

@@ -32,6 +32,24 @@ def test_a_cable_before_the_card_starts_at_the_card():
     assert peers.is_quiet()
 
 
+def test_a_signature_of_the_begin_goes_to_the_backend_beside_meter_start():
+    peers = Peers()
+    signature = {
+        "signedMeterData": "T0NNRnw=",
+        "signingMethod": "",
+        "encodingMethod": "OCMF",
+        "publicKey": "",
+    }
+    begin = register(1000, 5, BEGIN, signedMeterValue=signature)
+    call = peers.event("Started", 0, "Authorized", 5, "Charging", evse=EVSE, idToken=CARD, meterValue=[begin])
+    assert peers.starts(501)["meterStart"] == 1000
+    (value,) = peers.passes("MeterValues")["meterValue"]
+    plain, signed = value["sampledValue"]
+    assert (plain["value"], plain["context"]) == ("1000", BEGIN)
+    assert (signed["format"], signed["context"]) == ("SignedData", BEGIN)
+    assert peers.heard(call) == YES
+
+
 def test_a_card_before_the_cable_is_asked_about_and_starts_at_the_cable():
     peers = Peers()
     first = peers.event("Started", 0, "Authorized", 5, "Idle", idToken=CARD)
