@@ -22,6 +22,7 @@ _ENTRIES: Final = "localAuthorizationList"
     Loss.ENUM_NARROWED,
     Loss.FIELD_DROPPED,
     Loss.VALUE_TOO_LONG,
+    Loss.NOT_SUPPORTED,
 )
 def send_local_list(t: Engine, call: BackendCall) -> Outcome | Steps:
     """A new list, or changes to it. It is never split: a part would be another version."""
