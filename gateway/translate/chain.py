@@ -1,11 +1,10 @@
 """Two translators as one: what leaves the first enters the second."""
 
-from typing import Any
-
 import msgspec
 
 from gateway.ocpp.message import Version
 from gateway.translate.port import (
+    SILENCE,
     Answer,
     AnswerBackend,
     AnswerCharger,
@@ -88,6 +87,10 @@ class Chain:
             self.near.backend_closed(now), now
         )
 
+    def resumed(self, now: float) -> list[Order]:
+        """Both ends are there (again)."""
+        return self._back(self.far.resumed(now), now) + self._onward(self.near.resumed(now), now)
+
     def time_passed(self, now: float) -> list[Order]:
         """`due` has come."""
         return self._onward(self.near.time_passed(now), now) + self._back(self.far.time_passed(now), now)
@@ -134,7 +137,7 @@ class Chain:
                     made += self._onward(self.near.backend_call(call, now), now)
                 case AnswerCharger(id_, answer, delivered):
                     self._undelivered = not delivered
-                    got: Any = answer if delivered or isinstance(answer, Refused) else NoAnswer()
+                    got = NoAnswer() if answer == SILENCE else answer
                     made += self._onward(self.near.backend_answered(int(id_), got, now), now)
                     self._undelivered = False
                 case _:

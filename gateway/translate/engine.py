@@ -11,6 +11,7 @@ from msgspec import Struct, structs
 
 from gateway.ocpp import errors
 from gateway.ocpp.message import Version
+from gateway.translate import jobs
 from gateway.translate import memory as memories
 from gateway.translate.clock import SET_BACK_S, set_back
 from gateway.translate.fitting import answered_in, asked_in, fitted, going_out
@@ -77,9 +78,8 @@ class Engine:
         self.changed = False
         self.due = NEVER
         self.now = 0.0
-        self.backend_is_there = True
+        self.backend_is_there = False
         self.delivering = 0
-        self.jobs: dict[str, list[Payload]] = {}
         self.triggers: dict[tuple[str, int | None], float] = {}
         self._orders: list[Order] = []
         self._tasks: dict[int, _Task] = {}
@@ -143,13 +143,20 @@ class Engine:
         self._at(now)
         self.backend_is_there = True
         self.when_backend_opened()
+        jobs.tell_owed(self)
         return self._done()
 
     def backend_closed(self, now: float) -> list[Order]:
         """The backend's link is gone."""
         self._at(now)
         self.backend_is_there = False
-        self.when_backend_closed()
+        return self._done()
+
+    def resumed(self, now: float) -> list[Order]:
+        """Both ends are there (again)."""
+        self._at(now)
+        self.when_resumed()
+        jobs.carry_on(self)
         return self._done()
 
     def time_passed(self, now: float) -> list[Order]:
@@ -179,8 +186,8 @@ class Engine:
     def when_backend_opened(self) -> None:
         """The backend's link is there (again)."""
 
-    def when_backend_closed(self) -> None:
-        """The backend's link is gone."""
+    def when_resumed(self) -> None:
+        """Both ends are there (again): what is to be asked of the charger can be."""
 
     def when_time_passed(self) -> None:
         """A moment that was asked for by `wake` has come (or an earlier one)."""
@@ -206,12 +213,8 @@ class Engine:
         self._orders.append(lost(code, path, value, became, severity))
 
     def tell_backend(self, action: str, payload: Payload, live: bool = True) -> None:
-        """Send a CALL whose answer changes nothing."""
-        self._begin(_told(Ask(BACKEND, action, payload, live)), _ignore, True)
-
-    def tell_charger(self, action: str, payload: Payload) -> None:
-        """Send a CALL whose answer changes nothing."""
-        self._begin(_told(Ask(CHARGER, action, payload)), _ignore, True)
+        """Send a CALL whose answer changes nothing; until there is one it is owed."""
+        jobs.owe(self, action, payload, live=live, now=True)
 
     def spawn(self, steps: Steps, now: bool = False, only_asked: bool = False) -> None:
         """Start steps of their own: at once, or after what is being handled is answered."""
@@ -333,11 +336,6 @@ class Engine:
     def _noted(self, got: tuple[Result, list[Lost]]) -> Result:
         self._orders += got[1]
         return got[0]
-
-
-def _told(ask: Ask) -> Steps:
-    yield ask
-    return {}
 
 
 def _ignore(outcome: Outcome) -> None:

@@ -165,8 +165,14 @@ class Translator(Protocol):
     def backend_opened(self, now: float) -> list[Order]:
         """The backend's link is there (again); what was asked of it before was told as `NoAnswer`."""
 
+    def resumed(self, now: float) -> list[Order]:
+        """Charger and backend are both there (again), after `charger_opened` or `backend_opened`."""
+
     def backend_closed(self, now: float) -> list[Order]:
-        """The backend's link is gone. From now on messages come from the outbox, after the next opening."""
+        """The backend's link is gone, and what was asked of either end is about to be told as `NoAnswer`.
+
+        From now on messages come from the outbox, after the next opening.
+        """
 
     def stores(self, action: str, payload: Payload) -> bool:
         """While the backend is away: whether this CALL of the charger, beyond those that every outbox keeps,

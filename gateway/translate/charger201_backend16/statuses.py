@@ -26,7 +26,7 @@ _LONGEST_INFO: Final = 50
 
 @RULES.charger_call("StatusNotification", How.TRANSLATED, "StatusNotification", Loss.TOPOLOGY_EXTENDED)
 def status_notification(t: Engine, call: ChargerCall) -> Payload:
-    inventory.once_read(t, lambda: _take(t, call.payload))
+    inventory.once_read(t, call, _take)
     return {}
 
 
