@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.translate.scenes import TOKEN, scene, transaction
+from tests.translate.scenes import ID, TOKEN, scene, transaction
 from tests.vectors.world import World
 
 Payload = dict[str, Any]
@@ -261,6 +261,14 @@ UPLOADED = Exchange(
     direction=DOWN,
 )
 
+LATE_REFUSAL = Exchange(
+    [("clock", 10.0)],
+    {"RequestStopTransaction": {"status": "Accepted"}},
+    lambda charger, _: [{"transactionId": ID}] == distinct(actions(charger, "RequestStopTransaction")),
+    direction=DOWN,
+    tx=[transaction(authorized=False, late_reject=True, stop_wanted=True)],
+)
+
 
 def reported(evse: int) -> Payload:
     component = {"name": "Connector", "evse": {"id": evse, "connectorId": 1}}
@@ -392,6 +400,7 @@ class Play:
             self.world.turn("cs", True)
             if is_lost and self.lost == "gateway":
                 self.world.restart()
+            self.world.advance(1.0)
             self._ask("boot", "BootNotification", BOOT)
         elif not is_lost:
             answer = _BOOTED if frame[2] == "BootNotification" else self.exchange.answers.get(frame[2], {})
