@@ -264,7 +264,7 @@ UPLOADED = Exchange(
 LATE_REFUSAL = Exchange(
     [("clock", 10.0)],
     {"RequestStopTransaction": {"status": "Accepted"}},
-    lambda charger, _: [{"transactionId": ID}] == distinct(actions(charger, "RequestStopTransaction")),
+    lambda charger, _: distinct(actions(charger, "RequestStopTransaction")) == [{"transactionId": ID}],
     direction=DOWN,
     tx=[transaction(authorized=False, late_reject=True, stop_wanted=True)],
 )
