@@ -3,6 +3,7 @@
 import msgspec
 
 from gateway.ocpp.message import Version
+from gateway.translate.parts import HOT, Parts
 from gateway.translate.port import (
     SILENCE,
     Answer,
@@ -98,6 +99,10 @@ class Chain:
     def stores(self, action: str, payload: Payload) -> bool:
         """Whether either wants this CALL in its place."""
         return self.near.stores(action, payload) or self.far.stores(action, payload)
+
+    def parts(self, everything: bool = False) -> Parts:
+        """Both memories, as one part."""
+        return {HOT: self.snapshot()}
 
     def snapshot(self) -> bytes:
         """Both memories, as JSON."""

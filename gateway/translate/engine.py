@@ -7,7 +7,7 @@ read and write payloads that are whole.
 from collections.abc import Callable, Generator
 from typing import ClassVar
 
-from msgspec import Struct, structs
+from msgspec import structs
 
 from gateway.ocpp import errors
 from gateway.ocpp.message import Version
@@ -17,6 +17,7 @@ from gateway.translate.clock import SET_BACK_S, set_back
 from gateway.translate.fitting import answered_in, asked_in, fitted, going_out
 from gateway.translate.losses import Loss, lost
 from gateway.translate.memory import Memory
+from gateway.translate.parts import COLD, Parts, parts_of
 from gateway.translate.policies import Policies
 from gateway.translate.port import (
     Answer,
@@ -46,18 +47,10 @@ from gateway.translate.rules import (
     Rule,
     Rules,
     Steps,
+    Task,
     Undelivered,
     Wait,
 )
-
-TRIGGER_S = 30.0
-
-
-class _Task(Struct):
-    steps: Steps
-    finish: Callable[[Outcome], None]
-    stateless: bool
-    asked: Ask | None = None
 
 
 class Engine:
@@ -76,16 +69,17 @@ class Engine:
         self.station = station
         self.memory = memories.decoded(snapshot) if snapshot else Memory()
         self.changed = False
+        self.touched = set(COLD)
         self.due = NEVER
         self.now = 0.0
         self.backend_is_there = False
         self.delivering = 0
         self.triggers: dict[tuple[str, int | None], float] = {}
         self._orders: list[Order] = []
-        self._tasks: dict[int, _Task] = {}
+        self._tasks: dict[int, Task] = {}
         self.busy: set[str] = set()
-        self._spawned: list[Steps] = []
-        self._waiting: list[tuple[Wait, _Task]] = []
+        self._spawned: list[tuple[Steps, bool, frozenset[str]]] = []
+        self._waiting: list[tuple[Wait, Task]] = []
         self._signals: list[tuple[str, Answer]] = []
         self._tokens = 0
 
@@ -174,6 +168,11 @@ class Engine:
         """Whether this CALL must reach the backend later, in its place, though no outbox would keep it."""
         return False
 
+    def parts(self, everything: bool = False) -> Parts:
+        """The parts of the memory that may be others now, or all."""
+        cold, self.touched = COLD if everything else self.touched, set()
+        return parts_of(self.memory, cold)
+
     def snapshot(self) -> bytes:
         """Everything that must survive, as JSON."""
         return memories.encoded(self.memory)
@@ -216,13 +215,15 @@ class Engine:
         """Send a CALL whose answer changes nothing; until there is one it is owed."""
         jobs.owe(self, action, payload, live=live, now=True)
 
-    def spawn(self, steps: Steps, now: bool = False, only_asked: bool = False) -> None:
+    def spawn(
+        self, steps: Steps, now: bool = False, only_asked: bool = False, touches: frozenset[str] = COLD
+    ) -> None:
         """Start steps of their own: at once, or after what is being handled is answered."""
         if now:
             self.changed = True
-            self._begin(steps, _ignore, only_asked)
+            self._begin(steps, _ignore, only_asked, touches)
         else:
-            self._spawned.append(steps)
+            self._spawned.append((steps, only_asked, touches))
 
     def signal(self, key: str, answer: Answer) -> None:
         """Let those that wait for this key go on, in order, after the answer to what is being handled."""
@@ -231,15 +232,6 @@ class Engine:
     def wake(self, at: float) -> None:
         """Let `when_time_passed` come at this time, or earlier."""
         self.due = min(self.due, at)
-
-    def trigger(self, message: str, evse: int | None) -> None:
-        """The charger is asked to send this message within half a minute."""
-        self.triggers[message, evse] = self.now + TRIGGER_S
-
-    def trigger_taken(self, message: str, evse: int | None) -> bool:
-        """Whether this message was asked for (of this EVSE or of any), and has not come since."""
-        keys = ((message, evse), (message, None))
-        return any(self.triggers.pop(key, 0.0) >= self.now for key in keys)
 
     # Inside
 
@@ -273,16 +265,24 @@ class Engine:
         outcome = self.answered_before(known) if isinstance(known, ChargerCall) else None
         self.changed = self.changed or not rule.stateless
         produced = rule.handler(self, known) if outcome is None else outcome
-        self._begin(produced, finish, rule.stateless or rule.only_asked)
+        self._begin(produced, finish, rule.stateless or rule.only_asked, rule.touches)
 
-    def _begin(self, produced: Outcome | Steps, finish: Callable[[Outcome], None], stateless: bool) -> None:
+    def _begin(
+        self,
+        produced: Outcome | Steps,
+        finish: Callable[[Outcome], None],
+        stateless: bool,
+        touches: frozenset[str],
+    ) -> None:
+        self.touched |= touches
         if isinstance(produced, Generator):
-            self._advance(_Task(produced, finish, stateless), None)
+            self._advance(Task(produced, finish, stateless, touches), None)
         else:
             finish(produced)
 
-    def _advance(self, task: _Task, answer: Answer | None) -> None:
+    def _advance(self, task: Task, answer: Answer | None) -> None:
         """Give a task its answer and send what it asks next; what cannot be made to fit is refused here."""
+        self.touched |= task.touches
         while True:
             try:
                 ask = task.steps.send(answer)  # type: ignore[arg-type]
@@ -322,7 +322,8 @@ class Engine:
     def _done(self) -> list[Order]:
         while self._spawned or self._signals:
             if self._spawned:
-                self.spawn(self._spawned.pop(0), now=True)
+                steps, only_asked, touches = self._spawned.pop(0)
+                self.spawn(steps, True, only_asked, touches)
             else:
                 self._signalled(*self._signals.pop(0))
         orders, self._orders = self._orders, []

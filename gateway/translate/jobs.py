@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from gateway.translate.losses import Loss
 from gateway.translate.memory import Begun, Event
+from gateway.translate.parts import NOTHING
 from gateway.translate.port import SILENCE, BackendCall, Payload, Refused
 from gateway.translate.rules import BACKEND, Ask, Steps
 
@@ -34,13 +35,13 @@ def owe(t: "Engine", action: str, *payloads: Payload, live: bool = False, now: b
     owed += [Event(action, payload, live=live) for payload in payloads]
     while len(owed) > OWED_KEPT:
         t.lose(Loss.PARTIAL, owed.pop(1).action)  # the first one may be out
-    t.spawn(_telling(t), now=now, only_asked=True)
+    t.spawn(_telling(t), now=now, only_asked=True, touches=NOTHING)
 
 
 def tell_owed(t: "Engine") -> None:
     """The backend is there (again): tell it what it is owed."""
     if t.memory.owed:
-        t.spawn(_telling(t), only_asked=True)
+        t.spawn(_telling(t), only_asked=True, touches=NOTHING)
 
 
 def _telling(t: "Engine") -> Steps:

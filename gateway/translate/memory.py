@@ -266,7 +266,7 @@ class Memory(Struct, omit_defaults=True):
     device model that were asked for, commands.
     `capabilities` are `yes`, `no` or `unknown`. `cached` is the last status per flat number that has not
     gone up yet. `cables` are the transactions that have only a cable, by flat number. `told_at` is the latest
-    time that was told.
+    time that was told. `places` is where the open transactions stand among all: in the store only.
     """
 
     told_at: float = 0.0
@@ -279,6 +279,7 @@ class Memory(Struct, omit_defaults=True):
     topology: list[Place] = field(default_factory=list)
     capabilities: dict[str, str] = {}
     transactions: list[Transaction] = []
+    places: list[int] = []
     cables: dict[str, Transaction] = {}
     counters: Counters = field(default_factory=Counters)
     unsent: dict[str, list[Event]] = {}
@@ -359,9 +360,13 @@ _encoder = msgspec.json.Encoder(decimal_format="number")
 _decoder = msgspec.json.Decoder(Memory, float_hook=Decimal)
 
 
+json_of = _encoder.encode
+"""The JSON of a memory or of a part of it."""
+
+
 def encoded(memory: Memory) -> bytes:
     """The memory as JSON."""
-    return _encoder.encode(memory)
+    return json_of(memory)
 
 
 def decoded(data: bytes) -> Memory:

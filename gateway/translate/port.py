@@ -130,9 +130,10 @@ Order = ToBackend | ToCharger | AnswerCharger | AnswerBackend | Lost
 class Translator(Protocol):
     """One charger behind one backend of another version.
 
-    After every call that returned orders the session looks at `changed`: when it is set, it writes
-    `snapshot()` in one commit with the message, before any of the orders leaves, and clears it. What need not
-    survive is no change. `due` is when `time_passed` should come (infinity for never); it may be too early.
+    After every call that returned orders the session looks at `changed`: when it is set, it writes what
+    `parts()` differs by from what was written last, in one commit with the message, before any of the orders
+    leaves, and clears it. What need not survive is no change. `due` is when `time_passed` should come
+    (infinity for never); it may be too early.
     """
 
     charger_version: Version
@@ -181,6 +182,11 @@ class Translator(Protocol):
 
     def time_passed(self, now: float) -> list[Order]:
         """`due` has come."""
+
+    def parts(self, everything: bool = False) -> dict[str, bytes]:
+        """What must survive, as JSON, by the names of parts of the store: those that may be others now than
+        when this was asked last, or all.
+        """
 
     def snapshot(self) -> bytes:
         """Everything that must survive reconnects and restarts, as JSON; what `restored` takes."""

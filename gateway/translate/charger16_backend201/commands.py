@@ -15,6 +15,8 @@ from gateway.translate.charger16_backend201.common import (
     refusal,
     rejected,
     simple,
+    trigger,
+    trigger_taken,
 )
 from gateway.translate.engine import CHARGER, Ask, Engine, How, Outcome, Rules, Steps
 from gateway.translate.jobs import carried_on
@@ -171,7 +173,7 @@ def trigger_message(t: Engine, call: BackendCall) -> Outcome | Steps:
     if extended or wanted == "SignChargingStationCertificate":
         return _trigger_extended(t, wanted, flat)
     if wanted in ("MeterValues", "BootNotification"):
-        t.trigger(wanted, id_ or None)
+        trigger(t, wanted, id_ or None)
     return _trigger(t, wanted, TRIGGERS.down(wanted) or "DiagnosticsStatusNotification", flat, id_ or None)
 
 
@@ -187,7 +189,7 @@ def _trigger(t: Engine, wanted: str, asked: str, flat: int | None, evse: int | N
     answer = yield Ask(CHARGER, "TriggerMessage", payload)
     if isinstance(answer, dict) and answer["status"] == "Accepted":
         return {"status": "Accepted"}
-    t.trigger_taken(wanted, evse)
+    trigger_taken(t, wanted, evse)
     if not isinstance(answer, dict):
         return _refused(t, wanted, answer)
     return {"status": answer["status"]}

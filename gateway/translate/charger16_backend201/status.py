@@ -37,6 +37,7 @@ _LONGEST_TECH_INFO: Final = 500
     Loss.FIELD_DROPPED,
     Loss.SYNTHESIZED,
     Loss.TX_OPEN_ON_AVAILABLE,
+    touches=(),
 )
 def status_notification(t: Engine, call: ChargerCall) -> Outcome:
     """The state of a connector, or of the whole charger. The charger is answered at once."""
