@@ -52,6 +52,7 @@ class Scripted:
         self.told = []
         self.says = {}
         self.writes = 0
+        self.wanted = []
         self.names = {}
 
     def _hears(self, *what):
@@ -107,6 +108,7 @@ class Scripted:
 
     def parts(self, everything=False):
         self.writes += 1
+        self.wanted.append(everything)
         return {"translate": b"%d" % self.writes}
 
 
@@ -287,6 +289,25 @@ def test_when_nothing_can_be_stored_both_ends_go_unanswered():
     s.happens(ev.StateKept(1, False))
     s.then(Close(CHARGER, 1013, "nothing can be stored"), Close(BACKEND, 1013, "charger left"))
     s.was_told(("backend closed",), ("backend answered", 1, NoAnswer()))
+
+
+def test_everything_is_written_first_and_after_what_was_not_kept():
+    answers = [["changed", AnswerCharger(f"m{n}", {"currentTime": TIME})] for n in (1, 2, 3)]
+    s = translated().on("charger", says=answers)
+    for number, durable in enumerate((True, False, True), 1):
+        s.charger_sends(heartbeat(f"m{number}")).happens(ev.StateKept(number, durable))
+        if not durable:
+            s.happens(ev.BackendOpened(2), ev.ChargerOpened(2, Version.V16))
+    assert s.translator.wanted == [True, False, True]
+
+
+def test_a_part_that_is_as_it_was_is_not_written_again():
+    s = translated().on("charger", says=[["changed"], ["changed", ask(1)]])
+    s.translator.parts = lambda everything=False: {"translate": b"1"}
+    s.charger_sends(heartbeat("m1")).then(KeepState(1, (("translate", b"1"),)))
+    s.happens(ev.StateKept(1, True))
+    s.backend_sends(call("b1", "ClearCache"))
+    s.then()
 
 
 def test_without_a_buffer_too():
