@@ -122,6 +122,7 @@ def main(arguments: list[str] | None = None) -> None:
     for (charger, backend), exchanges in EXCHANGES.items():
         translator = translator_for(charger, backend)
         assert translator is not None
+        translator.backend_opened(0.0)
         for sender, action, payload in exchanges:
             became = exchange(translator, sender, action, payload, 0)
 

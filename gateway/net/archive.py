@@ -66,6 +66,7 @@ class Archive:
         self.total_bytes = total_bytes
         self.waiting: dict[str, Waiting] = {}
         self.messages = self.bytes = 0
+        self._unneeded: dict[tuple[str, str], Record] = {}
         self._told: StoreFailed | None = None
 
     @classmethod
@@ -93,6 +94,7 @@ class Archive:
 
     async def known(self, key: str) -> Known:
         """What is known of a charger and one of its backends, by their place. Errors: StoreError."""
+        self._take_away()
         waiting = self.waiting.get(key, Waiting())
         parts = await self.store.state(key)
         charger = taken_apart(key)[0]
@@ -128,7 +130,11 @@ class Archive:
         )
 
     def remember(self, key: str, part: str, data: bytes) -> None:
-        self._write([StatePart(part_of(key, part), part, data)], lambda _: None)
+        record = StatePart(part_of(key, part), part, data)
+        if data:
+            self._write([record], lambda _: None)
+        else:  # what is not needed any more goes with what anybody writes next: a commit costs more than it
+            self._unneeded[record.charger, part] = record
 
     def sweep(self) -> None:
         """Write down what was learned of tags; see whether the store takes messages."""
@@ -139,16 +145,24 @@ class Archive:
                 for digest, (at, accepted, until) in fresh.items()
             ]
             self._write(list(seen), lambda _: None)
+        self._take_away()
         self._judge()
 
     # Inside
 
+    def _take_away(self) -> None:
+        """Write down what is not needed any more, if nothing was written meanwhile."""
+        if self._unneeded:
+            self._write([], lambda _: None)
+
     def _write(self, records: list[Record], then: Callable[[bool], None]) -> None:
+        unneeded, self._unneeded = self._unneeded, {}
+
         def done(failed: StoreFailed | None) -> None:
             self._judge()
             then(failed is None)
 
-        self.store.write(records, done)
+        self.store.write([*unneeded.values(), *records], done)
 
     def _judge(self) -> None:
         failed = self.store.failed

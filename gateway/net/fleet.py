@@ -301,6 +301,8 @@ class Fleet:
             upstream.outages.end()
         if self._sweeper is not None:
             self._sweeper.cancel()
+        if self.archive is not None:
+            self.archive.sweep()
 
     def handshake_flags(self, offer: Offer) -> None:
         """Count and log what was odd about an accepted handshake."""

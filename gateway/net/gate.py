@@ -29,6 +29,7 @@ from gateway.session.knowledge import Known
 from gateway.session.session import ChargerSession
 from gateway.store.protocol import StoreError
 from gateway.translate.factory import translator_for
+from gateway.translate.parts import whole
 
 if TYPE_CHECKING:
     from gateway.net.fleet import Fleet
@@ -287,10 +288,7 @@ class Gate:
 
     def _driver(self, offer: Offer, session: ChargerSession, known: Known, upstream: "Upstream") -> Driver:
         driver = Driver(offer, session, self._fleet, upstream)
-        self._memories[driver.place] = (
-            known.parts.get("translate", b""),
-            known.parts.get("under_way", b""),
-        )
+        self._memories[driver.place] = (whole(known.parts), known.parts.get("under_way", b""))
         return driver
 
     def _dialect_of(self, charger_id: str, station: Station) -> tuple[Mode, ZoneInfo | None, Brand | None]:

@@ -14,6 +14,8 @@ def seconds(text: str) -> float | None:
 
     A leap second counts as the second before it.
     """
+    if len(text) == 20 and (plain_moment := plain(text)) is not None:
+        return (plain_moment - _EPOCH).total_seconds()
     match = _DATE_TIME.fullmatch(text)
     if match is None:
         return None
@@ -54,7 +56,7 @@ def plain(text: str) -> datetime | None:
 
 def is_date_time(text: str) -> bool:
     """Whether the text is a date-time with zone, to the letter of RFC 3339 §5.6 (capital T and Z)."""
-    return seconds(text) is not None
+    return plain(text) is not None or seconds(text) is not None
 
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)

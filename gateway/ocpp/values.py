@@ -46,15 +46,30 @@ def path_text(path: Path) -> str:
 
 def dumps(value: object) -> str:
     """Compact JSON text of a value, members in their order, numbers as they were written."""
+    try:
+        text = _encode(value)
+    except UnicodeEncodeError:  # of a lone surrogate
+        return _spelled(value)
+    return text.decode() if not any(map(text.__contains__, _UNSURE)) else _spelled(value)
+
+
+_encode = msgspec.json.Encoder(decimal_format="number").encode
+_UNSURE = (b"E+", b"E-", b'"text":')
+"""What may be a Decimal with an exponent or a `Number`, which the encoder spells otherwise."""
+
+
+def _spelled(value: object) -> str:
     match value:
         case str():
             return quote(value)
         case Number():
             return value.text
         case dict():
-            return "{" + ",".join([quote(key) + ":" + dumps(member) for key, member in value.items()]) + "}"
+            return (
+                "{" + ",".join([quote(key) + ":" + _spelled(member) for key, member in value.items()]) + "}"
+            )
         case list():
-            return "[" + ",".join([dumps(member) for member in value]) + "]"
+            return "[" + ",".join([_spelled(member) for member in value]) + "]"
         case Decimal():
             return format(value, "f")
         case _:

@@ -205,12 +205,12 @@ class Bridge:
 
     def handled(self, event: ev.Event, effects: list[Effect], now: float) -> list[Effect]:
         """The session has handled an event, and wants these effects: the translator hears of it too."""
-        carried: list[Effect] = []
+        carried = self.link_lost(now) if self._is_open and not self.session.backend.is_open else []
         match event:
             case ev.BackendOpened() if self.session.backend.is_open:
                 carried = self._link_opened(now)
             case ev.ChargerOpened() | ev.ChargerClosed():
-                carried = self._forget_asked(now)
+                carried += self._forget_asked(now)
         carried += self.carried(effects, now)
         match event:
             case ev.ChargerOpened():
@@ -224,6 +224,8 @@ class Bridge:
                 carried += self.orders.message_kept(event, now)
             case ev.BackendAway() if not self.session.backend.is_open:
                 carried += self.link_lost(now)
+        if isinstance(event, ev.ChargerOpened | ev.BackendOpened) and self.session.is_whole:
+            carried += self.orders.follow(Held(self.translator.resumed(self.wall(now))), now)
         if self._is_open and not self.session.backend.is_open:
             carried += self.link_lost(now)
         self._set_due()
@@ -251,19 +253,17 @@ class Bridge:
         self._is_open = False
         self._put_off = None
         self.orders.literals.clear()
-        effects: list[Effect] = []
+        effects = self.orders.follow(Held(self.translator.backend_closed(self.wall(now))), now)
         for call in self.wire.clear():
             effects += self.orders.no_answer(call.order, now)
         self.is_first = False
-        effects += self._forget_asked(now)
-        return [*effects, *self.orders.follow(Held(self.translator.backend_closed(self.wall(now))), now)]
+        return [*effects, *self._forget_asked(now)]
 
     def _forget_asked(self, now: float, still: Iterable[str] = ()) -> list[Effect]:
         """What was asked of the charger gets no answer any more, except for what the session still awaits."""
         effects: list[Effect] = []
-        asked = self.orders.asked
-        for id_ in [id_ for id_ in asked if id_ not in still]:
-            effects += self.orders.no_answer(asked.pop(id_), now)
+        for id_ in [id_ for id_ in self.orders.asked if id_ not in still]:
+            effects += self.orders.no_answer(self.orders.asked.pop(id_), now)
         return effects
 
     def _time_passed(self, now: float) -> list[Effect]:

@@ -85,6 +85,7 @@ class Orders:
         self._held: deque[Held] = deque()
         self._numbers = 0
         self._told_under_way = self._kept_under_way = under_way
+        self._told: dict[str, bytes] = {}
 
     @property
     def wait_for_disk(self) -> bool:
@@ -103,10 +104,11 @@ class Orders:
             effects = [Remember("under_way", b"")]
         if translator.changed:
             translator.changed = False
-            self._numbers += 1
-            held.number = self._numbers
-            self._held.append(held)
-            return [KeepState(self._numbers, self._parts(held))]
+            if parts := self._parts(held):
+                self._numbers += 1
+                held.number = self._numbers
+                self._held.append(held)
+                return [*effects, KeepState(self._numbers, parts)]
         if self._held:
             held.number = self._held[-1].number
             self._held.append(held)
@@ -122,7 +124,9 @@ class Orders:
         return not self.bridge.is_first or self.bridge.session.backend.is_open
 
     def _parts(self, held: Held) -> tuple[tuple[str, bytes], ...]:
-        parts = (("translate", self.bridge.translator.snapshot()),)
+        made = self.bridge.translator.parts(not self._told)
+        parts = tuple((name, data) for name, data in made.items() if self._told.get(name) != data)
+        self._told |= made
         under_way = msgspec.json.encode(self.under_way) if self.under_way is not None else b""
         if under_way == self._kept_under_way:
             return parts
@@ -165,6 +169,7 @@ class Orders:
         """Nothing can be stored, so nothing may be said: both ends go, and hear nothing more."""
         session = self.bridge.session
         held, self._held = self._held, deque()
+        self._told = {}  # nobody knows what the disk has of it
         closed = session.close_both("outbox-failed", TRY_AGAIN_LATER, "nothing can be stored", now)
         effects = [*self.bridge.carried(closed, now), *self.bridge.link_lost(now)]
         for order in [order for one in held for order in one.orders]:

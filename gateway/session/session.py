@@ -204,6 +204,11 @@ class ChargerSession:
         """Whether neither end is connected."""
         return not self.charger.is_open and not self.backend.is_open
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether both ends are connected."""
+        return self.charger.is_open and self.backend.is_open
+
     def handle(self, event: ev.Event, now: float) -> list[Effect]:
         """Take one event at `now` (seconds of a clock that never goes back); what is to be done, in order."""
         bridge = self.bridge

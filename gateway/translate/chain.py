@@ -1,12 +1,12 @@
 """Two translators as one: what leaves the first enters the second."""
 
-from typing import Any
-
 import msgspec
 from msgspec import structs
 
 from gateway.ocpp.message import Version
+from gateway.translate.parts import HOT, Parts
 from gateway.translate.port import (
+    SILENCE,
     Answer,
     AnswerBackend,
     AnswerCharger,
@@ -98,6 +98,10 @@ class Chain:
             self.near.backend_closed(now), now
         )
 
+    def resumed(self, now: float) -> list[Order]:
+        """Both ends are there (again)."""
+        return self._back(self.far.resumed(now), now) + self._onward(self.near.resumed(now), now)
+
     def time_passed(self, now: float) -> list[Order]:
         """`due` has come."""
         return self._onward(self.near.time_passed(now), now) + self._back(self.far.time_passed(now), now)
@@ -105,6 +109,10 @@ class Chain:
     def stores(self, action: str, payload: Payload) -> bool:
         """Whether either wants this CALL in its place."""
         return self.near.stores(action, payload) or self.far.stores(action, payload)
+
+    def parts(self, everything: bool = False) -> Parts:
+        """Both memories, as one part."""
+        return {HOT: self.snapshot()}
 
     def snapshot(self) -> bytes:
         """Both memories, as JSON."""
@@ -144,7 +152,7 @@ class Chain:
                     made += self._onward(self.near.backend_call(call, now), now)
                 case AnswerCharger(id_, answer, delivered):
                     self._undelivered = not delivered
-                    got: Any = answer if delivered or isinstance(answer, Refused) else NoAnswer()
+                    got = NoAnswer() if answer == SILENCE else answer
                     made += self._onward(self.near.backend_answered(int(id_), got, now), now)
                     self._undelivered = False
                 case _:

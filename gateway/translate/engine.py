@@ -7,15 +7,17 @@ read and write payloads that are whole.
 from collections.abc import Callable, Generator
 from typing import ClassVar
 
-from msgspec import Struct, structs
+from msgspec import structs
 
 from gateway.ocpp import errors
 from gateway.ocpp.message import Version
+from gateway.translate import jobs
 from gateway.translate import memory as memories
 from gateway.translate.clock import SET_BACK_S, set_back
 from gateway.translate.fitting import answered_in, asked_in, fitted, going_out
 from gateway.translate.losses import Loss, lost
 from gateway.translate.memory import Memory
+from gateway.translate.parts import COLD, Parts, parts_of
 from gateway.translate.policies import Policies
 from gateway.translate.port import (
     Answer,
@@ -45,18 +47,10 @@ from gateway.translate.rules import (
     Rule,
     Rules,
     Steps,
+    Task,
     Undelivered,
     Wait,
 )
-
-TRIGGER_S = 30.0
-
-
-class _Task(Struct):
-    steps: Steps
-    finish: Callable[[Outcome], None]
-    stateless: bool
-    asked: Ask | None = None
 
 
 class Engine:
@@ -75,18 +69,18 @@ class Engine:
         self.station = station
         self.memory = memories.decoded(snapshot) if snapshot else Memory()
         self.changed = False
+        self.touched = set(COLD)
         self.due = NEVER
         self.heard_here = ""
         self.now = 0.0
-        self.backend_is_there = True
+        self.backend_is_there = False
         self.delivering = 0
-        self.jobs: dict[str, list[Payload]] = {}
         self.triggers: dict[tuple[str, int | None], float] = {}
         self._orders: list[Order] = []
-        self._tasks: dict[int, _Task] = {}
+        self._tasks: dict[int, Task] = {}
         self.busy: set[str] = set()
-        self._spawned: list[Steps] = []
-        self._waiting: list[tuple[Wait, _Task]] = []
+        self._spawned: list[tuple[Steps, bool, frozenset[str]]] = []
+        self._waiting: list[tuple[Wait, Task]] = []
         self._signals: list[tuple[str, Answer]] = []
         self._tokens = 0
 
@@ -144,13 +138,20 @@ class Engine:
         self._at(now)
         self.backend_is_there = True
         self.when_backend_opened()
+        jobs.tell_owed(self)
         return self._done()
 
     def backend_closed(self, now: float) -> list[Order]:
         """The backend's link is gone."""
         self._at(now)
         self.backend_is_there = False
-        self.when_backend_closed()
+        return self._done()
+
+    def resumed(self, now: float) -> list[Order]:
+        """Both ends are there (again)."""
+        self._at(now)
+        self.when_resumed()
+        jobs.carry_on(self)
         return self._done()
 
     def time_passed(self, now: float) -> list[Order]:
@@ -168,6 +169,11 @@ class Engine:
         """Whether this CALL must reach the backend later, in its place, though no outbox would keep it."""
         return False
 
+    def parts(self, everything: bool = False) -> Parts:
+        """The parts of the memory that may be others now, or all."""
+        cold, self.touched = COLD if everything else self.touched, set()
+        return parts_of(self.memory, cold)
+
     def snapshot(self) -> bytes:
         """Everything that must survive, as JSON."""
         return memories.encoded(self.memory)
@@ -180,8 +186,8 @@ class Engine:
     def when_backend_opened(self) -> None:
         """The backend's link is there (again)."""
 
-    def when_backend_closed(self) -> None:
-        """The backend's link is gone."""
+    def when_resumed(self) -> None:
+        """Both ends are there (again): what is to be asked of the charger can be."""
 
     def when_time_passed(self) -> None:
         """A moment that was asked for by `wake` has come (or an earlier one)."""
@@ -207,16 +213,18 @@ class Engine:
         self._orders.append(lost(code, path, value, became, severity))
 
     def tell_backend(self, action: str, payload: Payload, live: bool = True) -> None:
-        """Send a CALL whose answer changes nothing."""
-        self._begin(_told(Ask(BACKEND, action, payload, live)), _ignore, True)
+        """Send a CALL whose answer changes nothing; until there is one it is owed."""
+        jobs.owe(self, action, payload, live=live, now=True)
 
-    def spawn(self, steps: Steps, now: bool = False, only_asked: bool = False) -> None:
+    def spawn(
+        self, steps: Steps, now: bool = False, only_asked: bool = False, touches: frozenset[str] = COLD
+    ) -> None:
         """Start steps of their own: at once, or after what is being handled is answered."""
         if now:
             self.changed = True
-            self._begin(steps, _ignore, only_asked)
+            self._begin(steps, _ignore, only_asked, touches)
         else:
-            self._spawned.append(steps)
+            self._spawned.append((steps, only_asked, touches))
 
     def signal(self, key: str, answer: Answer) -> None:
         """Let those that wait for this key go on, in order, after the answer to what is being handled."""
@@ -225,15 +233,6 @@ class Engine:
     def wake(self, at: float) -> None:
         """Let `when_time_passed` come at this time, or earlier."""
         self.due = min(self.due, at)
-
-    def trigger(self, message: str, evse: int | None) -> None:
-        """The charger is asked to send this message within half a minute."""
-        self.triggers[message, evse] = self.now + TRIGGER_S
-
-    def trigger_taken(self, message: str, evse: int | None) -> bool:
-        """Whether this message was asked for (of this EVSE or of any), and has not come since."""
-        keys = ((message, evse), (message, None))
-        return any(self.triggers.pop(key, 0.0) >= self.now for key in keys)
 
     # Inside
 
@@ -267,16 +266,24 @@ class Engine:
         outcome = self.answered_before(known) if isinstance(known, ChargerCall) else None
         self.changed = self.changed or not rule.stateless
         produced = rule.handler(self, known) if outcome is None else outcome
-        self._begin(produced, finish, rule.stateless or rule.only_asked)
+        self._begin(produced, finish, rule.stateless or rule.only_asked, rule.touches)
 
-    def _begin(self, produced: Outcome | Steps, finish: Callable[[Outcome], None], stateless: bool) -> None:
+    def _begin(
+        self,
+        produced: Outcome | Steps,
+        finish: Callable[[Outcome], None],
+        stateless: bool,
+        touches: frozenset[str],
+    ) -> None:
+        self.touched |= touches
         if isinstance(produced, Generator):
-            self._advance(_Task(produced, finish, stateless), None)
+            self._advance(Task(produced, finish, stateless, touches), None)
         else:
             finish(produced)
 
-    def _advance(self, task: _Task, answer: Answer | None) -> None:
+    def _advance(self, task: Task, answer: Answer | None) -> None:
         """Give a task its answer and send what it asks next; what cannot be made to fit is refused here."""
+        self.touched |= task.touches
         while True:
             try:
                 ask = task.steps.send(answer)  # type: ignore[arg-type]
@@ -316,7 +323,8 @@ class Engine:
     def _done(self) -> list[Order]:
         while self._spawned or self._signals:
             if self._spawned:
-                self.spawn(self._spawned.pop(0), now=True)
+                steps, only_asked, touches = self._spawned.pop(0)
+                self.spawn(steps, True, only_asked, touches)
             else:
                 self._signalled(*self._signals.pop(0))
         orders, self._orders = self._orders, []
@@ -330,11 +338,6 @@ class Engine:
     def _noted(self, got: tuple[Result, list[Lost]]) -> Result:
         self._orders += got[1]
         return got[0]
-
-
-def _told(ask: Ask) -> Steps:
-    yield ask
-    return {}
 
 
 def _ignore(outcome: Outcome) -> None:

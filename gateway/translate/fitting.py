@@ -8,8 +8,9 @@ else.
 from typing import Any, Final
 
 from gateway.ocpp import errors
+from gateway.ocpp.fits import fits
 from gateway.ocpp.message import Version
-from gateway.ocpp.schema import Deviation, Kind, Node, deviations, differences, schema
+from gateway.ocpp.schema import Deviation, Kind, Node, differences, schema
 from gateway.ocpp.values import Path, path_text
 from gateway.translate.losses import Loss, lost
 from gateway.translate.port import Lost, Payload, Refused
@@ -25,7 +26,7 @@ def fitted(
     node = schema(version, action, is_request)
     if node is None:
         return None, [lost(Loss.PAYLOAD_INVALID, action)]
-    if not deviations(version, action, is_request, payload):
+    if fits(version, action, is_request, payload):
         return payload, []
     losses: list[Lost] = []
     got = _fitted(node, payload, (), losses)

@@ -8,6 +8,8 @@ from typing import Final
 
 from msgspec import Struct
 
+from gateway.translate.port import Payload
+
 LEGACY: Final = "OCPP16LegacyCtrlr"
 """The component in which keys of 1.6 without counterpart appear to a 2.x backend."""
 
@@ -219,6 +221,17 @@ KEY_OF_VARIABLE: Final = {
     (key.component, key.variable, key.instance): key for key in reversed(KEYS) if key.variable
 }
 """By component, variable and instance as 2.0.1 spells them."""
+
+
+def is_write_only(asked: Payload) -> bool:
+    """Whether an element of SetVariables holds a secret."""
+    component, variable = asked["component"]["name"], asked["variable"]
+    if component == LEGACY:
+        known = KEY_NAMED.get(variable["name"].casefold())
+    else:
+        known = KEY_OF_VARIABLE.get((component, variable["name"], variable.get("instance", "")))
+    return known is not None and known.access == "W"
+
 
 COMPONENTS: Final = frozenset(key.component for key in KEYS if key.component) | {LEGACY}
 

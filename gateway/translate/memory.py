@@ -181,6 +181,15 @@ class Event(Struct, omit_defaults=True):
     action: str
     payload: Payload
     acknowledged: bool = False
+    live: bool = False
+
+
+class Begun(Struct, omit_defaults=True):
+    """A command of the backend, of several CALLs to the charger, that has not ended; `at` is when it came."""
+
+    action: str
+    payload: Payload
+    at: float
 
 
 class Counters(Struct, omit_defaults=True):
@@ -252,10 +261,12 @@ class Memory(Struct, omit_defaults=True):
     `topology` is in the order of the flat numbers. `status16` goes by flat number, `status201` by
     `evse.connector`, `last_register` by flat number, `open_errors` by flat number. `sessions` counts the
     cables of a connector: it grows each time the connector is Available. `unsent` holds events of a
-    charger's message that came to an end without acknowledgement, by the natural key of the message.
+    charger's message that came to an end without acknowledgement, by the natural key of the message. `owed`,
+    `reports` and `begun` are what was promised (see `jobs`): CALLs that nobody waits for, reports of the
+    device model that were asked for, commands.
     `capabilities` are `yes`, `no` or `unknown`. `cached` is the last status per flat number that has not
     gone up yet. `cables` are the transactions that have only a cable, by flat number. `told_at` is the latest
-    time that was told.
+    time that was told. `places` is where the open transactions stand among all: in the store only.
     """
 
     told_at: float = 0.0
@@ -268,9 +279,13 @@ class Memory(Struct, omit_defaults=True):
     topology: list[Place] = field(default_factory=list)
     capabilities: dict[str, str] = {}
     transactions: list[Transaction] = []
+    places: list[int] = []
     cables: dict[str, Transaction] = {}
     counters: Counters = field(default_factory=Counters)
     unsent: dict[str, list[Event]] = {}
+    owed: list[Event] = []
+    reports: list[Payload] = []
+    begun: list[Begun] = []
     cached: dict[str, Payload] = {}
     readings: dict[str, bool] = {}
     aliases: dict[str, Payload] = {}
@@ -345,9 +360,13 @@ _encoder = msgspec.json.Encoder(decimal_format="number")
 _decoder = msgspec.json.Decoder(Memory, float_hook=Decimal)
 
 
+json_of = _encoder.encode
+"""The JSON of a memory or of a part of it."""
+
+
 def encoded(memory: Memory) -> bytes:
     """The memory as JSON."""
-    return _encoder.encode(memory)
+    return json_of(memory)
 
 
 def decoded(data: bytes) -> Memory:

@@ -132,11 +132,12 @@ Order = ToBackend | ToCharger | AnswerCharger | AnswerBackend | Lost
 class Translator(Protocol):
     """One charger behind one backend of another version.
 
-    After every call that returned orders the session looks at `changed`: when it is set, it writes
-    `snapshot()` in one commit with the message, before any of the orders leaves, and clears it. What need not
-    survive is no change. `due` is when `time_passed` should come (infinity for never); it may be too early.
-    `heard_here` is set by the session to the id of the charger's CALL that it has answered itself while the
-    backend is silent: the translated answer still counts, but goes no further than the session.
+    After every call that returned orders the session looks at `changed`: when it is set, it writes what
+    `parts()` differs by from what was written last, in one commit with the message, before any of the orders
+    leaves, and clears it. What need not survive is no change. `due` is when `time_passed` should come
+    (infinity for never); it may be too early. `heard_here` is set by the session to the id of the charger's
+    CALL that it has answered itself while the backend is silent: the translated answer still counts, but goes
+    no further than the session.
     """
 
     charger_version: Version
@@ -170,8 +171,14 @@ class Translator(Protocol):
     def backend_opened(self, now: float) -> list[Order]:
         """The backend's link is there (again); what was asked of it before was told as `NoAnswer`."""
 
+    def resumed(self, now: float) -> list[Order]:
+        """Charger and backend are both there (again), after `charger_opened` or `backend_opened`."""
+
     def backend_closed(self, now: float) -> list[Order]:
-        """The backend's link is gone. From now on messages come from the outbox, after the next opening."""
+        """The backend's link is gone, and what was asked of either end is about to be told as `NoAnswer`.
+
+        From now on messages come from the outbox, after the next opening.
+        """
 
     def stores(self, action: str, payload: Payload) -> bool:
         """While the backend is away: whether this CALL of the charger, beyond those that every outbox keeps,
@@ -180,6 +187,11 @@ class Translator(Protocol):
 
     def time_passed(self, now: float) -> list[Order]:
         """`due` has come."""
+
+    def parts(self, everything: bool = False) -> dict[str, bytes]:
+        """What must survive, as JSON, by the names of parts of the store: those that may be others now than
+        when this was asked last, or all.
+        """
 
     def snapshot(self) -> bytes:
         """Everything that must survive reconnects and restarts, as JSON; what `restored` takes."""

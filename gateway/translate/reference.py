@@ -29,7 +29,24 @@ message may lose unknown members, what a vendor added (`customData`), values tha
 way into 1.6 the reason of an answer; a command that only the gateway has heard is `LOCAL_STATE`.
 
 A 2.1 charger behind a 1.6 backend, and a 1.6 charger behind a 2.1 one, are translated in two steps by way
-of 2.0.1."""
+of 2.0.1.
+
+What is amid several steps when the gateway restarts, or loses the link to the backend:
+
+- Messages of transactions go again as they were; the backend may hear the last one twice.
+- A report that was accepted (NotifyReport, ReportChargingProfiles) goes on with the first page that has no
+  answer. One that was not begun within ten minutes holds only what the gateway knows itself.
+- What the gateway tells the backend of its own (StatusNotification, NotifyEvent, ReservationStatusUpdate,
+  LogStatusNotification, FirmwareStatusNotification) is told when the backend is there again. Log uploads and
+  firmware updates keep their `requestId`.
+- SetVariables of several variables, ChangeAvailability of several connectors, SetChargingProfile that
+  replaces, ClearChargingProfile of several, and CancelReservation are done again, all of it, within ten
+  minutes and without an answer. Passwords are not written again.
+- A Reset that waits for the end of a transaction stays until the charger has answered it or booted; it is
+  asked again a minute after the charger is back. A stop after a late refusal is asked again, too.
+- The device model of a 2.0.1 charger is asked for again, and what waits for it waits on.
+- Any other command is over: nobody waits for its answer, and nothing is half done. No connector is unlocked
+  unattended. Prices are not shown on the charger's display."""
 
 
 def page() -> str:

@@ -35,6 +35,7 @@ class Rehearsal:
         assert translator is not None
         self.translator = translator
         self.now = _START
+        translator.backend_opened(self.now)
         self.numbers = 0
 
     def frame(self, frame: list[Any], from_backend: bool = False) -> Report:

@@ -4,7 +4,7 @@ A handler returns its answer, or is a generator that yields what it asks (`Ask`)
 is given each answer.
 """
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from gateway.ocpp.message import Sender
 from gateway.translate.losses import Loss
+from gateway.translate.parts import COLD
 from gateway.translate.port import Answer, BackendCall, ChargerCall, Payload, Refused
 
 if TYPE_CHECKING:
@@ -50,6 +51,16 @@ ChargerHandler = Callable[["Engine", ChargerCall], Outcome | Steps]
 BackendHandler = Callable[["Engine", BackendCall], Outcome | Steps]
 
 
+class Task(Struct):
+    """Steps under way: what becomes of their outcome, and (as in `Rule`) what they may change."""
+
+    steps: Steps
+    finish: Callable[[Outcome], None]
+    stateless: bool
+    touches: frozenset[str]
+    asked: Ask | None = None
+
+
 class How(StrEnum):
     """What becomes of a message."""
 
@@ -63,7 +74,8 @@ class Rule(Struct, frozen=True):
     """How one action is handled, for the engine and for the page that lists all of them.
 
     `becomes` names the messages of the other version. `stateless`: nothing is remembered
-    of it; `only_asked`: of the answers to what it asks nothing is remembered that must survive.
+    of it; `only_asked`: of the answers to what it asks nothing is remembered that must survive. `touches`
+    are the cold parts of the memory that may be others after it (see `parts`).
     """
 
     handler: Callable[..., Outcome | Steps]
@@ -72,6 +84,7 @@ class Rule(Struct, frozen=True):
     losses: tuple[Loss, ...] = ()
     stateless: bool = False
     only_asked: bool = False
+    touches: frozenset[str] = COLD
 
 
 class Rules:
@@ -92,11 +105,13 @@ class Rules:
         *losses: Loss,
         stateless: bool = False,
         only_asked: bool = False,
+        touches: Iterable[str] = COLD,
     ) -> Callable[[ChargerHandler], ChargerHandler]:
         """The function below handles this CALL of the charger."""
 
         def registered(handler: ChargerHandler) -> ChargerHandler:
-            self.charger_calls[action] = Rule(handler, how, becomes, losses, stateless, only_asked)
+            touched = frozenset(touches)
+            self.charger_calls[action] = Rule(handler, how, becomes, losses, stateless, only_asked, touched)
             return handler
 
         return registered

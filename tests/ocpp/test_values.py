@@ -31,3 +31,7 @@ def test_texts_are_quoted_as_json_and_always_encodable():
 def test_places_are_named_as_in_the_flags():
     assert path_text(("meterValue", 0, "sampledValue", 1, "value")) == "meterValue[0].sampledValue[1].value"
     assert path_text(()) == ""
+
+
+def test_what_utf_8_cannot_hold_is_replaced_wherever_it_stands():
+    assert dumps({"a": ["ok \ud83d"]}).encode() == '{"a":["ok \ufffd"]}'.encode()

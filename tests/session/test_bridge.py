@@ -52,6 +52,8 @@ class Scripted:
         self.due = NEVER
         self.told = []
         self.says = {}
+        self.writes = 0
+        self.wanted = []
         self.names = {}
 
     def _hears(self, *what):
@@ -95,6 +97,9 @@ class Scripted:
     def backend_closed(self, now):
         return self._hears("backend closed")
 
+    def resumed(self, now):
+        return self._hears("both there")
+
     def time_passed(self, now):
         self.due = NEVER
         return self._hears("time passed")
@@ -102,8 +107,10 @@ class Scripted:
     def stores(self, action, payload):
         return False
 
-    def snapshot(self):
-        return b"{}"
+    def parts(self, everything=False):
+        self.writes += 1
+        self.wanted.append(everything)
+        return {"translate": b"%d" % self.writes}
 
 
 class Translated(Script):
@@ -209,9 +216,9 @@ def test_what_was_asked_over_a_link_that_is_lost_has_no_answer():
     s.translator.told.clear()
     s.happens(ev.BackendClosed(1, 1006), ev.BackendAway())
     s.was_told(
+        ("backend closed",),
         *(("backend answered", token, NoAnswer()) for token in (1, 2, 3)),
         ("charger answered", 4, NoAnswer()),
-        ("backend closed",),
     )
     s.effects.clear()
     s.charger_sends(clear_cache_result("gateway-c4")).then()
@@ -224,7 +231,7 @@ def test_what_a_charger_that_leaves_was_asked_has_no_answer():
     s.then(SendToCharger(b'[2,"gateway-c4","ClearCache",{}]'))
     s.translator.told.clear()
     s.happens(ev.ChargerOpened(2, Version.V16)).then(Close(BACKEND, 1001, "charger left"))
-    s.was_told(("charger answered", 4, NoAnswer()), ("charger opened",), ("backend closed",))
+    s.was_told(("backend closed",), ("charger answered", 4, NoAnswer()), ("charger opened",))
 
 
 def test_a_charger_that_answers_no_command_lets_the_translator_go_on():
@@ -270,7 +277,7 @@ def test_more_than_may_wait_makes_room_from_the_front():
 def test_nothing_leaves_before_what_was_learned_is_on_disk():
     s = translated().on("charger", says=[["changed", ask(1)]])
     s.on("backend", says=[[AnswerBackend("b1", {"status": "Accepted"})]])
-    s.charger_sends(heartbeat("m1")).then(KeepState(1, (("translate", b"{}"),)))
+    s.charger_sends(heartbeat("m1")).then(KeepState(1, (("translate", b"1"),)))
     s.backend_sends(call("b1", "ClearCache")).then()
     s.happens(ev.StateKept(1, True))
     s.then(asked("m1"), SendToBackend(b'[3,"b1",{"status":"Accepted"}]'))
@@ -278,18 +285,37 @@ def test_nothing_leaves_before_what_was_learned_is_on_disk():
 
 def test_when_nothing_can_be_stored_both_ends_go_unanswered():
     s = translated().on("charger", says=[["changed", ask(1), AnswerCharger("m1", {})]])
-    s.charger_sends(heartbeat("m1")).then(KeepState(1, (("translate", b"{}"),)))
+    s.charger_sends(heartbeat("m1")).then(KeepState(1, (("translate", b"1"),)))
     s.translator.told.clear()
     s.happens(ev.StateKept(1, False))
     s.then(Close(CHARGER, 1013, "nothing can be stored"), Close(BACKEND, 1013, "charger left"))
     s.was_told(("backend closed",), ("backend answered", 1, NoAnswer()))
 
 
+def test_everything_is_written_first_and_after_what_was_not_kept():
+    answers = [["changed", AnswerCharger(f"m{n}", {"currentTime": TIME})] for n in (1, 2, 3)]
+    s = translated().on("charger", says=answers)
+    for number, durable in enumerate((True, False, True), 1):
+        s.charger_sends(heartbeat(f"m{number}")).happens(ev.StateKept(number, durable))
+        if not durable:
+            s.happens(ev.BackendOpened(2), ev.ChargerOpened(2, Version.V16))
+    assert s.translator.wanted == [True, False, True]
+
+
+def test_a_part_that_is_as_it_was_is_not_written_again():
+    s = translated().on("charger", says=[["changed"], ["changed", ask(1)]])
+    s.translator.parts = lambda everything=False: {"translate": b"1"}
+    s.charger_sends(heartbeat("m1")).then(KeepState(1, (("translate", b"1"),)))
+    s.happens(ev.StateKept(1, True))
+    s.backend_sends(call("b1", "ClearCache"))
+    s.then()
+
+
 def test_without_a_buffer_too():
     s = Translated(buffer=None).on("charger", says=[["changed", ask(1)]])
     s.charger_sends(heartbeat("m1")).happens(ev.StateKept(1, False))
     s.then(
-        KeepState(1, (("translate", b"{}"),)),
+        KeepState(1, (("translate", b"1"),)),
         Close(CHARGER, 1013, "nothing can be stored"),
         Close(BACKEND, 1001, "nothing can be stored"),
     )

@@ -15,6 +15,7 @@ from gateway.session.session import ChargerSession
 from gateway.session.tags import Tags
 from gateway.session.tally import Tally
 from gateway.translate.factory import translator_for
+from gateway.translate.parts import whole
 from tests.simulation.disk import Gone, Part, Put, Quarantined
 from tests.simulation.wire import Link
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 CHARGER, BACKEND = Sender
 SWEEPS_PER_S = 4
 PROBE_S = 2.0
+SWEEP_S = 0.25
 VANISHED = 1006
 NEVER = float("inf")
 
@@ -71,6 +73,7 @@ class Node:
         self._epochs = 0
         self._life = 0
         self._probes = False
+        self._unneeded: dict[tuple[str, str], Part] = {}
 
     # Its life
 
@@ -90,6 +93,7 @@ class Node:
         self.is_up = False
         self.fuse = None
         self._probes = False
+        self._unneeded.clear()
         drivers, self.drivers = self.drivers, {}
         self.world.disk.die()
         self.world.promises.gateway_died(drivers.values())
@@ -136,6 +140,7 @@ class Node:
             else:
                 then(self.drivers.get(key) or self._new_driver(key, version))
 
+        self._take_away()
         self.world.disk.read(look)
 
     def _new_driver(self, key: str, version: Version) -> Driver:
@@ -152,7 +157,7 @@ class Node:
             known,
         )
         there = world.backend_version(version)
-        memory, under_way = known.parts.get("translate", b""), known.parts.get("under_way", b"")
+        memory, under_way = whole(known.parts), known.parts.get("under_way", b"")
         translator = translator_for(version, there, snapshot=memory, station=key)
         if translator is not None:
             session.translate(translator, under_way)
@@ -390,6 +395,11 @@ class Node:
         disk.read(look)
 
     def _remember(self, driver: Driver, effect: ef.Remember) -> None:
+        if not effect.data:
+            self._unneeded[driver.key, effect.part] = Part(driver.key, effect.part, b"")
+            self.later(SWEEP_S, self._take_away)
+            return
+
         def done(durable: bool) -> None:
             if not durable:
                 self.world.promises.not_remembered(driver.key)
@@ -430,7 +440,13 @@ class Node:
             for known in list(self.drivers.values()):
                 self.later(0.0, self.tell, known, ev.BackendAway())
 
+    def _take_away(self) -> None:
+        if self._unneeded:
+            self._write([], lambda _: None)
+
     def _write(self, records: list[Any], done: Callable[[bool], None]) -> None:
+        unneeded, self._unneeded = self._unneeded, {}
+
         def then(durable: bool) -> None:
             self.shared.can_store = durable
             if not durable and not self._probes:
@@ -438,7 +454,7 @@ class Node:
                 self.later(PROBE_S, self._probe)
             done(durable)
 
-        self.world.disk.write(records, then)
+        self.world.disk.write([*unneeded.values(), *records], then)
 
     def _probe(self) -> None:
         self._probes = False

@@ -89,6 +89,21 @@ class Talk:
         self.answers: Counter[str] = Counter()
         self.events: dict[str, list[dict[str, Any]]] = defaultdict(list)
 
+    def open(self) -> None:
+        self.heard(self.translator.charger_opened(self.now))
+        self.heard(self.translator.backend_opened(self.now))
+        self.heard(self.translator.resumed(self.now))
+
+    def lose_backend(self) -> None:
+        """Its link is lost and returns: nothing that was out has an answer."""
+        self.heard(self.translator.backend_closed(self.now))
+        gone, self.asked = self.asked, []
+        for asked in gone:
+            by_backend = isinstance(asked, ToBackend)
+            tell = self.translator.backend_answered if by_backend else self.translator.charger_answered
+            self.heard(tell(asked.token, NoAnswer(), self.now))
+        self.open()
+
     def version(self, end: Sender) -> Version:
         return self.pair[0] if end is Sender.CHARGER else self.pair[1]
 
@@ -154,10 +169,13 @@ def talk(pair: tuple[Version, Version]) -> st.SearchStrategy[Talk]:
     def build(draw: st.DrawFn) -> Talk:
         certificates = draw(st.sampled_from(["local", "forward"]))
         said = Talk(draw, pair, Policies(leg_certificates=certificates, report_page_items=5))
+        said.open()
         for number in range(draw(st.integers(1, 5))):
             said.call(draw(st.sampled_from(list(Sender))), number)
             while said.asked and draw(st.booleans()):
                 said.answer()
+            if draw(st.integers(0, 7)) == 0:
+                said.lose_backend()
             if draw(st.integers(0, 4)) == 0:
                 said.now += draw(st.sampled_from([1.0, 40.0, 900.0]))
                 said.heard(said.translator.time_passed(said.now))

@@ -23,8 +23,10 @@ from gateway.session.tags import Tags
 from gateway.session.tally import Tally
 from gateway.translate import memory as memories
 from gateway.translate.chain import halves
-from gateway.translate.engine import TRIGGER_S, Engine
+from gateway.translate.charger16_backend201.common import TRIGGER_S
+from gateway.translate.engine import Engine
 from gateway.translate.factory import translator_for
+from gateway.translate.parts import COLD, parts_of, whole
 from tests.vectors.state import memory_of, moment, policies_of
 from tests.vectors.words import usual
 
@@ -124,7 +126,7 @@ class World:
             Shared(self.tags),
             Known(self.parts, len(self.entries), size, oldest, last),
         )
-        translator = translator_for(version, there, self.policies, self.parts["translate"], "CP-1")
+        translator = translator_for(version, there, self.policies, whole(self.parts), "CP-1")
         assert translator is not None
         session.translate(translator, self.parts.get("under_way", b""))
         return session
@@ -227,6 +229,14 @@ class World:
         while events:
             for effect in self.session.handle(events.pop(0), self.now):
                 events += self._perform(effect)
+        self._compare()
+
+    def _compare(self) -> None:
+        """Of what is not written with every message the disk has what the memory has."""
+        translator = self.session.bridge.translator if self.session.bridge is not None else None
+        if isinstance(translator, Engine) and self.commits:
+            there = parts_of(translator.memory, COLD)
+            assert {name: self.parts.get(name) for name in COLD} == {name: there[name] for name in COLD}
 
     def _perform(self, effect: ef.Effect) -> list[ev.Event]:  # noqa: PLR0911
         match effect:

@@ -3,7 +3,7 @@
 from typing import Final
 
 from gateway.translate.charger16_backend201.authorisation import local_info
-from gateway.translate.charger16_backend201.common import failed, tell_reason
+from gateway.translate.charger16_backend201.common import failed, tell_reason, trigger_taken
 from gateway.translate.charger16_backend201.status import flush, put_off
 from gateway.translate.engine import BACKEND, Ask, Engine, How, Outcome, Rules, Steps, Undelivered
 from gateway.translate.losses import Loss
@@ -56,7 +56,7 @@ def _reason(t: Engine, payload: Payload) -> str:
         return "RemoteReset"
     if memory.firmware is not None and memory.firmware.last in ("Installing", "Installed"):
         return "FirmwareUpdate"
-    return "Triggered" if t.trigger_taken("BootNotification", None) else "PowerUp"
+    return "Triggered" if trigger_taken(t, "BootNotification", None) else "PowerUp"
 
 
 def _same_charger(one: Payload, other: Payload) -> bool:

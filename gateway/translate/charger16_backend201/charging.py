@@ -10,7 +10,8 @@ from gateway.translate.charger16_backend201.common import (
     refusal,
     rejected,
 )
-from gateway.translate.engine import BACKEND, CHARGER, Ask, Engine, How, Outcome, Rules, Steps
+from gateway.translate.engine import CHARGER, Ask, Engine, How, Outcome, Rules, Steps
+from gateway.translate.jobs import owe
 from gateway.translate.keys import RATES
 from gateway.translate.losses import Loss
 from gateway.translate.memory import Profile
@@ -165,14 +166,15 @@ def get_charging_profiles(t: Engine, call: BackendCall) -> Outcome:
     t.lose(Loss.LOCAL_STATE, "GetChargingProfiles")
     if not found:
         return {"status": "NoProfiles"}
-    t.spawn(_report(found, call.payload["requestId"]))
+    owe(t, "ReportChargingProfiles", *_reports(found, call.payload["requestId"]))
     return {"status": "Accepted"}
 
 
-def _report(found: list[Profile], request_id: int) -> Steps:
+def _reports(found: list[Profile], request_id: int) -> list[Payload]:
     groups: dict[tuple[str, int], list[Payload]] = {}
     for known in found:
         groups.setdefault((known.source, known.evse), []).append(known.profile)
+    made: list[Payload] = []
     for number, ((source, evse), profiles) in enumerate(groups.items(), 1):
         report = {
             "requestId": request_id,
@@ -182,8 +184,8 @@ def _report(found: list[Profile], request_id: int) -> Steps:
         }
         if number < len(groups):
             report["tbc"] = True
-        yield Ask(BACKEND, "ReportChargingProfiles", report)
-    return {}
+        made.append(report)
+    return made
 
 
 @rules.backend_call(

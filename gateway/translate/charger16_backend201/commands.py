@@ -4,6 +4,7 @@ from typing import Final
 
 from gateway.translate.charger16_backend201 import pnc
 from gateway.translate.charger16_backend201.common import (
+    NO_ANSWER,
     NOT_THERE,
     because,
     capability,
@@ -14,9 +15,12 @@ from gateway.translate.charger16_backend201.common import (
     refusal,
     rejected,
     simple,
+    trigger,
+    trigger_taken,
     with_reason,
 )
 from gateway.translate.engine import CHARGER, Ask, Engine, How, Outcome, Rules, Steps
+from gateway.translate.jobs import carried_on
 from gateway.translate.losses import Loss
 from gateway.translate.memory import PendingReset
 from gateway.translate.port import BackendCall, Payload, Refused, Severity
@@ -24,6 +28,10 @@ from gateway.translate.tables import EXTENDED_TRIGGERS, TRIGGERS
 
 rules = Rules()
 
+RESET_AGAIN_S: Final = 60.0
+"""A charger that was reset while nobody heard it says within this time that it has booted."""
+
+_HELD: Final = "held reset"
 _WORST_FIRST: Final = ("Rejected", "Scheduled", "Accepted")
 _NEVER: Final = ("SignCombinedCertificate", "PublishFirmwareStatusNotification")
 
@@ -57,12 +65,18 @@ def _reset(t: Engine, kind: str) -> Steps:
 def release_reset(t: Engine) -> None:
     """A transaction ended: if it was the last one, the reset that waited for it is due."""
     if t.memory.held_reset and not t.memory.open_on():
-        kind, t.memory.held_reset = t.memory.held_reset, ""
-        t.spawn(_held(t, kind))
+        t.spawn(_held(t, t.memory.held_reset))
 
 
 def _held(t: Engine, kind: str) -> Steps:
+    """The reset that was promised: held until the charger has answered, or has booted."""
+    if _HELD in t.busy:
+        return {}
+    t.busy.add(_HELD)
     answer = yield from _reset(t, kind)
+    t.busy.discard(_HELD)
+    if answer != NO_ANSWER:
+        t.memory.held_reset = ""
     if answer != {"status": "Accepted"}:
         t.lose(Loss.PARTIAL, "Reset", kind, severity=Severity.ERROR)
     return {}
@@ -78,24 +92,29 @@ def change_availability(t: Engine, call: BackendCall) -> Outcome | Steps:
     """The charger, an EVSE (all of its connectors), or one connector."""
     evse = call.payload.get("evse")
     if evse is None or evse["id"] == 0:
-        return _availability(t, [0], call.payload["operationalStatus"])
+        return _availability(t, 0, call.payload["operationalStatus"])
     places = [p for p in connectors_of(t, evse["id"]) if evse.get("connectorId") in (None, p.connector)]
     if not places:
         return rejected("UnknownEvse")
-    return _availability(t, [place.flat for place in places], call.payload["operationalStatus"])
+    if len(places) == 1:
+        return _availability(t, places[0].flat, call.payload["operationalStatus"])
+    return _availabilities(t, call, [place.flat for place in places])
 
 
-def _availability(t: Engine, flats: list[int], kind: str) -> Steps:
+def _availability(t: Engine, flat: int, kind: str) -> Steps:
+    answer = yield Ask(CHARGER, "ChangeAvailability", {"connectorId": flat, "type": kind})
+    if isinstance(answer, dict):
+        return {"status": answer["status"]}
+    return refusal(t, "ChangeAvailability", answer)
+
+
+def _availabilities(t: Engine, call: BackendCall, flats: list[int]) -> Steps:
     """One command per connector; the worst answer counts."""
     statuses = []
-    for flat in flats:
-        answer = yield Ask(CHARGER, "ChangeAvailability", {"connectorId": flat, "type": kind})
-        if isinstance(answer, dict):
-            statuses.append(answer["status"])
-        elif len(flats) == 1:
-            return refusal(t, "ChangeAvailability", answer)
-        else:
-            statuses.append("Rejected")
+    with carried_on(t, call):
+        for flat in flats:
+            answer = yield from _availability(t, flat, call.payload["operationalStatus"])
+            statuses.append(answer["status"] if isinstance(answer, dict) else "Rejected")
     if len(set(statuses)) > 1 and "Rejected" in statuses:
         t.lose(Loss.PARTIAL, "evse", ",".join(statuses))
     return {"status": min(statuses, key=_WORST_FIRST.index)}
@@ -155,7 +174,7 @@ def trigger_message(t: Engine, call: BackendCall) -> Outcome | Steps:
     if extended or wanted == "SignChargingStationCertificate":
         return _trigger_extended(t, wanted, flat)
     if wanted in ("MeterValues", "BootNotification"):
-        t.trigger(wanted, id_ or None)
+        trigger(t, wanted, id_ or None)
     return _trigger(t, wanted, TRIGGERS.down(wanted) or "DiagnosticsStatusNotification", flat, id_ or None)
 
 
@@ -171,7 +190,7 @@ def _trigger(t: Engine, wanted: str, asked: str, flat: int | None, evse: int | N
     answer = yield Ask(CHARGER, "TriggerMessage", payload)
     if isinstance(answer, dict) and answer["status"] == "Accepted":
         return {"status": "Accepted"}
-    t.trigger_taken(wanted, evse)
+    trigger_taken(t, wanted, evse)
     if not isinstance(answer, dict):
         return _refused(t, wanted, answer)
     return {"status": answer["status"]}

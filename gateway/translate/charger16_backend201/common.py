@@ -12,6 +12,7 @@ UNSUPPORTED: Final = "UnsupportedRequest"
 NO_ANSWER: Final = Refused("GenericError", "no answer from charging station")
 
 MOST_CONNECTORS: Final = 64
+TRIGGER_S: Final = 30.0
 
 NOT_THERE: Final = ("NotImplemented", "NotSupported")
 NOT_UNDERSTOOD: Final = (*NOT_THERE, "FormationViolation", "FormatViolation")
@@ -143,3 +144,14 @@ def configured(t: Engine, key: str) -> str | None:
 def is_true(text: str | None) -> bool:
     """Whether a configuration value says yes."""
     return text is not None and text.strip().lower() in ("true", "1")
+
+
+def trigger(t: Engine, message: str, evse: int | None) -> None:
+    """The charger is asked to send this message within half a minute."""
+    t.triggers[message, evse] = t.now + TRIGGER_S
+
+
+def trigger_taken(t: Engine, message: str, evse: int | None) -> bool:
+    """Whether this message was asked for (of this EVSE or of any), and has not come since."""
+    keys = ((message, evse), (message, None))
+    return any(t.triggers.pop(key, 0.0) >= t.now for key in keys)

@@ -1,15 +1,14 @@
 """GetVariables and SetVariables on configuration keys, a part of them answered by the gateway."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from typing import Final
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from gateway.translate.charger16_backend201.common import NO_ANSWER, configured, connector_of
 from gateway.translate.charger16_backend201.device_model import (
     PROFILES_KEY,
     Item,
-    items_of,
     needs_profiles,
     rotation_of,
     rotation_with,
@@ -17,7 +16,8 @@ from gateway.translate.charger16_backend201.device_model import (
     synthesised,
 )
 from gateway.translate.engine import CHARGER, Ask, Engine, How, Rules, Steps
-from gateway.translate.keys import COMPONENTS, KEY_NAMED, KEY_OF_VARIABLE, LEGACY, Key
+from gateway.translate.jobs import carried_on
+from gateway.translate.keys import COMPONENTS, KEY_NAMED, KEY_OF_VARIABLE, LEGACY, Key, is_write_only
 from gateway.translate.losses import Loss
 from gateway.translate.memory import remember
 from gateway.translate.port import Answer, BackendCall, Payload, Refused, Severity
@@ -230,6 +230,19 @@ def learn(t: Engine, answer: Payload) -> set[str]:
 )
 def set_variables(t: Engine, call: BackendCall) -> Steps:
     """Variables are written one after the other; the same one twice in a request is written once."""
+    if len(call.payload["setVariableData"]) == 1:
+        return (yield from _set(t, call))
+    with carried_on(t, _without_secrets(call)):
+        return (yield from _set(t, call))
+
+
+def _without_secrets(call: BackendCall) -> BackendCall:
+    """What may be kept of a request; a password is not written again after a restart."""
+    data = [one for one in call.payload["setVariableData"] if not is_write_only(one)]
+    return structs.replace(call, payload={"setVariableData": data})
+
+
+def _set(t: Engine, call: BackendCall) -> Steps:
     results: list[Payload] = []
     written: dict[str, Wanted] = {}
     for index, asked in enumerate(call.payload["setVariableData"]):
@@ -319,24 +332,3 @@ def _write(t: Engine, wanted: Wanted) -> Generator[Ask, Answer, Refused | None]:
     if entry is not None and answer["status"] == "Accepted":
         entry["value"] = value
     return None
-
-
-def all_items(t: Engine, entries: list[Payload]) -> Iterator[Item]:
-    """All a report can show: keys in the table's order, what the gateway adds, other keys as reported."""
-    standard = [entry for entry in entries if _rank(entry) < len(_RANKS)]
-    for entry in sorted(standard, key=_rank):
-        yield from items_of(t, entry)
-    told = configured(t, "StartTxnSampledData") is not None
-    yield from (item for item in synthesised(t) if not (told and item.name[1] == "TxStartedMeasurands"))
-    for entry in entries:
-        if _rank(entry) == len(_RANKS):
-            yield from items_of(t, entry)
-
-
-_RANKS: Final = {
-    name: rank for rank, (name, key) in enumerate(KEY_NAMED.items()) if key.variable or key.derived
-}
-
-
-def _rank(entry: Payload) -> int:
-    return _RANKS.get(entry["key"].casefold(), len(_RANKS))

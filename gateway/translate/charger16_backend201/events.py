@@ -6,6 +6,7 @@ from typing import Final
 from gateway.translate.engine import BACKEND, Ask, Engine, Steps, Undelivered
 from gateway.translate.losses import Loss
 from gateway.translate.memory import Event, Transaction
+from gateway.translate.parts import NOTHING
 from gateway.translate.port import SILENCE, Answer, ChargerCall, Payload, Refused
 from gateway.translate.values import compact, seconds
 
@@ -92,7 +93,7 @@ def tell_own(t: Engine, tx: Transaction, payload: Payload) -> None:
     key = f"{OWN}{tx.id201} {payload['seqNo']}"
     t.memory.unsent[key] = [own]
     if not _is_behind(t, own):
-        t.spawn(_own(t, key), now=True, only_asked=True)
+        t.spawn(_own(t, key), now=True, only_asked=True, touches=NOTHING)
 
 
 def send_own(t: Engine, before: Event | None = None) -> None:
@@ -105,7 +106,7 @@ def send_own(t: Engine, before: Event | None = None) -> None:
         if not key.startswith(OWN) or events[0].acknowledged:
             continue
         if _is_older(events[0], before) if before is not None else not _is_behind(t, events[0]):
-            t.spawn(_own(t, key), now=True, only_asked=True)
+            t.spawn(_own(t, key), now=True, only_asked=True, touches=NOTHING)
 
 
 def _own(t: Engine, key: str) -> Steps:

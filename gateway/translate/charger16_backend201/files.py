@@ -15,7 +15,16 @@ from gateway.translate.charger16_backend201.events import undelivered
 from gateway.translate.engine import BACKEND, CHARGER, Ask, Engine, How, Outcome, Rules, Steps, Undelivered
 from gateway.translate.losses import Loss
 from gateway.translate.memory import Job
-from gateway.translate.port import SILENCE, Answer, BackendCall, ChargerCall, Payload, Refused, Severity
+from gateway.translate.port import (
+    SILENCE,
+    Answer,
+    BackendCall,
+    ChargerCall,
+    NoAnswer,
+    Payload,
+    Refused,
+    Severity,
+)
 from gateway.translate.tables import DIAGNOSTICS_STATUS, SECURITY_EVENTS
 
 rules = Rules()
@@ -49,13 +58,18 @@ def _get_log(t: Engine, asked: Payload) -> Steps:
     return (yield from _get_diagnostics(t, asked, before))
 
 
+def _may_run(t: Engine, answer: Answer) -> bool:
+    """Whether the answer was lost with a link: what is told next is taken to be of this request."""
+    return isinstance(answer, NoAnswer) and not t.backend_is_there
+
+
 def _log_started(t: Engine, before: Job | None, answer: Answer) -> Outcome:
     if isinstance(answer, dict):
         t.memory.capabilities["security_ext"] = "yes"
         if answer["status"] == "Rejected":
             t.memory.log = before
         return {key: answer[key] for key in ("status", "filename") if key in answer}
-    t.memory.log = before
+    t.memory.log = t.memory.log if _may_run(t, answer) else before
     return answer if isinstance(answer, Refused) else NO_ANSWER
 
 
@@ -75,7 +89,7 @@ def _get_diagnostics(t: Engine, asked: Payload, before: Job | None) -> Steps:
             told = {"status": "AcceptedCanceled", "requestId": before.request_id}
             t.tell_backend("LogStatusNotification", told)
         return {"status": status, "filename": answer["fileName"]}
-    t.memory.log = before
+    t.memory.log = t.memory.log if _may_run(t, answer) else before
     return rejected("NotFound") if isinstance(answer, dict) else refusal(t, "GetLog", answer)
 
 
@@ -137,7 +151,7 @@ def _update(t: Engine, asked: Payload) -> Steps:
     answer = yield Ask(CHARGER, "UpdateFirmware", payload)
     if isinstance(answer, dict):
         return {"status": "Accepted"}
-    t.memory.firmware = before
+    t.memory.firmware = t.memory.firmware if _may_run(t, answer) else before
     return refusal(t, "UpdateFirmware", answer)
 
 
@@ -147,7 +161,7 @@ def _signed_update(t: Engine, asked: Payload) -> Steps:
     if isinstance(answer, dict) and answer["status"] in ("Accepted", "AcceptedCanceled"):
         t.memory.capabilities["security_ext"] = "yes"
         return {"status": answer["status"]}
-    t.memory.firmware = before
+    t.memory.firmware = t.memory.firmware if _may_run(t, answer) else before
     if isinstance(answer, dict):
         return {"status": answer["status"]}
     if isinstance(answer, Refused) and answer.code in NOT_UNDERSTOOD:

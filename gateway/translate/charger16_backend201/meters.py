@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from gateway.translate.charger16_backend201.common import evse_of, only_open_on
+from gateway.translate.charger16_backend201.common import evse_of, only_open_on, trigger_taken
 from gateway.translate.charger16_backend201.events import deliver, event, is_offline, tell_unheard
 from gateway.translate.engine import Engine, How, Outcome, Rules, Steps, Undelivered
 from gateway.translate.losses import Loss
@@ -31,6 +31,7 @@ _OF_NO_TRANSACTION: Final = ("Sample.Clock", "Interruption.Begin", "Interruption
     Loss.TOLERATED,
     Loss.DUPLICATE,
     only_asked=True,
+    touches=(),
 )
 def meter_values(t: Engine, call: ChargerCall) -> Outcome | Steps:
     """Readings: one event per instant of the transaction they belong to."""
@@ -48,7 +49,7 @@ def meter_values(t: Engine, call: ChargerCall) -> Outcome | Steps:
     evse = evse_of(t, asked["connectorId"])
     if (wh := last_register_wh(values)) is not None:
         remember(t.memory.last_register, str(asked["connectorId"]), wh)
-    tx = None if t.trigger_taken("MeterValues", evse) else _transaction(t, asked)
+    tx = None if trigger_taken(t, "MeterValues", evse) else _transaction(t, asked)
     if tx is None:
         return _tell(t, key, [{"evseId": evse, "meterValue": values}], "MeterValues")
     tx.last_register_wh = wh if wh is not None else tx.last_register_wh

@@ -1,5 +1,6 @@
 """Reports of the device model: GetConfiguration read once, told in pages of NotifyReport."""
 
+from collections.abc import Generator, Iterator
 from typing import Any, Final
 
 from gateway.translate.charger16_backend201.common import (
@@ -10,32 +11,30 @@ from gateway.translate.charger16_backend201.common import (
     place_at,
     rejected,
 )
-from gateway.translate.charger16_backend201.configuration import all_items, learn, read_keys
-from gateway.translate.charger16_backend201.device_model import Item, synthesised
-from gateway.translate.engine import BACKEND, CHARGER, Ask, Engine, How, Outcome, Rules, Steps
-from gateway.translate.keys import COMPONENTS, KEYS
+from gateway.translate.charger16_backend201.configuration import learn, read_keys
+from gateway.translate.charger16_backend201.device_model import Item, items_of, synthesised
+from gateway.translate.engine import CHARGER, Ask, Engine, How, Outcome, Rules, Steps
+from gateway.translate.jobs import CARRIED_ON_S, owe
+from gateway.translate.keys import COMPONENTS, KEY_NAMED, KEYS
 from gateway.translate.losses import Loss
-from gateway.translate.port import BackendCall, Payload
+from gateway.translate.port import Answer, BackendCall, Payload
 from gateway.translate.values import moment_text
 
 rules = Rules()
 
 _CRITERIA: Final = ("Active", "Available", "Enabled")
 _REPORTS_WAITING: Final = 8
+_NAME: Final = "reports"
 
 
-@rules.backend_call(
-    "GetBaseReport", How.TRANSLATED, "GetConfiguration, NotifyReport", Loss.PEER_INCOMPLETE, stateless=True
-)
+@rules.backend_call("GetBaseReport", How.TRANSLATED, "GetConfiguration, NotifyReport", Loss.PEER_INCOMPLETE)
 def get_base_report(t: Engine, call: BackendCall) -> Outcome:
     """The whole device model, what can be written of it, or the states."""
     base = call.payload["reportBase"]
     return _report(t, call.payload["requestId"], {"base": base})
 
 
-@rules.backend_call(
-    "GetReport", How.TRANSLATED, "GetConfiguration, NotifyReport", Loss.PEER_INCOMPLETE, stateless=True
-)
+@rules.backend_call("GetReport", How.TRANSLATED, "GetConfiguration, NotifyReport", Loss.PEER_INCOMPLETE)
 def get_report(t: Engine, call: BackendCall) -> Outcome:
     """A part of the device model."""
     asked = call.payload
@@ -50,28 +49,36 @@ def get_report(t: Engine, call: BackendCall) -> Outcome:
 
 
 def _report(t: Engine, request_id: int, wanted: Payload) -> Outcome:
-    running = t.jobs.setdefault("reports", [])
-    if any(job["requestId"] == request_id for job in running):
+    waiting = t.memory.reports
+    pages = [owed.payload for owed in t.memory.owed if owed.action == "NotifyReport"]
+    if any(one["requestId"] == request_id for one in [*waiting, *pages]):
         return rejected("DuplicateRequestId")
-    if len(running) >= _REPORTS_WAITING:
+    if len(waiting) >= _REPORTS_WAITING:
         return because("Rejected", "Busy")
-    running.append(wanted | {"requestId": request_id})
-    if len(running) == 1:
-        t.spawn(_run(t, running))
+    waiting.append(wanted | {"requestId": request_id, "at": int(t.now)})
+    t.spawn(told(t))
     return {"status": "Accepted"}
 
 
-def _run(t: Engine, running: list[Payload]) -> Steps:
-    """One report after the other."""
-    while running:
-        yield from _tell(t, running[0])
-        running.pop(0)
+def told(t: Engine) -> Steps:
+    """One report after the other; a restart finds those whose pages are not made."""
+    if _NAME in t.busy:
+        return {}
+    t.busy.add(_NAME)
+    while t.memory.reports and t.backend_is_there:
+        pages = yield from _pages(t, t.memory.reports[0])
+        if t.backend_is_there:
+            del t.memory.reports[0]
+            owe(t, "NotifyReport", *pages)
+    t.busy.discard(_NAME)
     return {}
 
 
-def _tell(t: Engine, wanted: Payload) -> Steps:
+def _pages(t: Engine, wanted: Payload) -> Generator[Ask, Answer, list[Payload]]:
     entries: list[Payload] = []
-    if _needs_keys(wanted):
+    if _needs_keys(wanted) and t.now - wanted["at"] > CARRIED_ON_S:
+        t.lose(Loss.PEER_INCOMPLETE, "GetConfiguration")
+    elif _needs_keys(wanted):
         answer = yield Ask(CHARGER, "GetConfiguration", {})
         if isinstance(answer, dict):
             entries = answer.get("configurationKey", [])
@@ -83,14 +90,12 @@ def _tell(t: Engine, wanted: Payload) -> Steps:
     items = [item.reported() for item in _chosen(t, wanted, entries)]
     size = max(t.policies.report_page_items, 1)
     pages = [items[start : start + size] for start in range(0, len(items), size)] or [[]]
+    made: list[Payload] = []
     for number, page in enumerate(pages):
-        told: Payload = {"requestId": wanted["requestId"], "generatedAt": moment_text(t.now), "seqNo": number}
-        if number < len(pages) - 1:
-            told["tbc"] = True
-        if page:
-            told["reportData"] = page
-        yield Ask(BACKEND, "NotifyReport", told)
-    return {}
+        told = {"requestId": wanted["requestId"], "generatedAt": moment_text(t.now), "seqNo": number}
+        more = {"tbc": True} if number < len(pages) - 1 else {}
+        made.append(told | more | ({"reportData": page} if page else {}))
+    return made
 
 
 def _discover(t: Engine) -> None:
@@ -121,13 +126,34 @@ def _chosen(t: Engine, wanted: Payload, entries: list[Payload]) -> list[Item]:
     if base == "SummaryInventory":
         states = [item for item in synthesised(t) if item.name[1] == "AvailabilityState"]
         return [*states, *_problems(t)]
-    items = [*all_items(t, entries), *_problems(t)]
+    items = [*_all_items(t, entries), *_problems(t)]
     if base == "ConfigurationInventory":
         return [item for item in items if item.mutability != "ReadOnly"]
     if base is not None:
         return items
     criteria = wanted.get("componentCriteria", [])
     return [item for item in items if _is_wanted(item, wanted) and _fits_criteria(item, items, criteria)]
+
+
+def _all_items(t: Engine, entries: list[Payload]) -> Iterator[Item]:
+    """All a report can show: keys in the table's order, what the gateway adds, other keys as reported."""
+    standard = [entry for entry in entries if _rank(entry) < len(_RANKS)]
+    for entry in sorted(standard, key=_rank):
+        yield from items_of(t, entry)
+    told = configured(t, "StartTxnSampledData") is not None
+    yield from (item for item in synthesised(t) if not (told and item.name[1] == "TxStartedMeasurands"))
+    for entry in entries:
+        if _rank(entry) == len(_RANKS):
+            yield from items_of(t, entry)
+
+
+_RANKS: Final = {
+    name: rank for rank, (name, key) in enumerate(KEY_NAMED.items()) if key.variable or key.derived
+}
+
+
+def _rank(entry: Payload) -> int:
+    return _RANKS.get(entry["key"].casefold(), len(_RANKS))
 
 
 def _problems(t: Engine) -> list[Item]:

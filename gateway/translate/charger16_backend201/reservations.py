@@ -11,6 +11,7 @@ from gateway.translate.charger16_backend201.common import (
     rejected,
 )
 from gateway.translate.engine import CHARGER, Ask, Engine, How, Outcome, Rules, Steps
+from gateway.translate.jobs import carried_on
 from gateway.translate.losses import Loss
 from gateway.translate.memory import Reservation, Transaction
 from gateway.translate.port import BackendCall, Payload, Severity
@@ -65,7 +66,8 @@ def cancel_reservation(t: Engine, call: BackendCall) -> Steps:
     id_ = call.payload["reservationId"]
     known = [r for r in t.memory.reservations if r.id == id_]
     t.memory.reservations = [r for r in t.memory.reservations if r.id != id_]
-    answer = yield Ask(CHARGER, "CancelReservation", {"reservationId": id_})
+    with carried_on(t, call):
+        answer = yield Ask(CHARGER, "CancelReservation", {"reservationId": id_})
     if not isinstance(answer, dict) or answer["status"] != "Accepted":
         t.memory.reservations += known
     if not isinstance(answer, dict):

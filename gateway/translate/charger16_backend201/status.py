@@ -38,6 +38,7 @@ _LONGEST_TECH_INFO: Final = 500
     Loss.SYNTHESIZED,
     Loss.TX_OPEN_ON_AVAILABLE,
     Loss.STATUS_COLLAPSED,
+    touches=(),
 )
 def status_notification(t: Engine, call: ChargerCall) -> Outcome:
     """The state of a connector, or of the whole charger. The charger is answered at once."""

@@ -24,7 +24,7 @@ from gateway.translate.charger16_backend201 import (
     transactions,
 )
 from gateway.translate.charger16_backend201.events import revive, send_own
-from gateway.translate.engine import Outcome, Rules
+from gateway.translate.engine import NEVER, Outcome, Rules
 from gateway.translate.engine16 import Engine16
 from gateway.translate.policies import Policies
 from gateway.translate.port import ChargerCall, Payload
@@ -47,6 +47,7 @@ class Charger16Backend201(Engine16):
         super().__init__(policies, snapshot, station)
         self.last_stored: dict[int, str] = {}
         self.last_delivery = 0.0
+        self.reset_again_at = NEVER
         revive(self)
         self._set_due()
 
@@ -78,6 +79,13 @@ class Charger16Backend201(Engine16):
         if self.memory.cached:
             self.wake(self.now)
 
+    def when_resumed(self) -> None:
+        """Reports that were asked for are made; a held reset may be due, unless the charger boots anyway."""
+        self.spawn(reports.told(self))
+        if self.memory.held_reset:
+            self.reset_again_at = self.now + commands.RESET_AGAIN_S
+            self.wake(self.reset_again_at)
+
     def stores(self, action: str, payload: Payload) -> bool:
         """States of a connector that may change a transaction's charging state."""
         if action != "StatusNotification" or payload.get("connectorId", 0) == 0:
@@ -97,9 +105,13 @@ class Charger16Backend201(Engine16):
             else:
                 self.spawn(status.flush(self), now=True)
         registration.times_passed(self, boot.ask_again)
+        if self.reset_again_at <= self.now:
+            self.reset_again_at = NEVER
+            commands.release_reset(self)
         self._set_due()
 
     def _set_due(self) -> None:
+        self.wake(self.reset_again_at)
         for reservation in self.memory.reservations:
             self.wake(reservation.expires + reservations.GRACE_S)
         if self.backend_is_there:

@@ -8,6 +8,7 @@ from gateway.translate.charger201_backend16.commands import REJECTED, refusal, s
 from gateway.translate.charger201_backend16.remote import MOST_PROFILES, running16
 from gateway.translate.charger201_backend16.statuses import STARTED
 from gateway.translate.engine import CHARGER, Ask, Engine, How, Rules, Steps, Wait
+from gateway.translate.jobs import carried_on
 from gateway.translate.losses import Loss
 from gateway.translate.memory import Profile, Transaction
 from gateway.translate.port import Answer, BackendCall, Payload
@@ -47,6 +48,14 @@ def set_charging_profile(t: Engine, call: BackendCall) -> Steps:
         t.lose(Loss.FIELD_DROPPED, "csChargingProfiles.transactionId", str(profile["transactionId"]))
     made = profile_201(t, profile, id201, "csChargingProfiles")
     replaced = _replaced(t, evse, made)
+    if not replaced:
+        return (yield from _set(t, call, evse, made, []))
+    with carried_on(t, call):
+        return (yield from _set(t, call, evse, made, replaced))
+
+
+def _set(t: Engine, call: BackendCall, evse: int, made: Payload, replaced: list[Profile]) -> Steps:
+    """Install a profile after those have gone that it replaces."""
     for old in replaced:
         yield Ask(CHARGER, "ClearChargingProfile", {"chargingProfileId": old.id})
     answer = yield Ask(CHARGER, "SetChargingProfile", {"evseId": evse, "chargingProfile": made})
@@ -55,7 +64,8 @@ def set_charging_profile(t: Engine, call: BackendCall) -> Steps:
         kept = [one for one in t.memory.profiles if one.id not in gone]
         t.memory.profiles = [*kept, Profile(made["id"], evse, made)][-MOST_PROFILES:]
         return said(t, answer)
-    yield from _put_back(t, replaced)
+    if t.backend_is_there:
+        yield from _put_back(t, replaced)
     return (
         said(t, answer) if isinstance(answer, dict) else refusal(t, call, answer, {"status": "NotSupported"})
     )
@@ -106,6 +116,13 @@ def _put_back(t: Engine, replaced: list[Profile]) -> Generator[Ask | Wait, Answe
 @RULES.backend_call("ClearChargingProfile", How.TRANSLATED, "ClearChargingProfile", Loss.FIELD_DROPPED)
 def clear_charging_profile(t: Engine, call: BackendCall) -> Steps:
     requests = _clearings(t, call.payload)
+    if len(requests) < 2:
+        return (yield from _cleared(t, call, requests))
+    with carried_on(t, call):
+        return (yield from _cleared(t, call, requests))
+
+
+def _cleared(t: Engine, call: BackendCall, requests: list[Payload]) -> Steps:
     status, failed = "Unknown", None
     for request in requests:
         answer = yield Ask(CHARGER, "ClearChargingProfile", request)

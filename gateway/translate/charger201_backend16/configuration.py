@@ -142,8 +142,9 @@ def _is_read_only(t: Engine, model: Model, entry: Key | None, name: str) -> bool
 
 
 def _everything(t: Engine) -> Steps:
-    if not t.memory.device_model and not t.memory.inventory.request_id:
+    if not t.memory.device_model and not inventory.is_coming(t):
         yield from inventory.read(t)
+        inventory.take_cached(t)
     if t.policies.inventory_refresh:
         yield from _refreshed(t)
     known = inventory.model(t)

@@ -38,6 +38,7 @@ from gateway.translate.charger201_backend16.transactions import (
 from gateway.translate.engine import BACKEND, Ask, Engine, How, Outcome, Rules, Steps, Undelivered, Wait
 from gateway.translate.losses import Loss
 from gateway.translate.memory import Authorisation, Transaction, remember
+from gateway.translate.parts import COLD, DEVICE
 from gateway.translate.port import SILENCE, Answer, ChargerCall, Payload, Refused, Severity
 from gateway.translate.samples import register_wh, values_16
 from gateway.translate.values import compact
@@ -62,6 +63,7 @@ _LOSSES: Final = (
     How.TRANSLATED,
     "StartTransaction, MeterValues, StopTransaction, StatusNotification, Authorize",
     *_LOSSES,
+    touches=COLD - {DEVICE},
 )
 def transaction_event(t: Engine, call: ChargerCall) -> Steps:
     event = event_of(call.payload)

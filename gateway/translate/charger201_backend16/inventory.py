@@ -6,14 +6,16 @@ from typing import Final
 from urllib.parse import quote, unquote
 
 from gateway.translate.charger201_backend16.addresses import discovered
-from gateway.translate.engine import CHARGER, Ask, Engine, How, Rules, Steps, Wait
+from gateway.translate.engine import CHARGER, Ask, Engine, How, Rules, Wait
 from gateway.translate.losses import Loss
-from gateway.translate.memory import Variable
+from gateway.translate.memory import Variable, remember
 from gateway.translate.port import Answer, ChargerCall, Payload
 
 RULES: Final = Rules()
 
 REPORT_WITHIN_S: Final = 60.0
+READING: Final = "inventory"
+MOST_CACHED: Final = 200
 STALE_S: Final = 7 * 86_400.0
 MOST_VARIABLES: Final = 2000
 
@@ -75,8 +77,13 @@ def is_wanted(t: Engine, firmware: str) -> bool:
 
 def is_first_coming(t: Engine) -> bool:
     """Whether the connectors are not known yet and a report is on its way that names them."""
+    return not t.memory.topology and is_coming(t)
+
+
+def is_coming(t: Engine) -> bool:
+    """Whether a report is on its way; one that was asked for before a restart does not come for ever."""
     known = t.memory.inventory
-    return not t.memory.topology and bool(known.request_id) and t.now - known.asked_at < REPORT_WITHIN_S
+    return bool(known.request_id) and t.now - known.asked_at < REPORT_WITHIN_S
 
 
 def until_read(t: Engine) -> Wait:
@@ -85,16 +92,19 @@ def until_read(t: Engine) -> Wait:
 
 
 def read(t: Engine) -> Generator[Ask | Wait, Answer, None]:
-    """Ask for everything, and wait until it has come."""
+    """Ask for everything, and wait until it has come. `request_id` is left when a link is lost meanwhile."""
+    t.busy.add(READING)
     number = t.memory.counters.request
     t.memory.counters.request += 1
     t.memory.inventory.request_id, t.memory.inventory.asked_at = number, t.now
     t.lose(Loss.SYNTHESIZED, "GetBaseReport", "", str(number))
     answer = yield Ask(CHARGER, "GetBaseReport", {"requestId": number, "reportBase": "FullInventory"})
-    is_coming = isinstance(answer, dict) and answer["status"] == "Accepted"
-    if is_coming and t.memory.inventory.request_id == number:
+    is_accepted = isinstance(answer, dict) and answer["status"] == "Accepted"
+    if is_accepted and t.memory.inventory.request_id == number:
         yield until_read(t)
-    t.memory.inventory.request_id = 0
+    t.busy.discard(READING)
+    if t.memory.inventory.request_id == number and t.backend_is_there:
+        t.memory.inventory.request_id = 0
 
 
 @RULES.charger_call("NotifyReport", How.ANSWERED, "", Loss.LOCAL_STATE)
@@ -166,17 +176,19 @@ def items_per_message(known: Model, action: str, otherwise: int) -> int:
     return max(1, int(one.value)) if one is not None and one.value and one.value.isdecimal() else otherwise
 
 
-def once_read(t: Engine, take: Callable[[], None]) -> None:
+def once_read(t: Engine, call: ChargerCall, take: Callable[[Engine, Payload], None]) -> None:
     """Do this now, or after the first inventory: connectors get their numbers in its order, not in that of
     their first words.
     """
     if is_first_coming(t):
-        t.spawn(_after_reading(t, take))
+        remember(t.memory.cached, f"{call.action} {len(t.memory.cached)}", call.payload, MOST_CACHED)
     else:
-        take()
+        take(t, call.payload)
 
 
-def _after_reading(t: Engine, take: Callable[[], None]) -> Steps:
-    yield until_read(t)
-    take()
-    return {}
+def take_cached(t: Engine) -> None:
+    """The first inventory has come, or does not come: what waited for it is handled."""
+    waiting, t.memory.cached = t.memory.cached, {}
+    for name, payload in waiting.items():
+        action = name.partition(" ")[0]
+        t.rules.charger_calls[action].handler(t, ChargerCall("", action, payload, t.now))

@@ -33,7 +33,7 @@ _NOT_THERE: Final = ("NotImplemented", "NotSupported")
 
 @RULES.charger_call("NotifyEvent", How.TRANSLATED, "StatusNotification", Loss.NOT_SUPPORTED)
 def notify_event(t: Engine, call: ChargerCall) -> Payload:
-    inventory.once_read(t, lambda: _take(t, call.payload))
+    inventory.once_read(t, call, _take)
     return {}
 
 

@@ -9,7 +9,7 @@ from gateway.translate.charger201_backend16.transactions import Event, meter_sto
 from gateway.translate.engine import BACKEND, CHARGER, Ask, Engine, Steps, Wait
 from gateway.translate.losses import Loss
 from gateway.translate.memory import Authorisation, Transaction, remember
-from gateway.translate.port import SILENCE, Answer, Payload, Refused, Severity
+from gateway.translate.port import SILENCE, Answer, NoAnswer, Payload, Refused, Severity
 from gateway.translate.samples import values_16
 from gateway.translate.tables import STOP_REASONS
 
@@ -174,10 +174,19 @@ def answer_to_start(t: Engine, tx: Transaction, answer: Payload, has_token: bool
 
 def stop_refused(t: Engine, tx: Transaction) -> Steps:
     """The backend refused a transaction that the charger had been told to accept: stop it."""
+    t.busy.add(_stop_of(tx))
     answer = yield Ask(CHARGER, "RequestStopTransaction", {"transactionId": tx.id201})
+    t.busy.discard(_stop_of(tx))
+    if isinstance(answer, NoAnswer) and not t.backend_is_there:
+        return {}
+    tx.stop_wanted = False
     if not isinstance(answer, dict) or answer["status"] != "Accepted":
         t.lose(Loss.LATE_REJECT_NOT_ENFORCED, "status", tx.id201)
     return {}
+
+
+def _stop_of(tx: Transaction) -> str:
+    return f"stop {tx.id201}"
 
 
 def times_passed(t: Engine) -> None:
@@ -193,8 +202,8 @@ def times_passed(t: Engine) -> None:
         elif t.delivering or turn_of(tx.id201) in t.busy:
             t.wake(t.now + statuses.SOON_S)
         elif tx.stop_wanted:
-            tx.stop_wanted = False
-            t.spawn(stop_refused(t, tx))
+            if _stop_of(tx) not in t.busy:
+                t.spawn(stop_refused(t, tx))
         else:
             t.spawn(end_grace(t, tx))
 

@@ -79,6 +79,7 @@ def introduced(t: Engine, firmware: str) -> Steps:
     t.lose(Loss.SYNTHESIZED, "StatusNotification(0)")
     statuses.changed(t, 0, moment_text(t.now))
     statuses.tell_owed(t)
+    inventory.take_cached(t)
     return {}
 
 

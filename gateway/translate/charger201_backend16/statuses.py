@@ -7,6 +7,7 @@ from gateway.translate.charger201_backend16.addresses import flat_of
 from gateway.translate.engine import BACKEND, Ask, Engine, How, Rules, Steps
 from gateway.translate.losses import Loss
 from gateway.translate.memory import Connector, Transaction
+from gateway.translate.parts import NOTHING
 from gateway.translate.port import ChargerCall, NoAnswer, Payload
 from gateway.translate.tables import EV_SIDE_DISCONNECTED, STATUS_OF_CHARGING_STATE
 from gateway.translate.values import moment_text
@@ -24,9 +25,11 @@ _OF_CHARGER: Final = ("Available", "Unavailable", "Faulted")
 _LONGEST_INFO: Final = 50
 
 
-@RULES.charger_call("StatusNotification", How.TRANSLATED, "StatusNotification", Loss.TOPOLOGY_EXTENDED)
+@RULES.charger_call(
+    "StatusNotification", How.TRANSLATED, "StatusNotification", Loss.TOPOLOGY_EXTENDED, touches=()
+)
 def status_notification(t: Engine, call: ChargerCall) -> Payload:
-    inventory.once_read(t, lambda: _take(t, call.payload))
+    inventory.once_read(t, call, _take)
     return {}
 
 
@@ -92,7 +95,7 @@ def changed(t: Engine, flat: int, at: str) -> None:
     if t.delivering:
         t.wake(t.now)
     elif listens(t):
-        t.spawn(_telling(t, flat))
+        t.spawn(_telling(t, flat), touches=NOTHING)
 
 
 def listens(t: Engine) -> bool:
@@ -110,7 +113,7 @@ def tell_owed(t: Engine) -> None:
         if t.delivering:
             t.wake(t.now + SOON_S)
         else:
-            t.spawn(_telling(t, int(key)))
+            t.spawn(_telling(t, int(key)), touches=NOTHING)
 
 
 def holds_passed(t: Engine) -> None:

@@ -53,7 +53,6 @@ class Charger201Backend16(Engine16):
 
     def __init__(self, policies: Policies, snapshot: bytes = b"", station: str = "") -> None:
         super().__init__(policies, snapshot, station)
-        self.backend_is_there = False
         if snapshot:
             self.due = 0.0
             for tx in self.memory.transactions:
@@ -69,10 +68,17 @@ class Charger201Backend16(Engine16):
         """What the charger hears while the backend has not accepted it."""
         return pending.answered_here(self, call) if not self.listens else None
 
-    def when_charger_opened(self) -> None:
+    def when_resumed(self) -> None:
         """A charger that does not boot again after a gateway's restart still has to be known."""
-        if self.memory.registration == "Accepted" and not self.memory.topology:
-            self.spawn(station.introduced(self, self.memory.inventory.firmware))
+        memory, is_reading = self.memory, inventory.READING in self.busy
+        if memory.registration != "Accepted" or is_reading:
+            return
+        if not memory.topology or memory.inventory.request_id:
+            firmware = memory.boot.get("firmwareVersion", memory.inventory.firmware)
+            self.spawn(station.introduced(self, firmware))
+        elif memory.cached:
+            inventory.take_cached(self)
+            self.changed = True
 
     def when_backend_opened(self) -> None:
         """Repeat what was out when the gateway stopped; statuses follow what the outbox holds."""

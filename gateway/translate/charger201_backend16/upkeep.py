@@ -6,10 +6,11 @@ from gateway.translate import tokens
 from gateway.translate.charger201_backend16 import statuses
 from gateway.translate.charger201_backend16.addresses import evse_of
 from gateway.translate.charger201_backend16.commands import REJECTED, refusal, said
-from gateway.translate.engine import BACKEND, CHARGER, Ask, Engine, How, Outcome, Rules, Steps
+from gateway.translate.engine import CHARGER, Ask, Engine, How, Outcome, Rules, Steps
+from gateway.translate.jobs import owe
 from gateway.translate.losses import Loss
 from gateway.translate.memory import Job, LocalList
-from gateway.translate.port import BackendCall, Payload
+from gateway.translate.port import BackendCall, NoAnswer, Payload
 from gateway.translate.tables import EXTENDED_TRIGGERS
 from gateway.translate.values import moment_text
 
@@ -144,6 +145,8 @@ def update_firmware(t: Engine, call: BackendCall) -> Steps:
     firmware = {"location": payload["location"], "retrieveDateTime": payload["retrieveDate"]}
     request = {"requestId": number, "firmware": firmware} | named(payload, "retries", "retryInterval")
     answer = yield Ask(CHARGER, "UpdateFirmware", request)
+    if isinstance(answer, NoAnswer) and not t.backend_is_there:
+        return {}  # the charger may well have begun
     if not isinstance(answer, dict) or said(t, answer)["status"] not in ("Accepted", "AcceptedCanceled"):
         return _download_failed(t)
     if answer["status"] == "AcceptedCanceled":
@@ -154,12 +157,7 @@ def update_firmware(t: Engine, call: BackendCall) -> Steps:
 
 def _download_failed(t: Engine) -> Outcome:
     t.lose(Loss.SYNTHESIZED, "FirmwareStatusNotification", "", "DownloadFailed")
-    t.spawn(_status(t))
-    return {}
-
-
-def _status(t: Engine) -> Steps:
-    yield Ask(BACKEND, "FirmwareStatusNotification", {"status": "DownloadFailed"})
+    owe(t, "FirmwareStatusNotification", {"status": "DownloadFailed"})
     return {}
 
 
