@@ -28,6 +28,7 @@ from gateway.session.lessons import Lessons
 from gateway.session.outbox import Entry, Outbox, Unacked
 from gateway.session.patience import DISK_LEAVES, Patience
 from gateway.session.payloads import Payload
+from gateway.session.starts import Starts
 
 if TYPE_CHECKING:
     from gateway.session.session import ChargerSession
@@ -64,6 +65,7 @@ class Buffer:
         self.is_registered = True
         self.away_since = 0.0
         self.lessons = Lessons(self)
+        self.starts = Starts(self)
         self.copies = Copies(self)
         self.delivery = Delivery(self)
         self.patience = Patience(self)
@@ -202,10 +204,10 @@ class Buffer:
             if unacked.key == key and unacked.content == content:
                 unacked.call = call
                 return True
-        for number, waiting in self.lessons.unkept.items():
+        for number, waiting in self.starts.unkept.items():
             if waiting.answer_to(call, True):
                 call.answer = waiting.answer_to(call, True)
-                self.lessons.unkept[number] = call
+                self.starts.unkept[number] = call
                 return True
         return False
 

@@ -110,7 +110,7 @@ class Copies:
         transaction.answer = result
         if isinstance(transaction.charger_id, int):
             self.buffer.book.name(transaction, transaction.charger_id)
-        self.buffer.lessons.note_id(transaction, id_)
+        self.buffer.starts.note_id(transaction, id_)
         return self.buffer.lessons.keep_book()
 
     def lacks_id(self, call: Call) -> bool:
@@ -133,11 +133,11 @@ class Copies:
         id_: object = transaction.charger_id
         if id_ == key:
             id_ = transaction.answer.get("transactionId")
-            id_ = id_ if book.by_charger_id(id_) is None else self.buffer.lessons.new_id()
+            id_ = id_ if book.by_charger_id(id_) is None else self.buffer.starts.new_id()
         if not isinstance(id_, int):
             return []
         book.name(transaction, id_)
-        self.buffer.lessons.gave(key, id_)
+        self.buffer.starts.gave(key, id_)
         return self.buffer.lessons.keep_book()
 
     def hears(self, call: Call, key: str, answer: Payload, is_kept: bool) -> list[Effect]:
@@ -145,12 +145,12 @@ class Copies:
 
         `is_kept`: the answer is on disk; the id may be another one since, or be given just now.
         """
-        if call.action != "StartTransaction" or not self.buffer.lessons.gives_ids:
+        if call.action != "StartTransaction" or not self.buffer.starts.gives_ids:
             return self.buffer.hear(call, answer)
         heard = self.buffer.book.heard(key)
         if heard is None or (is_kept and heard.answer == answer):
             return self.buffer.hear(call, answer)
-        return self.buffer.lessons.hear_kept(call, heard.answer)
+        return self.buffer.starts.hear_kept(call, heard.answer)
 
     # What is missed
 
@@ -169,11 +169,18 @@ class Copies:
         has_room = session.to_backend.waiting < session.settings.waiting_calls
         return self.awaits_link and has_room and now < self.buffer.patience.ends(call)
 
+    def known(self, key: str) -> Transaction | None:
+        """The transaction with this key, when this backend overheard its start."""
+        known = self.buffer.book.by_key(key)
+        if known is None or self.buffer.session.follows:
+            return known
+        return known if known.given_by or known.charger_id == key else None
+
     def id_for(self, key: str) -> int:
         """The id that a charger is to know a new transaction by."""
-        known = self.buffer.book.by_key(key) if self.buffer.session.follows else None
+        known = self.known(key)
         known_id = known.charger_id if known is not None else None
-        return known_id if isinstance(known_id, int) else self.buffer.lessons.new_id()
+        return known_id if isinstance(known_id, int) else self.buffer.starts.new_id()
 
     def may_lose(self, call: Call) -> bool:
         """Whether another backend answers the charger: it is not closed for what this one misses."""

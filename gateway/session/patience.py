@@ -109,7 +109,7 @@ class Patience:
         if number in self.buffer.unacked:
             out.own, out.entry = Own.ENTRY, number
         elif self.buffer.session.follows:
-            out.own = Own.ABANDONED
+            out.own = Own.MISSED
         return effects
 
     # What waits

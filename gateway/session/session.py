@@ -568,7 +568,7 @@ class ChargerSession:
     @property
     def is_quiet(self) -> bool:
         """Whether nothing that the charger said waits for an answer."""
-        unstored = self.buffer is not None and bool(self.buffer.unacked or self.buffer.lessons.unkept)
+        unstored = self.buffer is not None and bool(self.buffer.unacked or self.buffer.starts.unkept)
         asked = any(call.own is None and not call.retry for call in self.to_backend)
         return not (unstored or self._unkept or asked)
 
@@ -815,7 +815,7 @@ class ChargerSession:
         if call.retry:
             calls.out = None
             if self.buffer is not None and message.type is CALLRESULT:
-                self.buffer.lessons.retried(call, message)
+                self.buffer.starts.retried(call, message)
             return [_retried(call, message), *self._next(calls, now)]
         if call.doubt is not None and message.type is CALLERROR and call.billing:
             calls.out = None
@@ -945,7 +945,7 @@ class ChargerSession:
 
     def _state_kept(self, event: ev.StateKept, now: float) -> list[Effect]:
         """The charger's StartTransaction has its id; for other states the bridge waits."""
-        return self._buffered(self.buffer.lessons.kept(event.number), now) if self.buffer is not None else []
+        return self._buffered(self.buffer.starts.kept(event.number), now) if self.buffer is not None else []
 
     def _turn(self, event: ev.Turn, now: float) -> list[Effect]:
         assert self.buffer is not None

@@ -1,5 +1,9 @@
 """One charger, several backends: who hears what, under which numbers, and who leads."""
 
+import json
+
+import pytest
+
 from gateway.session import events as ev
 from tests.session.boards import MAIN, SECOND, Board, stores, to
 from tests.session.script import (
@@ -270,9 +274,38 @@ def test_a_start_that_comes_again_is_answered_by_the_number_it_was_given_meanwhi
     board.charger_returns(2).told.clear()
     board.charger_sends(start("s2")).disk_works(*on_disk)
     assert sent(board, "charger") == []
-    assert main.buffer.lessons.unkept
+    assert main.buffer.starts.unkept
     board.disk_works(*board.waits)
     assert [b'[3,"s2",{"transactionId":7,' in data for data in sent(board, "charger")] == [True]
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_number_that_the_charger_may_know_is_not_changed_by_who_leads_then(is_there):
+    board = Board(MAIN, SECOND).backend_goes(MAIN).charger_sends(heartbeat("1"), start("s"))
+    (given,) = [json.loads(data)[2]["transactionId"] for data in sent(board, "charger") if b'"s"' in data]
+    board.board.sessions[SECOND].to_backend.clear()  # as after a kill: of the copy there is but the book
+    board.board.lead.take(SECOND, board.now)
+    board.charger_returns(2)
+    if is_there:
+        board.backend_comes(SECOND)
+    board.told.clear()
+    board.charger_sends(start("s2")).backend_sends(SECOND, start_result("s2", 6))
+    assert [json.loads(data)[2]["transactionId"] for data in sent(board, "charger")] == [given]
+    if not is_there:
+        board.backend_comes(SECOND).backend_sends(SECOND, start_result("s2", 6)).told.clear()
+    board.charger_sends(stop("3", given))
+    assert sent(board, SECOND) == [stop("3", 6).replace(b" ", b"")]
+
+
+def test_a_start_that_is_answered_when_nobody_waits_any_more_renames_no_transaction():
+    board = Board(MAIN, SECOND)
+    board.board.sessions[SECOND].buffer.shared.can_store = False
+    board.charger_sends(start("s")).backend_sends(MAIN, start_result("s", 7)).after(6.0)
+    assert "copy-lost" in board.noted()
+    board.board.lead.take(SECOND, board.now)
+    board.backend_sends(SECOND, start_result("s", 9)).told.clear()
+    board.charger_sends(stop("2", 7))
+    assert sent(board, MAIN) == [stop("2", 7).replace(b" ", b"")]
 
 
 def test_a_boot_that_a_follower_leaves_unanswered_is_told_again():

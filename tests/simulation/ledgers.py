@@ -180,6 +180,11 @@ class Ledgers(Promises):
             )
             if not lacks.is_safe:
                 self.excuse(lacks, "foreign")
+            if action == "StartTransaction":
+                self.require(
+                    self._books(place(fate.key, self.by), fate.given) or self._has_failed(fate),
+                    f"the number of {token} is on the disk of {self.by} before {fate.key} hears it",
+                )
             fate.is_acked = True
 
     def knows_start(self, name: str, fate: Fates) -> bool:
@@ -307,7 +312,7 @@ class Ledgers(Promises):
         session, buffer = driver.session, driver.session.buffer
         if not buffer.settings.stores or buffer.has_room(self.world.now + session.wall_offset_s):
             return
-        calls = [call for call in session.to_backend if call.own is not Own.ABANDONED]
+        calls = [call for call in session.to_backend if call.own not in (Own.ABANDONED, Own.MISSED)]
         kept = {frames.token_in(call.as_came or call.frame) for call in calls}
         kept |= {frames.token_in(unacked.entry.frame) for unacked in buffer.unacked.values()}
         for token, fate in self.fates.items():
@@ -339,18 +344,24 @@ class Ledgers(Promises):
                 if token == fate.start and fate.version is Version.V16 and copy.is_safe and fate.is_acked:
                     self._forgotten(place(fate.key, name), token, copy)
 
+    def _books(self, at: str, id_: int) -> list[dict]:
+        """What the book on the disk of a place says of the transactions that the charger knows by this id."""
+        data = self.world.disk.parts.get(at, {}).get("book")
+        found = msgspec.json.decode(data)["transactions"] if data else ()
+        return [one for one in found if one["charger_id"] == id_]
+
+    def _has_failed(self, fate: Fates) -> bool:
+        """Whether something could not be written since the charger said this last."""
+        return self.world.disk.failed_at >= fate.asked_at
+
     def _forgotten(self, at: str, token: int, copy: Copy) -> None:
         """A killed gateway may not have written down yet by which ids both ends know a transaction."""
-        data = self.world.disk.parts.get(at, {}).get("book")
-        of_it = self.fates[token].given
-        found = msgspec.json.decode(data)["transactions"] if data else ()
-        known = [one for one in found if one["charger_id"] == of_it]
         fate = self.fates[token]
+        known = self._books(at, fate.given)
         unsaid = any(one.start == token and not one.is_acked for one in self.fates.values())
         goes_on = unsaid or self.transactions[token].is_open
         if goes_on and not known and taken_apart(at)[1] == fate.given_by and not fate.is_nameless:
-            failed = self.world.disk.failed_at >= fate.asked_at
-            self.require(failed, f"the number of {token} is on the disk of {at!r}")
+            self.require(self._has_failed(fate), f"the number of {token} is on the disk of {at!r}")
             fate.is_nameless = True
             self.counted["nameless"] += 1
         if not known or (known[-1].get("backend_id") is None and not copy.is_on_disk):
