@@ -6,6 +6,7 @@ natural key until it is known what the charger calls them.
 
 from typing import TYPE_CHECKING
 
+from gateway.ocpp import frame
 from gateway.ocpp.message import Message, Version
 from gateway.session import payloads
 from gateway.session.book import Transaction
@@ -16,6 +17,7 @@ from gateway.session.payloads import Payload
 if TYPE_CHECKING:
     from gateway.session.buffer import Buffer
 
+KEEPS_UP_S = 5.0
 _OF_TRANSACTIONS = frozenset({"StartTransaction", "StopTransaction", "MeterValues"})
 
 
@@ -151,6 +153,28 @@ class Copies:
         if heard is None or (is_kept and heard.answer == answer):
             return self.buffer.hear(call, answer)
         return self.buffer.starts.hear_kept(call, heard.answer)
+
+    # What may be lost
+
+    def keeps_up(self, now: float) -> bool:
+        """Whether the backend has been told all but what was said just now."""
+        outbox = self.buffer.outbox
+        return not outbox.messages or now + self.buffer.session.wall_offset_s - outbox.oldest < KEEPS_UP_S
+
+    def has_at_hand(self, answer: bytes) -> bool:
+        """Whether the copy of what this answers (its text from the id on) is neither sent nor on disk."""
+        if not self.buffer.settings.stores:
+            return False
+        calls = [call for call in self.buffer.session.to_backend.line or () if call.billing]
+        calls += [unacked.call for unacked in self.buffer.unacked.values()]
+        return any(answer.startswith(call.answer_id or frame.quoted(call.id)) for call in calls)
+
+    def store_start(self, now: float) -> list[Effect]:
+        """The charger is about to hear a transaction's id; this backend may not have heard of it yet."""
+        starts = [call for call in self.buffer.session.to_backend if call.action == "StartTransaction"]
+        if not self.buffer.settings.stores or all(call.own is not None for call in starts):
+            return []
+        return self.buffer.patience.store_open(now)
 
     # What is missed
 

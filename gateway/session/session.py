@@ -1139,6 +1139,14 @@ class ChargerSession:
         leg.blocked_at = 0.0
         return self._release(other, Hold.OTHER_END_BLOCKED)
 
+    def mind_blocked(self) -> list[Effect]:
+        """The lead has moved: each end is read while the other one takes what it says."""
+        effects: list[Effect] = []
+        for leg, other in ((self.charger, self.backend), (self.backend, self.charger)):
+            act = self._hold if leg.is_open and leg.blocked_at else self._release
+            effects += act(other, Hold.OTHER_END_BLOCKED)
+        return effects
+
     # Time
 
     def _charger_ponged(self, event: ev.ChargerPonged, now: float) -> list[Effect]:

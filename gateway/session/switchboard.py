@@ -25,6 +25,7 @@ from gateway.session.others import Ruled
 from gateway.session.owners import as_read_by, whose
 from gateway.session.presence import Presence
 from gateway.session.rulings import Rules, Rulings
+from gateway.session.securing import Securing
 from gateway.session.session import GOING_AWAY, ChargerSession
 from gateway.session.shadowing import Shadowing
 from gateway.session.tally import Tally
@@ -75,6 +76,7 @@ class Switchboard:
         self.presence = Presence(self)
         self.rulings = Rulings(self, rules)
         self.lead = Lead(self)
+        self.securing = Securing(self)
         self._heard: list[Heard] = []
         self._gave: list[tuple[ChargerSession, str, int]] = []
         self._answerers: dict[str, str] = {}
@@ -90,7 +92,7 @@ class Switchboard:
     @property
     def due(self) -> float:
         """When `TimePassed` should come next, besides the sessions' own times."""
-        return min(self.lead.standing.due, self.commands.due, self.presence.due)
+        return min(self.lead.standing.due, self.commands.due, self.presence.due, self.securing.due)
 
     # Who sits here
 
@@ -160,11 +162,7 @@ class Switchboard:
 
     def followers(self) -> list[tuple[str, ChargerSession]]:
         """The sessions that overhear what the charger says."""
-        return [
-            (name, session)
-            for name, session in self.sessions.items()
-            if name != self.leader and name in self._seated
-        ]
+        return [one for one in self._all_others() if one[0] in self._seated]
 
     # Events
 
@@ -222,7 +220,7 @@ class Switchboard:
         return routed
 
     def _all_others(self) -> list[tuple[str, ChargerSession]]:
-        return [(name, session) for name, session in self.sessions.items() if name != self.leader]
+        return [one for one in self.sessions.items() if one[0] != self.leader]
 
     # Effects
 
@@ -238,7 +236,8 @@ class Switchboard:
                 if effect.data[1:2] != b"3" and frame.digit(effect.data) == b"2":
                     self.commands.add(name, effect.data)
                 elif leads or self._answers(name, effect.data):
-                    routed.append((self.leader, effect))
+                    routed += self._share(now) if self._heard else []
+                    routed += self.securing.answer(effect, now)
             elif type(effect) is SendToBackend and self.rulings.is_waiting:
                 routed.append((name, self.rulings.complete(name, effect)))
             elif leads or not _is_about_the_charger(effect) or self._closes(name, effect):
@@ -262,21 +261,36 @@ class Switchboard:
     def after(self, routed: list[Addressed], now: float) -> list[Addressed]:
         """What an event means for the others: copies, ids, the charger's next CALL, another leader."""
         while self._heard or self._gave:
-            heard, self._heard = self._heard, []
-            for one in heard:
-                for name, session in self.followers():
-                    if one.is_for(name):
-                        routed += self._overhear(name, session, one, now)
+            told = self._share(now)
             gave, self._gave = self._gave, []
             for by, key, id_ in gave:
-                for name, session in self.sessions.items():
-                    if session is not by and session.buffer is not None:
-                        told = session.buffer.copies.given(key, id_, self.name_of(by), now)
-                        routed += self.route(name, told, now)
+                told += self._given(by, key, id_, now)
+            routed = [*told, *routed] if gave else [*routed, *told]
+        if self.securing.is_holding:
+            routed += self.securing.look(now)
         if self.commands.is_busy:
             routed += self.commands.pump(now)
         moves = self.lead.hand_over(now) if self.lead.wanted != self.leader else self.lead.goes_on()
         return [*routed, *moves] if moves else routed
+
+    def _share(self, now: float) -> list[Addressed]:
+        """The followers overhear what the charger said."""
+        heard, self._heard = self._heard, []
+        routed: list[Addressed] = []
+        for one in heard:
+            for name, session in self.followers():
+                if one.is_for(name):
+                    routed += self._overhear(name, session, one, now)
+        return routed
+
+    def _given(self, by: ChargerSession, key: str, id_: int, now: float) -> list[Addressed]:
+        """The charger is about to hear this id: what the others note of it goes to the disk first."""
+        routed: list[Addressed] = []
+        for name, session in self.sessions.items():
+            if session is not by and (buffer := session.buffer) is not None:
+                noted = buffer.copies.given(key, id_, self.name_of(by), now)
+                routed += self.route(name, [*noted, *buffer.copies.store_start(now)], now)
+        return routed
 
     def _overhear(self, name: str, session: ChargerSession, one: Heard, now: float) -> list[Addressed]:
         effects = session.overhear(as_read_by(name, one.message, one.owner), one.label, now)

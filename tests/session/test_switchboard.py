@@ -160,8 +160,23 @@ def test_the_lead_moves_only_when_nothing_is_open_with_either():
     assert board.board.leader == SECOND
 
 
+def test_the_backend_that_leads_is_the_one_that_waits_for_a_charger_that_reads_nothing():
+    board = Board(MAIN, SECOND).happens(MAIN, ev.ChargerBlocked(1)).then(("reads main", False))
+    board._take(board.board.lead.take(SECOND, board.now))
+    board.then(("reads second", False), ("reads main", True))
+    board.happens(SECOND, ev.ChargerUnblocked(1)).then(("reads second", True))
+
+
+def test_a_charger_waits_for_the_backend_that_leads_and_reads_nothing():
+    board = Board(MAIN, SECOND).happens(SECOND, ev.BackendBlocked(11)).then()
+    board._take(board.board.lead.take(SECOND, board.now))
+    board.then(("reads", False))
+    board._take(board.board.lead.take(MAIN, board.now))
+    board.then(("reads", True))
+
+
 def test_a_charger_that_was_held_for_a_move_is_read_again_when_the_leader_comes_back():
-    board = Board(MAIN, SECOND, takeover_after_s=0.0).charger_sends(start("s")).backend_goes(MAIN)
+    board = Board(MAIN, SECOND, takeover_after_s=0.0).charger_sends(heartbeat("1")).backend_goes(MAIN)
     board.backend_comes(MAIN)
     assert [told for told in board.told if told[0] == "reads"] == [("reads", False), ("reads", True)]
 
@@ -221,16 +236,16 @@ def test_a_standby_whose_outbox_is_full_loses_what_finds_no_room_and_the_charger
 
 
 def test_what_a_standby_has_not_answered_when_the_charger_leaves_is_stored():
-    board = Board(MAIN, SECOND).charger_sends(start("s")).backend_sends(MAIN, start_result("s", 7))
-    board.told.clear()
-    board.happens(MAIN, ev.ChargerClosed(1, 1006)).then(stores(SECOND, "StartTransaction"))
+    board = charging(Board(MAIN, SECOND)).charger_sends(meter_values("2", 7))
+    board.backend_sends(MAIN, answered("2")).told.clear()
+    board.happens(MAIN, ev.ChargerClosed(1, 1006)).then(stores(SECOND, "MeterValues"))
 
 
 def test_what_is_stored_does_not_overtake_what_waits():
-    board = Board(MAIN, SECOND).charger_sends(start("s")).backend_sends(MAIN, start_result("s", 7))
-    board.charger_sends(meter_values("2", 7)).backend_sends(MAIN, answered("2")).told.clear()
-    board.backend_sends(SECOND, b'[4,"s","InternalError","",{}]')
-    board.then(stores(SECOND, "StartTransaction"), stores(SECOND, "MeterValues"))
+    board = charging(Board(MAIN, SECOND)).charger_sends(meter_values("2", 7), heartbeat("3"), stop("4", 7))
+    board.told.clear()
+    board.backend_sends(SECOND, b'[4,"2","InternalError","",{}]')
+    board.then(stores(SECOND, "MeterValues"), stores(SECOND, "StopTransaction"), to(SECOND, heartbeat("3")))
 
 
 def test_a_start_that_is_repeated_after_a_reconnection_is_one_in_every_ledger():
@@ -246,8 +261,47 @@ def test_a_start_is_answered_when_its_number_is_on_disk():
     board = (
         Board(MAIN, SECOND, keeps=False).charger_sends(start("s")).backend_sends(MAIN, start_result("s", 7))
     )
-    board.then(to(MAIN, start("s")), to(SECOND, start("s")))
-    board.disk_works(*board.waits).then(to("charger", start_result("s", 7)))
+    board.then(to(MAIN, start("s")), to(SECOND, start("s")), stores(SECOND, "StartTransaction"))
+    (first, number), (second, copy) = board.waits
+    assert (first, second) == (SECOND, MAIN)
+    board.disk_works((second, copy)).then()
+    board.disk_works((first, number)).then(to("charger", start_result("s", 7)))
+
+
+def test_no_answer_to_revenue_data_overtakes_the_copy_that_is_being_written():
+    board = charging(Board(MAIN, SECOND)).disk_stalls().backend_goes(SECOND)
+    board.charger_sends(heartbeat("1"), meter_values("2", 7))
+    on_disk = board.waits
+    board.backend_sends(MAIN, heartbeat_result("1"), answered("2"))
+    board.then(
+        to(MAIN, heartbeat("1")),
+        stores(SECOND, "MeterValues"),
+        to("charger", heartbeat_result("1")),
+        to(MAIN, meter_values("2", 7)),
+    )
+    board.disk_works(*on_disk).then(to("charger", answered("2")))
+
+
+def test_no_answer_to_revenue_data_overtakes_the_copy_that_waits_in_the_line():
+    board = charging(Board(MAIN, SECOND)).disk_stalls().charger_sends(heartbeat("1"))
+    board.backend_sends(MAIN, heartbeat_result("1")).charger_sends(meter_values("2", 7)).told.clear()
+    board.backend_sends(MAIN, answered("2")).then(stores(SECOND, "MeterValues"))
+    board.disk_works(*board.waits).then(to("charger", answered("2")))
+
+
+def test_a_charger_does_not_wait_long_for_the_disk_of_a_standby():
+    board = charging(Board(MAIN, SECOND)).disk_stalls().backend_goes(SECOND)
+    board.charger_sends(meter_values("2", 7)).backend_sends(MAIN, answered("2")).told.clear()
+    board.after(0.9).then()
+    board.after(0.2).then(to("charger", answered("2")))
+
+
+def test_what_was_answered_for_a_connection_that_is_gone_is_not_said_on_the_next():
+    board = charging(Board(MAIN, SECOND)).disk_stalls().backend_goes(SECOND)
+    board.charger_sends(meter_values("2", 7))
+    on_disk = board.waits
+    board.backend_sends(MAIN, answered("2")).charger_returns(2).told.clear()
+    board.disk_works(*on_disk).then()
 
 
 def test_a_follower_that_does_not_accept_the_boot_is_told_again():
@@ -281,9 +335,9 @@ def test_a_start_that_comes_again_is_answered_by_the_number_it_was_given_meanwhi
 
 @pytest.mark.parametrize("is_there", [True, False])
 def test_a_number_that_the_charger_may_know_is_not_changed_by_who_leads_then(is_there):
-    board = Board(MAIN, SECOND).backend_goes(MAIN).charger_sends(heartbeat("1"), start("s"))
+    board = Board(MAIN, observers=(SECOND,)).backend_goes(MAIN).charger_sends(heartbeat("1"), start("s"))
     (given,) = [json.loads(data)[2]["transactionId"] for data in sent(board, "charger") if b'"s"' in data]
-    board.board.sessions[SECOND].to_backend.clear()  # as after a kill: of the copy there is but the book
+    board.board.sessions[SECOND].to_backend.clear()  # as after a kill
     board.board.lead.take(SECOND, board.now)
     board.charger_returns(2)
     if is_there:

@@ -68,4 +68,23 @@ class ClosesTheChargerForAFollower(BoardPlant):
         return [*routed, *closes]
 
 
+class AnswersBeforeCopiesAreWritten(BoardPlant):
+    def on_board(self, board: Switchboard) -> None:
+        board.securing.answer = lambda effect, now: [(board.leader, effect)]
+
+
+class TrustsBackendsToHaveHeardOfStarts(BoardPlant):
+    """A backend may not have said yet by which number it knows a transaction."""
+
+    def on_session(self, session: ChargerSession) -> None:
+        session.buffer.copies.store_start = lambda now: []
+
+
+class WritesTheChargersNumberLast(BoardPlant):
+    """The leader's page is on disk, and those of the others are not."""
+
+    def on_routed(self, board: Switchboard, event: Any, routed: list[Addressed]) -> list[Addressed]:
+        return sorted(routed, key=lambda one: type(one[1]) is ef.Remember)
+
+
 BOARD_PLANTS = BoardPlant.__subclasses__()
