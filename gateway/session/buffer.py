@@ -132,7 +132,7 @@ class Buffer:
 
     def _kept(self, call: Call, payload: Payload, now: float) -> list[Effect] | None:
         """What becomes of a CALL that was answered before, or has to wait behind others."""
-        repeated = self._repeated(call, payload) if call.action in STORED else None
+        repeated = self.repeated(call, payload) if call.action in STORED else None
         if repeated is not None:
             return repeated
         id_ = payloads.transaction_of(call.action, payload)
@@ -179,7 +179,7 @@ class Buffer:
         data = frame.result(call.answer_id or call.id, msgspec.json.encode(answer))
         return self.session.heard(data, call.action)
 
-    def _repeated(self, call: Call, payload: Payload) -> list[Effect] | None:
+    def repeated(self, call: Call, payload: Payload) -> list[Effect] | None:
         """A message that was answered already, or is about to be, hears the same again."""
         last = self.session.last_billing
         if last is not None and (again := last.answer_to(call, True)):

@@ -77,6 +77,11 @@ class Copies:
                 register_wh=reading,
             )
             book.open(transaction)
+            before = book.heard(key)  # its backend has answered, and nobody waited for it any more
+            id_ = before.answer.get("transactionId") if before is not None else None
+            if before is not None and isinstance(id_, int) and not book.gave(id_):
+                transaction.answer = before.answer
+                self.buffer.starts.note_id(transaction, id_)
             self.buffer.look()
 
     def given(self, key: str, id_: int, by: str, now: float) -> list[Effect]:
@@ -129,13 +134,14 @@ class Copies:
         """The charger asks for a transaction's id again: it keeps what it may have heard, or gets one now."""
         book, payload = self.buffer.book, payloads.of_call(call.as_came or call.frame) or {}
         key = payloads.natural_key(call.action, payload)
+        self._begin_copy(key, payload, call.came_at)
         transaction = book.by_key(key)
-        if transaction is None:
-            return []
+        assert transaction is not None
         id_: object = transaction.charger_id
         if id_ == key:
             id_ = transaction.answer.get("transactionId")
-            id_ = id_ if book.by_charger_id(id_) is None else self.buffer.starts.new_id()
+            taken = isinstance(id_, int) and self.buffer.starts.clashes(book.by_charger_id(id_), key, id_)
+            id_ = self.buffer.starts.new_id() if taken else id_
         if not isinstance(id_, int):
             return []
         book.name(transaction, id_)
@@ -162,12 +168,16 @@ class Copies:
         return not outbox.messages or now + self.buffer.session.wall_offset_s - outbox.oldest < KEEPS_UP_S
 
     def has_at_hand(self, answer: bytes) -> bool:
-        """Whether the copy of what this answers (its text from the id on) is neither sent nor on disk."""
+        """Whether the copy of what this answers (its text from the id on) is neither sent nor on disk.
+
+        What is being written may be the same message under another id: the charger asks again.
+        """
         if not self.buffer.settings.stores:
             return False
-        calls = [call for call in self.buffer.session.to_backend.line or () if call.billing]
-        calls += [unacked.call for unacked in self.buffer.unacked.values()]
-        return any(answer.startswith(call.answer_id or frame.quoted(call.id)) for call in calls)
+        line = self.buffer.session.to_backend.line or ()
+        return bool(self.buffer.unacked) or any(
+            call.billing and answer.startswith(call.answer_id or frame.quoted(call.id)) for call in line
+        )
 
     def store_start(self, now: float) -> list[Effect]:
         """The charger is about to hear a transaction's id; this backend may not have heard of it yet."""

@@ -179,7 +179,7 @@ class Delivery:
                 if self.buffer.owed.statuses.get(call.about, "").encode() == call.frame:
                     del self.buffer.owed.statuses[call.about]
                     effects = [self.buffer.remember_owed()]
-            case Own.ABANDONED if message.type is CALLRESULT and call.action in STORED:
+            case Own.ABANDONED | Own.MISSED if message.type is CALLRESULT and call.action in STORED:
                 effects = self._answered_to_nobody(call, message, now)
             case Own.ENTRY if call.entry in self.buffer.unacked:
                 self.buffer.unacked[call.entry].reply = message

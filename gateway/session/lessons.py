@@ -74,6 +74,8 @@ class Lessons:
                 if transaction is not None:
                     transaction.ended_at = wall
                     transaction.is_told = True
+                    if self.buffer.session.others is not None:  # they ask whether the charger is free to move
+                        return data, self.keep_book()
         return data, []
 
     def _accepted(self, call: Call, result: Payload, now: float) -> list[Effect]:

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 import msgspec
-from msgspec import structs
+from msgspec import Struct, structs
 
 from gateway.ocpp import frame
 from gateway.ocpp.message import Message, Version
@@ -12,6 +12,19 @@ from gateway.session import payloads
 
 if TYPE_CHECKING:
     from gateway.session.switchboard import Switchboard
+
+
+class Heard(Struct, gc=False):
+    """A CALL of the charger; `answerer` answers it ("": the leader). `owner`: how each reads its numbers."""
+
+    message: Message
+    label: str
+    answerer: str
+    owner: Owner | None
+
+    def is_for(self, name: str) -> bool:
+        """Whether this backend is to hear it, and not only another one, which knows what it names."""
+        return self.owner is None or self.owner.backend in (None, name)
 
 
 def whose(board: "Switchboard", message: Message) -> tuple[Owner | None, str]:

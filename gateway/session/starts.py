@@ -8,7 +8,7 @@ from gateway.ocpp import frame
 from gateway.ocpp.message import Message
 from gateway.session import payloads
 from gateway.session.book import Transaction
-from gateway.session.calls import Call
+from gateway.session.calls import Call, Own
 from gateway.session.effects import Effect, KeepState
 from gateway.session.outbox import Entry
 from gateway.session.payloads import Payload
@@ -39,13 +39,13 @@ class Starts:
         if not isinstance(id_, int):
             return data, []
         key = payloads.natural_key("StartTransaction", request)
-        if buffer.session.follows:
+        if buffer.session.follows or call.own is Own.MISSED:
             return data, buffer.copies.observe(key, id_, result)
         known = buffer.book.by_key(key)
         if known is not None and known.backend_id is None and isinstance(known.charger_id, int):
             return self._keep_first(call, self._named_before(call, known, result))
         reply = frame.split(data)
-        if self._clashes(buffer.book.by_charger_id(id_), key, id_) and reply is not None:
+        if self.clashes(buffer.book.by_charger_id(id_), key, id_) and reply is not None:
             return b"", buffer.store(call, request, now, was_sent=True, reply=reply)
         if known is not None and known.charger_id == key:
             self.note_id(known, id_)
@@ -106,7 +106,7 @@ class Starts:
             return []
         return session.heard(call.answer, call.action)
 
-    def _clashes(self, taken: Transaction | None, key: str, id_: int) -> bool:
+    def clashes(self, taken: Transaction | None, key: str, id_: int) -> bool:
         """Whether the charger must not know a new transaction by this id, which `taken` has in the book.
 
         With other backends no id may be had twice: what one of them has missed is found by it later.

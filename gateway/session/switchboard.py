@@ -10,11 +10,9 @@ with the one that led so far; then its connection is the other's. The charger's 
 
 from collections.abc import Iterable, Mapping
 
-from msgspec import Struct
-
 from gateway.ocpp import frame
 from gateway.ocpp.message import Message, Sender, Version
-from gateway.routing.ids import Ids, Owner
+from gateway.routing.ids import Ids
 from gateway.routing.routes import Seats
 from gateway.session import events as ev
 from gateway.session.calls import Call
@@ -22,7 +20,7 @@ from gateway.session.commands import Commands
 from gateway.session.effects import Close, Effect, Noted, SendToBackend, SendToCharger, is_about
 from gateway.session.lead import Lead
 from gateway.session.others import Ruled
-from gateway.session.owners import as_read_by, whose
+from gateway.session.owners import Heard, as_read_by, whose
 from gateway.session.presence import Presence
 from gateway.session.rulings import Rules, Rulings
 from gateway.session.securing import Securing
@@ -37,19 +35,6 @@ _OF_THE_CONNECTION = frozenset({"charger-connected", "charger-disconnected", "ch
 
 Addressed = tuple[str, Effect]
 """An effect and the backend whose session wants it; what is for the charger is the leader's."""
-
-
-class Heard(Struct, gc=False):
-    """A CALL of the charger; `answerer` answers it ("": the leader). `owner`: how each reads its numbers."""
-
-    message: Message
-    label: str
-    answerer: str
-    owner: Owner | None
-
-    def is_for(self, name: str) -> bool:
-        """Whether this backend is to hear it, and not only another one, which knows what it names."""
-        return self.owner is None or self.owner.backend in (None, name)
 
 
 class Switchboard:
@@ -110,7 +95,11 @@ class Switchboard:
         """
         self.lead.sit(seats)
         self._seated = frozenset(seats.everyone)
-        return self.let_go(now)
+        routed = self.let_go(now)
+        for name, session in self.followers():
+            if not session.charger.is_open:  # it had to go, and is back before all it was owed was delivered
+                routed += self._welcome(name, session, now)
+        return routed
 
     def let_go(self, now: float) -> list[Addressed]:
         """The charger is gone for backends that it has no more."""
@@ -124,16 +113,19 @@ class Switchboard:
     def join(self, name: str, session: ChargerSession, now: float) -> list[Addressed]:
         """One more backend: it is told who the charger is, and of no transaction that began before."""
         self._add(name, session)
-        leader, buffer = self.sessions[self.leader], session.buffer
-        assert buffer is not None and leader.buffer is not None
         told = [*self._tell_book(self.leader, name, now), *self._tell_book(name, self.leader, now)]
-        if not leader.charger.is_open or not self.is_seated(name):
-            return told
+        return [*told, *self._welcome(name, session, now)] if self.is_seated(name) else told
+
+    def _welcome(self, name: str, session: ChargerSession, now: float) -> list[Addressed]:
+        """The charger, if it is there, is there for this backend too."""
+        leader, buffer = self.sessions[self.leader], session.buffer
+        if not leader.charger.is_open or buffer is None:
+            return []
         buffer.owed.boot = buffer.owed.boot or self.presence.boot().decode()
         for key, status in self.presence.statuses.items():
             buffer.owed.add_status(key, status.decode())
         opened = session.handle(ev.ChargerOpened(leader.charger.epoch, leader.version), now)
-        return [*told, *self.route(name, opened, now), *self.presence.ask(now)]
+        return [*self.route(name, opened, now), *self.presence.ask(now)]
 
     def _tell_book(self, by: str, to: str, now: float) -> list[Addressed]:
         """One backend's session learns the ids of another's transactions."""

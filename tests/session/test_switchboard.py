@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from gateway.routing.routes import Seats
 from gateway.session import events as ev
 from tests.session.boards import MAIN, SECOND, Board, stores, to
 from tests.session.script import (
@@ -208,7 +209,73 @@ def test_a_backend_that_knows_a_transaction_alone_hears_of_it_alone():
     board.then(to(SECOND, stop("2", 3)), to("charger", answered("2")))
 
 
+def test_a_backend_that_left_and_is_back_before_it_was_told_everything_hears_the_charger_again():
+    board = charging(Board(MAIN, SECOND)).backend_goes(SECOND).charger_sends(meter_values("2", 7))
+    board.backend_sends(MAIN, answered("2"))
+    board._take(board.board.sit(Seats((MAIN,)), board.now))
+    board._take(board.board.sit(Seats((MAIN, SECOND)), board.now))
+    board.told.clear()
+    board.charger_sends(stop("3", 7)).then(to(MAIN, stop("3", 7)), stores(SECOND, "StopTransaction"))
+
+
+def test_the_charger_has_its_time_for_a_call_whose_backend_has_left():
+    board = Board(MAIN, SECOND).backend_sends(SECOND, call("a", "ClearCache"))
+    board._take(board.board.sit(Seats((MAIN,)), board.now))
+    board.backend_sends(MAIN, call("b", "ClearCache"))
+    assert sent(board, "charger") == [call("a", "ClearCache").replace(b" ", b"")]
+    board.charger_sends(result("a", {"status": "Accepted"})).then(to("charger", call("b", "ClearCache")))
+
+
+def test_a_call_whose_backend_has_left_is_not_waited_for_for_ever():
+    board = Board(MAIN, SECOND).backend_sends(SECOND, call("a", "ClearCache")).after(10.0)
+    board._take(board.board.sit(Seats((MAIN,)), board.now))
+    board.backend_sends(MAIN, call("b", "ClearCache")).told.clear()
+    board.after(19.0).then()
+    board.after(2.0).then(to("charger", call("b", "ClearCache")))
+
+
+@pytest.mark.parametrize("status", ["Available", "Finishing"])
+def test_a_transaction_whose_end_a_book_has_missed_does_not_go_on_at_a_free_connector(status):
+    board = charging(Board(MAIN, SECOND))
+    presence = board.board.presence
+    presence._open.clear()  # as after a restart
+    assert presence.open_transactions == 1
+    board.charger_sends(
+        call("2", "StatusNotification", {"connectorId": 1, "errorCode": "NoError", "status": status})
+    )
+    assert presence.open_transactions == 0
+    board.charger_sends(start("3", 500))
+    board.backend_sends(MAIN, answered("2"), start_result("3", 8))
+    assert presence.open_transactions == 2
+
+
+def test_an_end_that_one_book_has_is_one_for_all():
+    board = charging(Board(MAIN, SECOND))
+    board.board.sessions[SECOND].buffer.book.transactions[-1].ended_at = 1.0
+    board.board.presence._open.clear()
+    assert board.board.presence.open_transactions == 0
+
+
 # What is missed
+
+
+def test_a_copy_that_comes_again_is_not_stored_while_it_waits_in_the_line():
+    board = charging(Board(MAIN, SECOND), 1, 1).charger_sends(meter_values("2", 1))
+    board.backend_sends(MAIN, answered("2")).backend_sends(SECOND, answered("2"))
+    buffer = board.board.sessions[SECOND].buffer
+    buffer._recheck = 0  # it has been a while since the charger came
+    buffer.look()
+    board.charger_sends(heartbeat("3")).backend_sends(MAIN, heartbeat_result("3")).told.clear()
+    board.charger_sends(meter_values("2", 1)).then(to("charger", answered("2")))
+
+
+def test_a_start_that_was_answered_too_late_and_comes_again_is_known_by_that_answer():
+    board = Board(MAIN, observers=(SECOND,)).charger_sends(start("s")).after(10.0)
+    assert "copy-lost" in board.noted()
+    (given,) = [json.loads(data)[2]["transactionId"] for data in sent(board, "charger")]
+    board.backend_sends(SECOND, start_result("s", 9)).charger_sends(start("s")).told.clear()
+    board.charger_sends(stop("2", given))
+    assert sent(board, SECOND) == [stop("2", 9).replace(b" ", b"")]
 
 
 def test_what_a_standby_misses_is_stored_for_it():
@@ -270,15 +337,10 @@ def test_a_start_is_answered_when_its_number_is_on_disk():
 
 def test_no_answer_to_revenue_data_overtakes_the_copy_that_is_being_written():
     board = charging(Board(MAIN, SECOND)).disk_stalls().backend_goes(SECOND)
-    board.charger_sends(heartbeat("1"), meter_values("2", 7))
+    board.charger_sends(meter_values("2", 7))
     on_disk = board.waits
-    board.backend_sends(MAIN, heartbeat_result("1"), answered("2"))
-    board.then(
-        to(MAIN, heartbeat("1")),
-        stores(SECOND, "MeterValues"),
-        to("charger", heartbeat_result("1")),
-        to(MAIN, meter_values("2", 7)),
-    )
+    board.backend_sends(MAIN, answered("2"))
+    board.then(to(MAIN, meter_values("2", 7)), stores(SECOND, "MeterValues"))
     board.disk_works(*on_disk).then(to("charger", answered("2")))
 
 

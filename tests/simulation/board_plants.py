@@ -20,7 +20,7 @@ class GivesTheirNumbersToTheCharger(BoardPlant):
     """A number that another transaction has already is given all the same."""
 
     def on_session(self, session: ChargerSession) -> None:
-        session.buffer.starts._clashes = lambda taken, key, id_: False
+        session.buffer.starts.clashes = lambda taken, key, id_: False
 
 
 class SendsTheChargersNumbers(BoardPlant):

@@ -113,6 +113,15 @@ class Ledgers(Promises):
         version = self.world.chargers[key].version
         copies = {name: Copy() for name in self.world.backends}
         self.fates[message.token] = Fates(key, message.action, start, version, copies)
+        for name in copies.keys() - set(self.world.seats(key).everyone):
+            self.excuse(copies[name], "absent")
+
+    def seated(self, key: str, names: tuple[str, ...]) -> None:
+        """These are the charger's backends from now on; who is not among them is told nothing more."""
+        for fate in self.fates.values():
+            for name, copy in fate.copies.items():
+                if fate.key == key and name not in names and not copy.is_safe:
+                    self.excuse(copy, "absent")
 
     def stop_commanded(self, charger: "Charger", named: object, found: Transaction | None) -> None:
         if found is None:
@@ -296,9 +305,11 @@ class Ledgers(Promises):
         self.copy(key, frames.token_in(data)).is_on_disk = True
 
     def store_failed(self, key: str, data: bytes) -> None:
-        copy = self.copy(key, frames.token_in(data))
+        token = frames.token_in(data)
+        copy = self.copy(key, token)
         copy.allowed += copy.sends > 0
-        if not copy.is_safe:
+        is_known = copy.is_on_disk or copy.is_kept
+        if not copy.is_safe or (token == self.fates[token].start and not is_known):
             self.excuse(copy, "disk")
 
     def not_remembered(self, key: str) -> None:
@@ -332,7 +343,7 @@ class Ledgers(Promises):
         to write down what backends are just being told would be a write for every message. `refused`: the
         backend did not want it, and it carries no revenue. `foreign`: the charger was answered by a backend
         that was never told of the transaction, for one that was. `id forgotten`: the disk failed when the
-        backend's or the charger's number was to be written.
+        backend's or the charger's number was to be written. `absent`: it was not the charger's then.
         """
         if not copy.excuse:
             copy.excuse = why
