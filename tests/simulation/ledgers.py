@@ -396,8 +396,16 @@ class Ledgers(Promises):
                     need_not = (at, token) in under_way or is_slow or not self.world.is_durable(name)
                     self.require(need_not, f"{token} is not lost for {name} when the gateway dies")
                     self.excuse(copy, "killed")
-                if token == fate.start and fate.version is Version.V16 and copy.is_safe and fate.is_acked:
-                    self._forgotten(at, token, copy)
+        for key in self.world.chargers:
+            self.let_go(key)
+
+    def let_go(self, key: str) -> None:
+        """Of a charger's transactions is known from now on what is on the disk."""
+        for token, fate in self.fates.items():
+            if fate.key == key and token == fate.start and fate.version is Version.V16 and fate.is_acked:
+                for name, copy in fate.copies.items():
+                    if copy.is_safe:
+                        self._forgotten(place(key, name), token, copy)
 
     def _books(self, at: str, id_: int) -> list[dict]:
         """What the book on the disk of a place says of the transactions that the charger knows by this id."""

@@ -237,6 +237,7 @@ class PartyNode(Node):
         party: Party = driver.party
         if self.parties.get(party.key) is party and not party.is_needed:
             self.world.tell("session is let go", party.key)
+            self.world.promises.let_go(party.key)
             del self.parties[party.key]
             for one in party.drivers.values():
                 del self.drivers[one.key]
