@@ -58,7 +58,7 @@ class Lead:
             self.wanted = self.board.leader
             return self.goes_on()
         if self._is_too_early(now) or (session.buffer is not None and session.buffer.outbox.is_busy):
-            return []
+            return self.goes_on()
         asked_elsewhere = (
             self._ask_elsewhere(before, session, now) if not self.is_ready(self.board.leader, now) else []
         )
@@ -68,7 +68,7 @@ class Lead:
         return [*asked_elsewhere, *self.take(self.wanted, now)]
 
     def goes_on(self) -> list["Addressed"]:
-        """Nobody else is to lead: the charger, if it was read no further, is read again."""
+        """Nobody else is to lead now: the charger, if it was read no further, is read again."""
         if not self._holds:
             return []
         self._holds = False

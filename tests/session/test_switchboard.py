@@ -176,6 +176,18 @@ def test_a_charger_waits_for_the_backend_that_leads_and_reads_nothing():
     board.then(("reads", True))
 
 
+def test_a_charger_is_read_when_a_transaction_that_the_move_waits_for_begins_meanwhile():
+    board = Board(MAIN, SECOND).charger_sends(start("s")).backend_sends(SECOND, start_result("s", 1))
+    lead = board.board.lead
+    lead.waits_for_transactions = True
+    lead.sit(Seats((SECOND, MAIN)))
+    board._take(lead.favour(SECOND, board.now))
+    board.backend_sends(MAIN, start_result("s", 7))
+    assert [told for told in board.told if told[0] == "reads"] == [("reads", False), ("reads", True)]
+    board.charger_sends(stop("2", 7)).backend_sends(SECOND, answered("2")).backend_sends(MAIN, answered("2"))
+    assert board.board.leader == SECOND
+
+
 def test_a_charger_that_was_held_for_a_move_is_read_again_when_the_leader_comes_back():
     board = Board(MAIN, SECOND, takeover_after_s=0.0).charger_sends(heartbeat("1")).backend_goes(MAIN)
     board.backend_comes(MAIN)
