@@ -203,7 +203,8 @@ class PartyNode(Node):
         party: Party = driver.party
         if self.parties.get(party.key) is not party or charger.link is not None or party.leader.charger:
             return
-        ranked = [party.drivers[name] for name in party.board.lead.standing.ranked]
+        names = [name for name in party.board.lead.standing.ranked if name in party.drivers]
+        ranked = [party.drivers[name] for name in names] or [party.leader]
         first = next((one for one in ranked if one.backend is not None or self._dial_now(one)), None)
         leader = first or ranked[0]
         self._perform(party, leader, ev.TimePassed(), party.board.lead.take(leader.name, self.world.now))
