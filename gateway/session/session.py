@@ -799,10 +799,18 @@ class ChargerSession:
             return []
         call = calls.next()
         assert call is not None
-        effects = self._send(call, calls, now)
+        again = self._again_in_line(call, calls) if call.action in BOOKED else None
+        effects = self._send(call, calls, now) if again is None else [*again, *self._next(calls, now)]
         if calls is self.to_backend and calls.waiting <= self.settings.waiting_calls // 2:
             effects += self._release(self.charger, Hold.LINE_FULL)
         return effects
+
+    def _again_in_line(self, call: Call, calls: Calls) -> list[Effect] | None:
+        """What the charger hears that said this twice, and was answered while the second waited in the line."""
+        if self.buffer is None or calls is not self.to_backend or call.own is not None or call.retry:
+            return None
+        payload = payloads.of_call(call.frame)
+        return self.buffer.repeated(call, payload) if payload is not None else None
 
     def _answer(self, message: Message, calls: Calls, now: float) -> list[Effect]:
         """An answer to one of `calls`: back to the sender of the CALL it is for; else it ends here."""

@@ -281,6 +281,14 @@ def test_a_copy_that_comes_again_is_not_stored_while_it_waits_in_the_line():
     board.charger_sends(meter_values("2", 1)).then(to("charger", answered("2")))
 
 
+def test_a_start_that_was_said_twice_at_once_is_told_once():
+    board = (
+        Board(MAIN, SECOND).charger_sends(start("s"), start("s")).backend_sends(MAIN, start_result("s", 0))
+    )
+    assert [data for name, data in board.told if name == MAIN] == [start("s")]
+    assert len([data for name, data in board.told if name == "charger"]) == 1
+
+
 def test_a_start_that_was_answered_too_late_and_comes_again_is_known_by_that_answer():
     board = Board(MAIN, observers=(SECOND,)).charger_sends(start("s")).after(10.0)
     assert "copy-lost" in board.noted()

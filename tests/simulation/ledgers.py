@@ -393,7 +393,11 @@ class Ledgers(Promises):
                     copy.last = copy.last if copy.is_on_disk else b""
                 if fate.is_acked and not self._may_lack(name, fate, copy):
                     is_slow = self.world.disk.slow_until >= fate.asked_at or self._has_failed(fate)
-                    need_not = (at, token) in under_way or is_slow or not self.world.is_durable(name)
+                    was_out = (
+                        at,
+                        token,
+                    ) in under_way or copy.refusals > 0  # refused, and not yet written down
+                    need_not = was_out or is_slow or not self.world.is_durable(name)
                     self.require(need_not, f"{token} is not lost for {name} when the gateway dies")
                     self.excuse(copy, "killed")
         for key in self.world.chargers:
