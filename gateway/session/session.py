@@ -806,7 +806,7 @@ class ChargerSession:
         return effects
 
     def _again_in_line(self, call: Call, calls: Calls) -> list[Effect] | None:
-        """What the charger hears that said this twice, and was answered while the second waited in the line."""
+        """What a charger hears that said this twice and was answered while the second stood in the line."""
         if self.buffer is None or calls is not self.to_backend or call.own is not None or call.retry:
             return None
         payload = payloads.of_call(call.frame)

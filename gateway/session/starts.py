@@ -79,6 +79,7 @@ class Starts:
         self.note_id(known, result["transactionId"])
         known.answer = result
         self.buffer.book.name(known, known.charger_id)
+        self.gave(known.key, known.charger_id)
         return frame.result(call.answer_id or call.id, msgspec.json.encode(known.answer))
 
     def _keep_first(self, call: Call, data: bytes) -> tuple[bytes, list[Effect]]:

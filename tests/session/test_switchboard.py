@@ -433,6 +433,17 @@ def test_a_number_that_the_charger_may_know_is_not_changed_by_who_leads_then(is_
     assert sent(board, SECOND) == [stop("3", 6).replace(b" ", b"")]
 
 
+def test_everybody_learns_the_number_that_one_backend_alone_had_noted_for_a_transaction():
+    board = Board(MAIN, SECOND, "third").charger_sends(start("s"))
+    second = board.board.sessions[SECOND].buffer
+    second.book.name(second.book.transactions[-1], 77)  # as after a kill
+    board.board.lead.take(SECOND, board.now)
+    board.charger_returns(2).backend_comes(SECOND).backend_comes("third").told.clear()
+    board.charger_sends(start("s2")).backend_sends(SECOND, start_result("s2", 6))
+    third = board.board.sessions["third"].buffer
+    assert third.book.by_charger_id(77) is not None
+
+
 def test_a_start_that_is_answered_when_nobody_waits_any_more_renames_no_transaction():
     board = Board(MAIN, SECOND)
     board.board.sessions[SECOND].buffer.shared.can_store = False
