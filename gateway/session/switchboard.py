@@ -270,7 +270,10 @@ class Switchboard:
         heard, self._heard = self._heard, []
         routed: list[Addressed] = []
         for one in heard:
-            for name, session in self.followers():
+            followers = self.followers()
+            if one.answerer:  # it may answer at once: the others have their copies first
+                followers.sort(key=lambda follower: follower[0] == one.answerer)
+            for name, session in followers:
                 if one.is_for(name):
                     routed += self._overhear(name, session, one, now)
         return routed

@@ -486,8 +486,8 @@ def test_what_the_leader_has_missed_comes_to_every_backend_that_knows_its_transa
         board.board.sessions[name].buffer.book.transactions[-1].given_by = SECOND
     board.charger_sends(stop("2", 7))
     assert [(name, data.replace(b" ", b"")) for name, data in board.told] == [
-        to(SECOND, stop("2", 2).replace(b" ", b"")),
         to("third", stop("2", 1).replace(b" ", b"")),
+        to(SECOND, stop("2", 2).replace(b" ", b"")),
     ]
     board.told.clear()
     board.backend_sends("third", answered("2")).then()
