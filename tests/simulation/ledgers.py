@@ -208,7 +208,7 @@ class Ledgers(Promises):
         A disk that is slow is not waited for.
         """
         disk = self.world.disk
-        is_slow = disk.delay_s > 0.5 or disk.slow_until >= fate.asked_at or self._has_failed(fate)
+        is_slow = disk.drags_until >= fate.asked_at or self._has_failed(fate)
         for name, driver in party.drivers.items():
             if not self.world.is_durable(name) or is_slow:
                 continue
@@ -392,7 +392,7 @@ class Ledgers(Promises):
                     copy.allowed += 1
                     copy.last = copy.last if copy.is_on_disk else b""
                 if fate.is_acked and not self._may_lack(name, fate, copy):
-                    is_slow = self.world.disk.slow_until >= fate.asked_at or self._has_failed(fate)
+                    is_slow = self.world.disk.drags_until >= fate.asked_at or self._has_failed(fate)
                     was_out = (
                         at,
                         token,
