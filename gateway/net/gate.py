@@ -119,7 +119,7 @@ class Gate:
         party = driver.party
         candidates = [driver]
         if party is not None:
-            candidates = [party.drivers[name] for name in party.board.lead.standing.ranked]
+            candidates = party.ranked
         away: BackendAway | None = None
         for candidate in candidates:
             try:

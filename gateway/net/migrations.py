@@ -162,7 +162,9 @@ class Migrations:
         if driver.party is None:
             return Situation()
         board = driver.party.board
-        return Situation(board.presence.open_transactions, board.lead.is_ready(self._to_lead(driver, move)))
+        return Situation(
+            board.presence.open_transactions, board.lead.is_ready(self._to_lead(driver, move), monotonic())
+        )
 
     def compared(self, charger_id: str, found: list[Compared]) -> None:
         """Backends that are tried out have answered, and so has the one that leads."""

@@ -36,6 +36,12 @@ class Party:
         return self.drivers[self._leading]
 
     @property
+    def ranked(self) -> list[Driver]:
+        """Those that may lead, in their order; one that a reload has added may not be here yet."""
+        names = self.board.lead.standing.ranked
+        return [self.drivers[name] for name in names if name in self.drivers] or [self.leader]
+
+    @property
     def charger(self) -> Link | None:
         return self.leader.charger
 

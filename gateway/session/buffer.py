@@ -28,6 +28,7 @@ from gateway.session.lessons import Lessons
 from gateway.session.outbox import Entry, Outbox, Unacked
 from gateway.session.patience import DISK_LEAVES, Patience
 from gateway.session.payloads import Payload
+from gateway.session.starts import Starts
 
 if TYPE_CHECKING:
     from gateway.session.session import ChargerSession
@@ -64,6 +65,7 @@ class Buffer:
         self.is_registered = True
         self.away_since = 0.0
         self.lessons = Lessons(self)
+        self.starts = Starts(self)
         self.copies = Copies(self)
         self.delivery = Delivery(self)
         self.patience = Patience(self)
@@ -130,7 +132,7 @@ class Buffer:
 
     def _kept(self, call: Call, payload: Payload, now: float) -> list[Effect] | None:
         """What becomes of a CALL that was answered before, or has to wait behind others."""
-        repeated = self._repeated(call, payload) if call.action in STORED else None
+        repeated = self.repeated(call, payload) if call.action in STORED else None
         if repeated is not None:
             return repeated
         id_ = payloads.transaction_of(call.action, payload)
@@ -177,7 +179,7 @@ class Buffer:
         data = frame.result(call.answer_id or call.id, msgspec.json.encode(answer))
         return self.session.heard(data, call.action)
 
-    def _repeated(self, call: Call, payload: Payload) -> list[Effect] | None:
+    def repeated(self, call: Call, payload: Payload) -> list[Effect] | None:
         """A message that was answered already, or is about to be, hears the same again."""
         last = self.session.last_billing
         if last is not None and (again := last.answer_to(call, True)):
@@ -202,10 +204,10 @@ class Buffer:
             if unacked.key == key and unacked.content == content:
                 unacked.call = call
                 return True
-        for number, waiting in self.lessons.unkept.items():
+        for number, waiting in self.starts.unkept.items():
             if waiting.answer_to(call, True):
                 call.answer = waiting.answer_to(call, True)
-                self.lessons.unkept[number] = call
+                self.starts.unkept[number] = call
                 return True
         return False
 

@@ -37,14 +37,16 @@ class Own(Enum):
     """Whose CALL it is when it is not just relayed; its answer ends here, or does more than go back.
 
     `BOOT`, `STATUS` and `ENTRY` are sent to the backend in a charger's name, `MADE` is one that an adapter
-    added to what the charger says; `ABANDONED` is one whose charger left. `COMMAND` is sent to the charger by
-    us; `ORPHANED` is a backend's whose link is gone.
+    added to what the charger says; `ABANDONED` is one whose charger left, `MISSED` one that a backend which
+    follows leaves unanswered and nothing is kept of. `COMMAND` is sent to the charger by us; `ORPHANED` is
+    a backend's whose link is gone.
     """
 
     BOOT = "boot"
     STATUS = "status"
     ENTRY = "entry"
     ABANDONED = "abandoned"
+    MISSED = "missed"
     MADE = "made"
     COMMAND = "command"
     ORPHANED = "orphaned"

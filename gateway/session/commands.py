@@ -64,7 +64,15 @@ class Commands:
     @property
     def due(self) -> float:
         """When to look again."""
+        if self.out is not None and not self._is_open(self.out):
+            return self._frees_at
         return self.boot_until if self._line and self.out is None else NEVER
+
+    @property
+    def _frees_at(self) -> float:
+        """When the charger has had its time for the CALL that is out, whoever has asked."""
+        leader = self.board.sessions[self.board.leader]
+        return self.out.call.sent_at + leader.settings.call_timeout_s if self.out is not None else NEVER
 
     def charger_opened(self, now: float) -> None:
         """Some brands loop when they are commanded before they have booted."""
@@ -96,7 +104,7 @@ class Commands:
     def pump(self, now: float) -> list["Addressed"]:
         """Send the charger what is next, if it is free."""
         if self.out is not None:
-            if self._is_open(self.out):
+            if self._is_open(self.out) or now < self._frees_at:
                 return []
             self.expired(self.out)
         if not self.board.sessions[self.board.leader].charger.is_open:
@@ -183,8 +191,12 @@ class Commands:
     def stray(self, data: bytes) -> Message | None:
         """The answer in this frame, when no CALL that is out has its id, though a session may wait for it."""
         message = frame.split(data)
-        is_awaited = message is None or (self.out is not None and message.id == self.out.id)
-        return None if is_awaited else message
+        if message is None or self.out is None or message.id != self.out.id:
+            return message
+        if self._is_open(self.out):
+            return None
+        self.expired(self.out)
+        return message
 
     def answer(self, data: bytes) -> tuple[Command, bytes] | None:
         """Whose answer this frame is, and as its session is to see it; None: to nobody's CALL."""

@@ -7,6 +7,7 @@ natural key until it is known what the charger calls them.
 import re
 from typing import TYPE_CHECKING
 
+from gateway.ocpp import frame
 from gateway.ocpp.message import Message, Version
 from gateway.session import payloads
 from gateway.session.book import Transaction
@@ -17,6 +18,7 @@ from gateway.session.payloads import Payload
 if TYPE_CHECKING:
     from gateway.session.buffer import Buffer
 
+KEEPS_UP_S = 5.0
 _OF_TRANSACTIONS = frozenset({"StartTransaction", "StopTransaction", "MeterValues"})
 
 
@@ -76,6 +78,11 @@ class Copies:
                 register_wh=reading,
             )
             book.open(transaction)
+            before = book.heard(key)  # its backend has answered, and nobody waited for it any more
+            id_ = before.answer.get("transactionId") if before is not None else None
+            if before is not None and isinstance(id_, int) and not book.gave(id_):
+                transaction.answer = before.answer
+                self.buffer.starts.note_id(transaction, id_)
             self.buffer.look()
 
     def given(self, key: str, id_: int, by: str, now: float) -> list[Effect]:
@@ -111,7 +118,7 @@ class Copies:
         transaction.answer = result
         if isinstance(transaction.charger_id, int):
             self.buffer.book.name(transaction, transaction.charger_id)
-        self.buffer.lessons.note_id(transaction, id_)
+        self.buffer.starts.note_id(transaction, id_)
         return self.buffer.lessons.keep_book()
 
     def lacks_id(self, call: Call) -> bool:
@@ -128,17 +135,18 @@ class Copies:
         """The charger asks for a transaction's id again: it keeps what it may have heard, or gets one now."""
         book, payload = self.buffer.book, payloads.of_call(call.as_came or call.frame) or {}
         key = payloads.natural_key(call.action, payload)
+        self._begin_copy(key, payload, call.came_at)
         transaction = book.by_key(key)
-        if transaction is None:
-            return []
+        assert transaction is not None
         id_: object = transaction.charger_id
         if id_ == key:
             id_ = transaction.answer.get("transactionId")
-            id_ = id_ if book.by_charger_id(id_) is None else self.buffer.lessons.new_id()
+            taken = isinstance(id_, int) and self.buffer.starts.clashes(book.by_charger_id(id_), key, id_)
+            id_ = self.buffer.starts.new_id() if taken else id_
         if not isinstance(id_, int):
             return []
         book.name(transaction, id_)
-        self.buffer.lessons.gave(key, id_)
+        self.buffer.starts.gave(key, id_)
         return self.buffer.lessons.keep_book()
 
     def hears(self, call: Call, key: str, answer: Payload, is_kept: bool) -> list[Effect]:
@@ -146,12 +154,38 @@ class Copies:
 
         `is_kept`: the answer is on disk; the id may be another one since, or be given just now.
         """
-        if call.action != "StartTransaction" or not self.buffer.lessons.gives_ids:
+        if call.action != "StartTransaction" or not self.buffer.starts.gives_ids:
             return self.buffer.hear(call, answer)
         heard = self.buffer.book.heard(key)
         if heard is None or (is_kept and heard.answer == answer):
             return self.buffer.hear(call, answer)
-        return self.buffer.lessons.hear_kept(call, heard.answer)
+        return self.buffer.starts.hear_kept(call, heard.answer)
+
+    # What may be lost
+
+    def keeps_up(self, now: float) -> bool:
+        """Whether the backend has been told all but what was said just now."""
+        outbox = self.buffer.outbox
+        return not outbox.messages or now + self.buffer.session.wall_offset_s - outbox.oldest < KEEPS_UP_S
+
+    def has_at_hand(self, answer: bytes) -> bool:
+        """Whether the copy of what this answers (its text from the id on) is neither sent nor on disk.
+
+        What is being written may be the same message under another id: the charger asks again.
+        """
+        if not self.buffer.settings.stores:
+            return False
+        line = self.buffer.session.to_backend.line or ()
+        return bool(self.buffer.unacked) or any(
+            call.billing and answer.startswith(call.answer_id or frame.quoted(call.id)) for call in line
+        )
+
+    def store_start(self, now: float) -> list[Effect]:
+        """The charger is about to hear a transaction's id; this backend may not have heard of it yet."""
+        starts = [call for call in self.buffer.session.to_backend if call.action == "StartTransaction"]
+        if not self.buffer.settings.stores or all(call.own is not None for call in starts):
+            return []
+        return self.buffer.patience.store_open(now)
 
     # What is missed
 
@@ -170,11 +204,18 @@ class Copies:
         has_room = session.to_backend.waiting < session.settings.waiting_calls
         return self.awaits_link and has_room and now < self.buffer.patience.ends(call)
 
+    def known(self, key: str) -> Transaction | None:
+        """The transaction with this key, when this backend overheard its start."""
+        known = self.buffer.book.by_key(key)
+        if known is None or self.buffer.session.follows:
+            return known
+        return known if known.given_by or known.charger_id == key else None
+
     def id_for(self, key: str) -> int:
         """The id that a charger is to know a new transaction by."""
-        known = self.buffer.book.by_key(key) if self.buffer.session.follows else None
+        known = self.known(key)
         known_id = known.charger_id if known is not None else None
-        return known_id if isinstance(known_id, int) else self.buffer.lessons.new_id()
+        return known_id if isinstance(known_id, int) else self.buffer.starts.new_id()
 
     def may_lose(self, call: Call) -> bool:
         """Whether another backend answers the charger: it is not closed for what this one misses."""

@@ -72,7 +72,7 @@ class Delivery:
         """An entry could not be written; the backend may have it all the same, and say so."""
         out = self.buffer.session.to_backend.out
         if out is not None and out.own is Own.ENTRY and out.entry == number:
-            out.own = Own.ABANDONED
+            out.own = Own.MISSED if self.buffer.session.follows else Own.ABANDONED
         if self.settling == number:
             self.settling = 0
 
@@ -182,7 +182,7 @@ class Delivery:
                 if self.buffer.owed.statuses.get(call.about, "").encode() == call.frame:
                     del self.buffer.owed.statuses[call.about]
                     effects = [self.buffer.remember_owed()]
-            case Own.ABANDONED if message.type is CALLRESULT and call.action in STORED:
+            case Own.ABANDONED | Own.MISSED if message.type is CALLRESULT and call.action in STORED:
                 effects = self._answered_to_nobody(call, message, now)
             case Own.ENTRY if call.entry in self.buffer.unacked:
                 self.buffer.unacked[call.entry].reply = message
@@ -245,7 +245,7 @@ class Delivery:
         result = payloads.of_result(message.frame) or {}
         info = result.get("idTagInfo", result.get("idTokenInfo"))
         self.buffer.shared.tags.learn(payloads.tag_of(request), info, now + self.buffer.session.wall_offset_s)
-        transaction = self.buffer.lessons.learn_id(entry, request, result)
+        transaction = self.buffer.starts.learn_id(entry, request, result)
         effects = late.refused(self.buffer, entry, transaction, request, info, now)
         self.settling = entry.number
         if entry.action == "StopTransaction":

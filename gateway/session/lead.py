@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from gateway.session.session import ChargerSession
     from gateway.session.switchboard import Addressed, Switchboard
 
-_OF_WHO_LED = Hold.HAND_OVER | Hold.LINE_FULL | Hold.OTHER_END_BLOCKED
+_OF_WHO_LED = Hold.HAND_OVER | Hold.LINE_FULL
 
 
 class Lead:
@@ -39,16 +39,16 @@ class Lead:
         return self.board.after([], now)
 
     def look(self, now: float) -> None:
-        self.wanted = self.standing.look(self.is_ready, now)
+        self.wanted = self.standing.look(lambda name: self.is_ready(name, now), now)
 
-    def is_ready(self, name: str) -> bool:
+    def is_ready(self, name: str, now: float) -> bool:
         """Whether a backend could lead: it answers, has accepted the charger, and knows what it missed."""
         session = self.board.sessions.get(name)
         buffer = session.buffer if session is not None else None
         return (
             buffer is not None
             and buffer.is_usable
-            and (name == self.board.leader or not buffer.outbox.is_busy)
+            and (name == self.board.leader or buffer.copies.keeps_up(now))
         )
 
     @property
@@ -59,13 +59,13 @@ class Lead:
     def hand_over(self, now: float) -> list["Addressed"]:
         """Let the wanted one lead, as soon as nothing of the charger is open with the one that does."""
         before, session = self.board.sessions[self.board.leader], self.board.sessions.get(self.wanted)
-        if session is None or not self.is_ready(self.wanted):
+        if session is None or not self.is_ready(self.wanted, now):
             self.wanted = self.board.leader
             return self.goes_on()
-        if self._is_too_early():
-            return []
+        if self._is_too_early(now) or (session.buffer is not None and session.buffer.outbox.is_busy):
+            return self.goes_on()
         asked_elsewhere = (
-            self._ask_elsewhere(before, session, now) if not self.is_ready(self.board.leader) else []
+            self._ask_elsewhere(before, session, now) if not self.is_ready(self.board.leader, now) else []
         )
         if not (before.is_quiet and session.is_quiet):
             held, self._holds = before.hold_charger(Hold.HAND_OVER), True
@@ -73,7 +73,7 @@ class Lead:
         return [*asked_elsewhere, *self.take(self.wanted, now)]
 
     def goes_on(self) -> list["Addressed"]:
-        """Nobody else is to lead: the charger, if it was read no further, is read again."""
+        """Nobody else is to lead now: the charger, if it was read no further, is read again."""
         if not self._holds:
             return []
         self._holds = False
@@ -90,12 +90,14 @@ class Lead:
         session.lead(before, now)
         self.standing.leader = self.wanted = name
         self._holds = False
-        effects = [Noted("lead-moved", f"{old} to {name}"), *session.read_on(_OF_WHO_LED)]
-        return [*self.board.addressed(name, effects), *self.board.let_go(now)]
+        noted = Noted("lead-moved", f"{old} to {name}")
+        effects = [noted, *session.read_on(_OF_WHO_LED), *session.mind_blocked()]
+        left = self.board.route(old, before.mind_blocked(), now)
+        return [*self.board.addressed(name, effects), *left, *self.board.let_go(now)]
 
-    def _is_too_early(self) -> bool:
+    def _is_too_early(self, now: float) -> bool:
         """Whether the lead stays while a transaction is going on; not when its backend is away."""
-        waits = self.waits_for_transactions and self.is_ready(self.board.leader)
+        waits = self.waits_for_transactions and self.is_ready(self.board.leader, now)
         return waits and bool(self.board.presence.open_transactions)
 
     def _ask_elsewhere(

@@ -11,9 +11,8 @@ from gateway.ocpp.times import seconds
 from gateway.session import payloads
 from gateway.session.book import Transaction
 from gateway.session.calls import Call
-from gateway.session.effects import Effect, KeepState, Remember
+from gateway.session.effects import Effect, Remember
 from gateway.session.knowledge import Boot
-from gateway.session.outbox import Entry
 from gateway.session.payloads import Payload
 
 if TYPE_CHECKING:
@@ -41,32 +40,16 @@ NAMING = {
 
 
 class Lessons:
-    """Keeps the book of `buffer`, and what else it knows, up to date.
-
-    `unkept` are the CALLs whose answer waits until the book is on disk, by the number of `KeepState`.
-    """
+    """Keeps the book of `buffer`, and what else it knows, up to date."""
 
     def __init__(self, buffer: "Buffer") -> None:
         self.buffer = buffer
-        self.unkept: dict[int, Call] = {}
 
     def lacks_start(self, message: Message) -> bool:
         """Whether a message belongs to a transaction that the backend has given no id."""
         payload = payloads.of_call(message.frame) or {}
         known = self.buffer.book.by_charger_id(payloads.transaction_of(message.action, payload))
         return known is not None and known.backend_id is None
-
-    def retried(self, call: Call, message: Message) -> None:
-        """A person had a message sent again, and the backend took it: a start gives the rest a meaning."""
-        if call.action != "StartTransaction":
-            return
-        request = payloads.of_call(call.as_came or call.frame) or {}
-        transaction = self.buffer.book.by_key(payloads.natural_key(call.action, request))
-        id_ = (payloads.of_result(message.frame) or {}).get("transactionId")
-        if transaction is not None and isinstance(id_, int):
-            transaction.backend_id, transaction.refused = id_, False
-            self.buffer.book.look()
-            self.buffer.look()
 
     def observe(self, call: Call, data: bytes, now: float) -> tuple[bytes, list[Effect]]:
         """The answer to a relayed CALL, as the charger is to hear it, and what is to be kept of it."""
@@ -84,13 +67,15 @@ class Lessons:
             case "Heartbeat":
                 self._learn_clock(result, now)
             case "StartTransaction":
-                return self._observe_start(call, request, result, data, now)
+                return self.buffer.starts.observe(call, request, result, data, now)
             case "StopTransaction":
                 transaction = self.buffer.book.by_charger_id(request.get("transactionId"))
                 transaction = transaction or self.buffer.book.by_backend_id(request.get("transactionId"))
                 if transaction is not None:
                     transaction.ended_at = wall
                     transaction.is_told = True
+                    if self.buffer.session.others is not None:  # they ask whether the charger is free to move
+                        return data, self.keep_book()
         return data, []
 
     def _accepted(self, call: Call, result: Payload, now: float) -> list[Effect]:
@@ -108,98 +93,6 @@ class Lessons:
         self.buffer.look()
         return [self.buffer.remember_owed()] if was_owed else []
 
-    def _observe_start(
-        self, call: Call, request: Payload, result: Payload, data: bytes, now: float
-    ) -> tuple[bytes, list[Effect]]:
-        """Note a transaction that the backend itself began.
-
-        Its id may be one that we have given away for another; then the charger gets one of ours, and no
-        answer before that is on disk.
-        """
-        id_ = result.get("transactionId")
-        if not isinstance(id_, int):
-            return data, []
-        wall = now + self.buffer.session.wall_offset_s
-        key = payloads.natural_key("StartTransaction", request)
-        if self.buffer.session.follows:
-            return data, self.buffer.copies.observe(key, id_, result)
-        taken = self.buffer.book.by_charger_id(id_)
-        reply = frame.split(data)
-        if self._clashes(taken, key, id_) and reply is not None:
-            return b"", self.buffer.store(call, request, now, was_sent=True, reply=reply)
-        key = payloads.natural_key("StartTransaction", request)
-        reading = payloads.energy_wh("StartTransaction", request)
-        known = self.buffer.book.by_key(key)
-        if known is not None and known.backend_id is None and known.charger_id != id_:
-            known.backend_id = id_  # the charger has asked again meanwhile, and goes by an id of ours
-            self.buffer.book.look()
-            return data, []
-        self.buffer.book.open(
-            Transaction(
-                charger_id=id_,
-                key=key,
-                backend_id=id_,
-                connector=request.get("connectorId", 0),
-                tag=payloads.tag_of(request),
-                meter_start_wh=reading,
-                started_at=wall,
-                answer=result,
-                register_wh=reading,
-            )
-        )
-        self.gave(key, id_)
-        if self.buffer.session.others is None:
-            return data, []
-        return b"", self._keep_first(call, data)
-
-    def _keep_first(self, call: Call, data: bytes) -> list[Effect]:
-        """What the other backends call it depends on this id: it is on disk before the charger hears it."""
-        self.buffer.look()
-        number = -self.buffer.book.number()  # numbers above 0 are the bridge's
-        call.answer, self.unkept[number] = data, call
-        return [KeepState(number, self.buffer.book.parts())]
-
-    def hear_kept(self, call: Call, answer: Payload) -> list[Effect]:
-        """The charger asked for a transaction's id again, and hears one that may not be on disk yet."""
-        return self._keep_first(call, frame.result(call.answer_id or call.id, msgspec.json.encode(answer)))
-
-    def kept(self, number: int) -> list[Effect]:
-        """The charger may hear the answer to its StartTransaction; also when nothing can be written now."""
-        call = self.unkept.pop(number, None)
-        session = self.buffer.session
-        if call is None or not session.charger.is_current(call.epoch):
-            return []
-        return session.heard(call.answer, call.action)
-
-    def _clashes(self, taken: Transaction | None, key: str, id_: int) -> bool:
-        """Whether the charger must not know a new transaction by this id, which `taken` has in the book.
-
-        With other backends no id may be had twice: what one of them has missed is found by it later.
-        """
-        if taken is not None and taken.backend_id != id_:
-            return True
-        others = self.buffer.session.others
-        return others is not None and (id_ <= 0 or others.is_taken(id_, key))
-
-    def new_id(self) -> int:
-        """A provisional id that no transaction of this charger has."""
-        others = self.buffer.session.others
-        while True:
-            id_ = self.buffer.book.new_id()
-            if others is None or not others.is_taken(id_):
-                return id_
-
-    @property
-    def gives_ids(self) -> bool:
-        """Whether the charger hears from this session which id the others are to know a transaction by."""
-        return self.buffer.session.others is not None and not self.buffer.session.follows
-
-    def gave(self, key: str, id_: object) -> None:
-        """The charger knows a transaction by this id: the other backends' sessions are to know that."""
-        session = self.buffer.session
-        if session.others is not None and self.gives_ids and isinstance(id_, int):
-            session.others.gave(session, key, id_)
-
     def booted(self, result: Payload, now: float) -> list[Effect]:
         self._learn_clock(result, now)
         interval = result.get("interval")
@@ -216,24 +109,6 @@ class Lessons:
         moment = seconds(text) if isinstance(text, str) else None
         if moment is not None:
             self.buffer.boot.clock_ahead_s = moment - (now + self.buffer.session.wall_offset_s)
-
-    def learn_id(self, entry: Entry, request: Payload, result: Payload) -> Transaction | None:
-        """The transaction an entry belongs to, with the id that the backend gave it."""
-        if entry.action != "StartTransaction":
-            return self.buffer.book.by_charger_id(payloads.transaction_of(entry.action, request))
-        transaction = self.buffer.book.by_key(payloads.natural_key(entry.action, request))
-        id_ = result.get("transactionId")
-        if transaction is not None and isinstance(id_, int):
-            self.note_id(transaction, id_)
-        return transaction
-
-    def note_id(self, transaction: Transaction, id_: int) -> None:
-        """The backend knows a transaction by this id."""
-        other = self.buffer.book.by_backend_id(id_)
-        taken = other is not None and other is not transaction and other.is_open
-        transaction.suspect = id_ <= 0 or taken
-        transaction.backend_id = id_
-        self.buffer.book.look()
 
     def told(self, request: Payload) -> None:
         """Nothing more of this StopTransaction's transaction is to be told to the backend."""
@@ -313,10 +188,12 @@ class Lessons:
         """
         reading = payloads.energy_wh(action, payload)
         if action == "StartTransaction":
-            self.gave(key, answer["transactionId"])
-            known = self.buffer.book.by_key(key) if self.buffer.session.follows else None
+            self.buffer.starts.gave(key, answer["transactionId"])
+            known = self.buffer.copies.known(key)
             if known is not None:
                 known.pending, known.answer = pending, answer
+                if not self.buffer.session.follows:
+                    self.buffer.book.name(known, answer["transactionId"])
                 self.buffer.book.look()
                 return 0.0
             when = payload.get("timestamp")

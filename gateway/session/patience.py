@@ -109,7 +109,7 @@ class Patience:
         if number in self.buffer.unacked:
             out.own, out.entry = Own.ENTRY, number
         elif self.buffer.session.follows:
-            out.own = Own.ABANDONED
+            out.own = Own.MISSED
         return effects
 
     # What waits
@@ -154,10 +154,11 @@ class Patience:
             payload = (
                 payloads.of_call(call.frame) if call.own in (None, Own.MADE) and not call.retry else None
             )
-            if payload is not None and self.buffer.keeps(call.action, payload):
-                effects += self.buffer.store(call, payload, now)
-            else:
+            if payload is None or not self.buffer.keeps(call.action, payload):
                 calls.wait(call)
+                continue
+            again = self.buffer.repeated(call, payload) if call.action in STORED else None
+            effects += self.buffer.store(call, payload, now) if again is None else again
         return effects
 
     # A link that is no use

@@ -17,6 +17,8 @@ STATUSES_TAKE_S = 5.0
 ASKED_EVSES = (1, 2, 3, 4)
 BUSY = frozenset({"Charging", "SuspendedEV", "SuspendedEVSE", "Occupied"})
 """Statuses of a connector that may mean a transaction (OCPP 1.6 §4.9, 2.0.1 ConnectorStatusEnumType)."""
+FREE = frozenset({"Available", "Preparing", "Finishing", "Reserved"})
+"""Those of 1.6 that rule one out."""
 
 
 class Presence:
@@ -29,6 +31,7 @@ class Presence:
         self._open: dict[object, None] = {}  # transactions that are going on, by the charger's ids
         self._knows = False  # whether those that are not in `_open` are not going on
         self._busy: set[str] = set()  # connectors that somebody charges at, by their last status
+        self._free: set[str] = set()  # connectors (OCPP 1.6) that nobody charges at
         self._asked_at = NEVER  # when the charger was asked for its connectors' statuses
 
     @property
@@ -52,6 +55,8 @@ class Presence:
                 self._note_status(message)
             case "TransactionEvent":
                 self._track_event(message)
+            case "StartTransaction":
+                self._free.discard(answers.status_key(payloads.of_call(message.frame) or {}))
 
     def boot(self) -> bytes:
         """Its last BootNotification, or one made of what is known of the station."""
@@ -63,8 +68,11 @@ class Presence:
             key = answers.status_key(payload)
             self.statuses[key] = message.frame
             self._busy.discard(key)
+            self._free.discard(key)
             if payload.get("status", payload.get("connectorStatus")) in BUSY:
                 self._busy.add(key)
+            elif payload.get("status") in FREE:
+                self._free.add(key)
 
     def _track_event(self, message: Message) -> None:
         """Whether the transaction of this TransactionEvent is going on."""
@@ -85,12 +93,28 @@ class Presence:
     def open_transactions(self) -> int | None:
         """How many transactions the charger is in; None when nothing heard so far says so."""
         buffer = self.board.sessions[self.board.leader].buffer
-        booked = buffer.book.transactions if buffer is not None and self.board.version is Version.V16 else ()
-        going_on = {one.charger_id for one in booked if one.is_open and isinstance(one.charger_id, int)}
-        found = max(len(going_on.union(self._open)), len(self._busy))
         is_16 = self.board.version is Version.V16
+        booked = self._booked() if is_16 else {}
+        going_on = {id_ for id_, is_open in booked.items() if is_open}
+        found = max(len(going_on.union(self._open)), len(self._busy))
         knows = self._knows or (is_16 and buffer is not None and (booked or buffer.saw_boot))
         return found if found or knows else None
+
+    def _booked(self) -> dict[int, bool]:
+        """The transactions in the books, by the charger's ids: whether each goes on.
+
+        A book may not have heard of an end, or have lost it with the process. One that has knows better,
+        and so does the connector.
+        """
+        found: dict[int, bool] = {}
+        for session in self.board.sessions.values():
+            for one in session.buffer.book.transactions if session.buffer is not None else ():
+                if one.key and isinstance(one.charger_id, int):
+                    is_open = (
+                        one.is_open and answers.status_key({"connectorId": one.connector}) not in self._free
+                    )
+                    found[one.charger_id] = found.get(one.charger_id, True) and is_open
+        return found
 
     def ask(self, now: float) -> list["Addressed"]:
         """What a new backend, and we, do not know of the charger's connectors, it is asked to say again."""

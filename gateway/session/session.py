@@ -658,7 +658,7 @@ class ChargerSession:
     @property
     def is_quiet(self) -> bool:
         """Whether nothing that the charger said waits for an answer."""
-        unstored = self.buffer is not None and bool(self.buffer.unacked or self.buffer.lessons.unkept)
+        unstored = self.buffer is not None and bool(self.buffer.unacked or self.buffer.starts.unkept)
         asked = any(call.own is None and not call.retry for call in self.to_backend)
         return not (unstored or self._unkept or asked)
 
@@ -890,10 +890,18 @@ class ChargerSession:
             return []
         call = calls.next()
         assert call is not None
-        effects = self._send(call, calls, now)
+        again = self._again_in_line(call, calls) if call.action in BOOKED else None
+        effects = self._send(call, calls, now) if again is None else [*again, *self._next(calls, now)]
         if calls is self.to_backend and calls.waiting <= self.settings.waiting_calls // 2:
             effects += self._release(self.charger, Hold.LINE_FULL)
         return effects
+
+    def _again_in_line(self, call: Call, calls: Calls) -> list[Effect] | None:
+        """What a charger hears that said this twice and was answered while the second stood in the line."""
+        if self.buffer is None or calls is not self.to_backend or call.own is not None or call.retry:
+            return None
+        payload = payloads.of_call(call.frame)
+        return self.buffer.repeated(call, payload) if payload is not None else None
 
     def _answer(self, message: Message, calls: Calls, now: float) -> list[Effect]:
         """An answer to one of `calls`: back to the sender of the CALL it is for; else it ends here."""
@@ -906,7 +914,7 @@ class ChargerSession:
         if call.retry:
             calls.out = None
             if self.buffer is not None and message.type is CALLRESULT:
-                self.buffer.lessons.retried(call, message)
+                self.buffer.starts.retried(call, message)
             return [_retried(call, message), *self._next(calls, now)]
         if call.doubt is not None and message.type is CALLERROR and call.billing:
             calls.out = None
@@ -1036,7 +1044,7 @@ class ChargerSession:
 
     def _state_kept(self, event: ev.StateKept, now: float) -> list[Effect]:
         """The charger's StartTransaction has its id; for other states the bridge waits."""
-        return self._buffered(self.buffer.lessons.kept(event.number), now) if self.buffer is not None else []
+        return self._buffered(self.buffer.starts.kept(event.number), now) if self.buffer is not None else []
 
     def _turn(self, event: ev.Turn, now: float) -> list[Effect]:
         assert self.buffer is not None
@@ -1229,6 +1237,14 @@ class ChargerSession:
             return []
         leg.blocked_at = 0.0
         return self._release(other, Hold.OTHER_END_BLOCKED)
+
+    def mind_blocked(self) -> list[Effect]:
+        """The lead has moved: each end is read while the other one takes what it says."""
+        effects: list[Effect] = []
+        for leg, other in ((self.charger, self.backend), (self.backend, self.charger)):
+            act = self._hold if leg.is_open and leg.blocked_at else self._release
+            effects += act(other, Hold.OTHER_END_BLOCKED)
+        return effects
 
     # Time
 

@@ -9,6 +9,7 @@ with the one that led so far; then its connection is the other's. The charger's 
 """
 
 from collections.abc import Iterable, Mapping
+from typing import TypeGuard
 
 from gateway.ocpp import frame
 from gateway.ocpp.message import Message, Sender, Version
@@ -23,6 +24,7 @@ from gateway.session.others import Ruled
 from gateway.session.owners import Heard, as_read_by, whose
 from gateway.session.presence import Presence
 from gateway.session.rulings import Rules, Rulings
+from gateway.session.securing import Securing
 from gateway.session.session import GOING_AWAY, ChargerSession
 from gateway.session.shadowing import Shadowing
 from gateway.session.tally import Tally
@@ -60,6 +62,7 @@ class Switchboard:
         self.presence = Presence(self)
         self.rulings = Rulings(self, rules)
         self.lead = Lead(self)
+        self.securing = Securing(self)
         self._seated: frozenset[str] = frozenset()
         self.followers: list[tuple[str, ChargerSession]] = []
         self._heard: list[Heard] = []
@@ -77,7 +80,7 @@ class Switchboard:
     @property
     def due(self) -> float:
         """When `TimePassed` should come next, besides the sessions' own times."""
-        return min(self.lead.standing.due, self.commands.due, self.presence.due)
+        return min(self.lead.standing.due, self.commands.due, self.presence.due, self.securing.due)
 
     # Who sits here
 
@@ -97,7 +100,11 @@ class Switchboard:
         self.lead.sit(seats)
         self._seated = frozenset(seats.everyone)
         self._find_followers()
-        return self.let_go(now)
+        routed = self.let_go(now)
+        for name, session in self.followers:
+            if not session.charger.is_open:  # it had to go, and is back before all it was owed was delivered
+                routed += self._welcome(name, session, now)
+        return routed
 
     def let_go(self, now: float) -> list[Addressed]:
         """The charger is gone for backends that it has no more."""
@@ -111,16 +118,19 @@ class Switchboard:
     def join(self, name: str, session: ChargerSession, now: float) -> list[Addressed]:
         """One more backend: it is told who the charger is, and of no transaction that began before."""
         self._add(name, session)
-        leader, buffer = self.sessions[self.leader], session.buffer
-        assert buffer is not None and leader.buffer is not None
         told = [*self._tell_book(self.leader, name, now), *self._tell_book(name, self.leader, now)]
-        if not leader.charger.is_open or not self.is_seated(name):
-            return told
+        return [*told, *self._welcome(name, session, now)] if self.is_seated(name) else told
+
+    def _welcome(self, name: str, session: ChargerSession, now: float) -> list[Addressed]:
+        """The charger, if it is there, is there for this backend too."""
+        leader, buffer = self.sessions[self.leader], session.buffer
+        if not leader.charger.is_open or buffer is None:
+            return []
         buffer.owed.boot = buffer.owed.boot or self.presence.boot().decode()
         for key, status in self.presence.statuses.items():
             buffer.owed.add_status(key, status.decode())
         opened = session.handle(ev.ChargerOpened(leader.charger.epoch, leader.version), now)
-        return [*told, *self.route(name, opened, now), *self.presence.ask(now)]
+        return [*self.route(name, opened, now), *self.presence.ask(now)]
 
     def _tell_book(self, by: str, to: str, now: float) -> list[Addressed]:
         """One backend's session learns the ids of another's transactions."""
@@ -154,11 +164,7 @@ class Switchboard:
         self._find_followers()
 
     def _find_followers(self) -> None:
-        self.followers = [
-            (name, session)
-            for name, session in self.sessions.items()
-            if name != self.leader and name in self._seated
-        ]
+        self.followers = [one for one in self._all_others() if one[0] in self._seated]
 
     # Events
 
@@ -187,15 +193,16 @@ class Switchboard:
         """A message of one of the backends."""
         effects = self.sessions[name].backend_frame(epoch, data, binary, now)
         if len(effects) == 1 and self._is_but_an_answer(effects[0]):
-            return [(name, effects[0])] if name == self.leader else []
+            return self.securing.answer(effects[0], now) if name == self.leader else []
         return self.after(self.route(name, effects, now), now)
 
-    def _is_but_an_answer(self, effect: Effect) -> bool:
+    def _is_but_an_answer(self, effect: Effect) -> TypeGuard[SendToCharger]:
         """Whether an effect is an answer to what all heard, and all there is to do: nearly always."""
         return (
             type(effect) is SendToCharger
             and effect.data[1:2] == b"3"
             and not (self._answerers or self._heard or self._gave or self.commands.is_busy)
+            and not self.securing.is_holding
             and self.lead.is_settled
         )
 
@@ -221,7 +228,7 @@ class Switchboard:
         return routed
 
     def _all_others(self) -> list[tuple[str, ChargerSession]]:
-        return [(name, session) for name, session in self.sessions.items() if name != self.leader]
+        return [one for one in self.sessions.items() if one[0] != self.leader]
 
     # Effects
 
@@ -237,7 +244,8 @@ class Switchboard:
                 if effect.data[1:2] != b"3" and frame.digit(effect.data) == b"2":
                     self.commands.add(name, effect.data)
                 elif leads or self._answers(name, effect.data):
-                    routed.append((self.leader, effect))
+                    routed += self._share(now) if self._heard else []
+                    routed += self.securing.answer(effect, now)
             elif type(effect) is SendToBackend and self.rulings.is_waiting:
                 routed.append((name, self.rulings.complete(name, effect)))
             elif leads or not _is_about_the_charger(effect) or self._closes(name, effect):
@@ -261,23 +269,41 @@ class Switchboard:
     def after(self, routed: list[Addressed], now: float) -> list[Addressed]:
         """What an event means for the others: copies, ids, the charger's next CALL, another leader."""
         while self._heard or self._gave:
-            heard, self._heard = self._heard, []
-            for one in heard:
-                for name, session in self.followers:
-                    if one.is_for(name):
-                        routed += self._overhear(name, session, one, now)
+            told = self._share(now)
             gave, self._gave = self._gave, []
             for by, key, id_ in gave:
-                for name, session in self.sessions.items():
-                    if session is not by and session.buffer is not None:
-                        told = session.buffer.copies.given(key, id_, self.name_of(by), now)
-                        routed += self.route(name, told, now)
+                told += self._given(by, key, id_, now)
+            routed = [*told, *routed] if gave else [*routed, *told]
+        if self.securing.is_holding:
+            routed += self.securing.look(now)
         if self.commands.is_busy:
             routed += self.commands.pump(now)
         if self.lead.is_settled:
             return routed
         moves = self.lead.hand_over(now) if self.lead.wanted != self.leader else self.lead.goes_on()
         return [*routed, *moves]
+
+    def _share(self, now: float) -> list[Addressed]:
+        """The followers overhear what the charger said."""
+        heard, self._heard = self._heard, []
+        routed: list[Addressed] = []
+        for one in heard:
+            followers = self.followers
+            if one.answerer:  # it may answer at once: the others have their copies first
+                followers = sorted(followers, key=lambda follower: follower[0] == one.answerer)
+            for name, session in followers:
+                if one.is_for(name):
+                    routed += self._overhear(name, session, one, now)
+        return routed
+
+    def _given(self, by: ChargerSession, key: str, id_: int, now: float) -> list[Addressed]:
+        """The charger is about to hear this id: what the others note of it goes to the disk first."""
+        routed: list[Addressed] = []
+        for name, session in self.sessions.items():
+            if session is not by and (buffer := session.buffer) is not None:
+                noted = buffer.copies.given(key, id_, self.name_of(by), now)
+                routed += self.route(name, [*noted, *buffer.copies.store_start(now)], now)
+        return routed
 
     def _overhear(self, name: str, session: ChargerSession, one: Heard, now: float) -> list[Addressed]:
         message = as_read_by(name, one.message, one.owner)

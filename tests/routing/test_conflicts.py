@@ -181,7 +181,7 @@ def test_no_more_is_kept_than_fits():
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
-    max_leaves=8,
+    max_leaves=4,
 )
 NAMES = [
     "setVariableData",
@@ -199,11 +199,14 @@ NAMES = [
     "localAuthorizationList",
     "chargingProfileCriteria",
 ]
-OBJECT = st.recursive(
-    st.dictionaries(st.sampled_from(NAMES), JSON, max_size=4),
-    lambda inner: st.dictionaries(st.sampled_from(NAMES), inner | st.lists(inner, max_size=2), max_size=4),
-    max_leaves=8,
-)
+
+
+def objects(inner):
+    return st.dictionaries(st.sampled_from(NAMES), inner, max_size=3)
+
+
+INNER = objects(JSON)
+OBJECT = objects(objects(INNER | st.lists(INNER, max_size=2) | JSON) | st.lists(INNER, max_size=2) | JSON)
 
 
 @given(

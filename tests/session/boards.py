@@ -136,6 +136,11 @@ class Board:
     def noted(self) -> list[str]:
         return self.notes
 
+    def disk_stalls(self) -> "Board":
+        """From now on it says nothing by itself."""
+        self.keeps = False
+        return self
+
     def disk_works(self, *answers: tuple[str, ev.Event]) -> "Board":
         for name, event in answers:
             self.happens(name, event)
@@ -160,8 +165,9 @@ class Board:
                     kept.append((name, ev.Turn(100)))
                 case ef.Close(to=Sender.CHARGER, code=code):
                     self.told.append(("closes", code))
-                case ef.StopReading(Sender.CHARGER) | ef.ReadOn(Sender.CHARGER):
-                    self.told.append(("reads", type(effect) is ef.ReadOn))
+                case ef.StopReading(end) | ef.ReadOn(end):
+                    who = "reads" if end is Sender.CHARGER else f"reads {name}"
+                    self.told.append((who, type(effect) is ef.ReadOn))
                 case ef.Noted(noted):
                     self.notes.append(noted)
         self.waits = kept

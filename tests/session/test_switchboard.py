@@ -1,6 +1,11 @@
 """One charger, several backends: who hears what, under which numbers, and who leads."""
 
+import json
+
+import pytest
+
 from gateway.ocpp.message import Version
+from gateway.routing.routes import Seats
 from gateway.session import events as ev
 from tests.session.boards import MAIN, SECOND, Board, stores, to
 from tests.session.script import (
@@ -166,8 +171,35 @@ def test_the_lead_moves_only_when_nothing_is_open_with_either():
     assert board.board.leader == SECOND
 
 
+def test_the_backend_that_leads_is_the_one_that_waits_for_a_charger_that_reads_nothing():
+    board = Board(MAIN, SECOND).happens(MAIN, ev.ChargerBlocked(1)).then(("reads main", False))
+    board._take(board.board.lead.take(SECOND, board.now))
+    board.then(("reads second", False), ("reads main", True))
+    board.happens(SECOND, ev.ChargerUnblocked(1)).then(("reads second", True))
+
+
+def test_a_charger_waits_for_the_backend_that_leads_and_reads_nothing():
+    board = Board(MAIN, SECOND).happens(SECOND, ev.BackendBlocked(11)).then()
+    board._take(board.board.lead.take(SECOND, board.now))
+    board.then(("reads", False))
+    board._take(board.board.lead.take(MAIN, board.now))
+    board.then(("reads", True))
+
+
+def test_a_charger_is_read_when_a_transaction_that_the_move_waits_for_begins_meanwhile():
+    board = Board(MAIN, SECOND).charger_sends(start("s")).backend_sends(SECOND, start_result("s", 1))
+    lead = board.board.lead
+    lead.waits_for_transactions = True
+    lead.sit(Seats((SECOND, MAIN)))
+    board._take(lead.favour(SECOND, board.now))
+    board.backend_sends(MAIN, start_result("s", 7))
+    assert [told for told in board.told if told[0] == "reads"] == [("reads", False), ("reads", True)]
+    board.charger_sends(stop("2", 7)).backend_sends(SECOND, answered("2")).backend_sends(MAIN, answered("2"))
+    assert board.board.leader == SECOND
+
+
 def test_a_charger_that_was_held_for_a_move_is_read_again_when_the_leader_comes_back():
-    board = Board(MAIN, SECOND, takeover_after_s=0.0).charger_sends(start("s")).backend_goes(MAIN)
+    board = Board(MAIN, SECOND, takeover_after_s=0.0).charger_sends(heartbeat("1")).backend_goes(MAIN)
     board.backend_comes(MAIN)
     assert [told for told in board.told if told[0] == "reads"] == [("reads", False), ("reads", True)]
 
@@ -199,7 +231,81 @@ def test_a_backend_that_knows_a_transaction_alone_hears_of_it_alone():
     board.then(to(SECOND, stop("2", 3)), to("charger", answered("2")))
 
 
+def test_a_backend_that_left_and_is_back_before_it_was_told_everything_hears_the_charger_again():
+    board = charging(Board(MAIN, SECOND)).backend_goes(SECOND).charger_sends(meter_values("2", 7))
+    board.backend_sends(MAIN, answered("2"))
+    board._take(board.board.sit(Seats((MAIN,)), board.now))
+    board._take(board.board.sit(Seats((MAIN, SECOND)), board.now))
+    board.told.clear()
+    board.charger_sends(stop("3", 7)).then(to(MAIN, stop("3", 7)), stores(SECOND, "StopTransaction"))
+
+
+def test_the_charger_has_its_time_for_a_call_whose_backend_has_left():
+    board = Board(MAIN, SECOND).backend_sends(SECOND, call("a", "ClearCache"))
+    board._take(board.board.sit(Seats((MAIN,)), board.now))
+    board.backend_sends(MAIN, call("b", "ClearCache"))
+    assert sent(board, "charger") == [call("a", "ClearCache").replace(b" ", b"")]
+    board.charger_sends(result("a", {"status": "Accepted"})).then(to("charger", call("b", "ClearCache")))
+
+
+def test_a_call_whose_backend_has_left_is_not_waited_for_for_ever():
+    board = Board(MAIN, SECOND).backend_sends(SECOND, call("a", "ClearCache")).after(10.0)
+    board._take(board.board.sit(Seats((MAIN,)), board.now))
+    board.backend_sends(MAIN, call("b", "ClearCache")).told.clear()
+    board.after(19.0).then()
+    board.after(2.0).then(to("charger", call("b", "ClearCache")))
+
+
+@pytest.mark.parametrize("status", ["Available", "Finishing"])
+def test_a_transaction_whose_end_a_book_has_missed_does_not_go_on_at_a_free_connector(status):
+    board = charging(Board(MAIN, SECOND))
+    presence = board.board.presence
+    presence._open.clear()  # as after a restart
+    assert presence.open_transactions == 1
+    board.charger_sends(
+        call("2", "StatusNotification", {"connectorId": 1, "errorCode": "NoError", "status": status})
+    )
+    assert presence.open_transactions == 0
+    board.charger_sends(start("3", 500))
+    board.backend_sends(MAIN, answered("2"), start_result("3", 8))
+    assert presence.open_transactions == 2
+
+
+def test_an_end_that_one_book_has_is_one_for_all():
+    board = charging(Board(MAIN, SECOND))
+    board.board.sessions[SECOND].buffer.book.transactions[-1].ended_at = 1.0
+    board.board.presence._open.clear()
+    assert board.board.presence.open_transactions == 0
+
+
 # What is missed
+
+
+def test_a_copy_that_comes_again_is_not_stored_while_it_waits_in_the_line():
+    board = charging(Board(MAIN, SECOND), 1, 1).charger_sends(meter_values("2", 1))
+    board.backend_sends(MAIN, answered("2")).backend_sends(SECOND, answered("2"))
+    buffer = board.board.sessions[SECOND].buffer
+    buffer._recheck = 0  # it has been a while since the charger came
+    buffer.look()
+    board.charger_sends(heartbeat("3")).backend_sends(MAIN, heartbeat_result("3")).told.clear()
+    board.charger_sends(meter_values("2", 1)).then(to("charger", answered("2")))
+
+
+def test_a_start_that_was_said_twice_at_once_is_told_once():
+    board = (
+        Board(MAIN, SECOND).charger_sends(start("s"), start("s")).backend_sends(MAIN, start_result("s", 0))
+    )
+    assert [data for name, data in board.told if name == MAIN] == [start("s")]
+    assert len([data for name, data in board.told if name == "charger"]) == 1
+
+
+def test_a_start_that_was_answered_too_late_and_comes_again_is_known_by_that_answer():
+    board = Board(MAIN, observers=(SECOND,)).charger_sends(start("s")).after(10.0)
+    assert "copy-lost" in board.noted()
+    (given,) = [json.loads(data)[2]["transactionId"] for data in sent(board, "charger")]
+    board.backend_sends(SECOND, start_result("s", 9)).charger_sends(start("s")).told.clear()
+    board.charger_sends(stop("2", given))
+    assert sent(board, SECOND) == [stop("2", 9).replace(b" ", b"")]
 
 
 def test_what_a_standby_misses_is_stored_for_it():
@@ -227,16 +333,16 @@ def test_a_standby_whose_outbox_is_full_loses_what_finds_no_room_and_the_charger
 
 
 def test_what_a_standby_has_not_answered_when_the_charger_leaves_is_stored():
-    board = Board(MAIN, SECOND).charger_sends(start("s")).backend_sends(MAIN, start_result("s", 7))
-    board.told.clear()
-    board.happens(MAIN, ev.ChargerClosed(1, 1006)).then(stores(SECOND, "StartTransaction"))
+    board = charging(Board(MAIN, SECOND)).charger_sends(meter_values("2", 7))
+    board.backend_sends(MAIN, answered("2")).told.clear()
+    board.happens(MAIN, ev.ChargerClosed(1, 1006)).then(stores(SECOND, "MeterValues"))
 
 
 def test_what_is_stored_does_not_overtake_what_waits():
-    board = Board(MAIN, SECOND).charger_sends(start("s")).backend_sends(MAIN, start_result("s", 7))
-    board.charger_sends(meter_values("2", 7)).backend_sends(MAIN, answered("2")).told.clear()
-    board.backend_sends(SECOND, b'[4,"s","InternalError","",{}]')
-    board.then(stores(SECOND, "StartTransaction"), stores(SECOND, "MeterValues"))
+    board = charging(Board(MAIN, SECOND)).charger_sends(meter_values("2", 7), heartbeat("3"), stop("4", 7))
+    board.told.clear()
+    board.backend_sends(SECOND, b'[4,"2","InternalError","",{}]')
+    board.then(stores(SECOND, "MeterValues"), stores(SECOND, "StopTransaction"), to(SECOND, heartbeat("3")))
 
 
 def test_a_start_that_is_repeated_after_a_reconnection_is_one_in_every_ledger():
@@ -252,8 +358,42 @@ def test_a_start_is_answered_when_its_number_is_on_disk():
     board = (
         Board(MAIN, SECOND, keeps=False).charger_sends(start("s")).backend_sends(MAIN, start_result("s", 7))
     )
-    board.then(to(MAIN, start("s")), to(SECOND, start("s")))
-    board.disk_works(*board.waits).then(to("charger", start_result("s", 7)))
+    board.then(to(MAIN, start("s")), to(SECOND, start("s")), stores(SECOND, "StartTransaction"))
+    (first, number), (second, copy) = board.waits
+    assert (first, second) == (SECOND, MAIN)
+    board.disk_works((second, copy)).then()
+    board.disk_works((first, number)).then(to("charger", start_result("s", 7)))
+
+
+def test_no_answer_to_revenue_data_overtakes_the_copy_that_is_being_written():
+    board = charging(Board(MAIN, SECOND)).disk_stalls().backend_goes(SECOND)
+    board.charger_sends(meter_values("2", 7))
+    on_disk = board.waits
+    board.backend_sends(MAIN, answered("2"))
+    board.then(to(MAIN, meter_values("2", 7)), stores(SECOND, "MeterValues"))
+    board.disk_works(*on_disk).then(to("charger", answered("2")))
+
+
+def test_no_answer_to_revenue_data_overtakes_the_copy_that_waits_in_the_line():
+    board = charging(Board(MAIN, SECOND)).disk_stalls().charger_sends(heartbeat("1"))
+    board.backend_sends(MAIN, heartbeat_result("1")).charger_sends(meter_values("2", 7)).told.clear()
+    board.backend_sends(MAIN, answered("2")).then(stores(SECOND, "MeterValues"))
+    board.disk_works(*board.waits).then(to("charger", answered("2")))
+
+
+def test_a_charger_does_not_wait_long_for_the_disk_of_a_standby():
+    board = charging(Board(MAIN, SECOND)).disk_stalls().backend_goes(SECOND)
+    board.charger_sends(meter_values("2", 7)).backend_sends(MAIN, answered("2")).told.clear()
+    board.after(0.9).then()
+    board.after(0.2).then(to("charger", answered("2")))
+
+
+def test_what_was_answered_for_a_connection_that_is_gone_is_not_said_on_the_next():
+    board = charging(Board(MAIN, SECOND)).disk_stalls().backend_goes(SECOND)
+    board.charger_sends(meter_values("2", 7))
+    on_disk = board.waits
+    board.backend_sends(MAIN, answered("2")).charger_returns(2).told.clear()
+    board.disk_works(*on_disk).then()
 
 
 def test_a_follower_that_does_not_accept_the_boot_is_told_again():
@@ -280,9 +420,49 @@ def test_a_start_that_comes_again_is_answered_by_the_number_it_was_given_meanwhi
     board.charger_returns(2).told.clear()
     board.charger_sends(start("s2")).disk_works(*on_disk)
     assert sent(board, "charger") == []
-    assert main.buffer.lessons.unkept
+    assert main.buffer.starts.unkept
     board.disk_works(*board.waits)
     assert [b'[3,"s2",{"transactionId":7,' in data for data in sent(board, "charger")] == [True]
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_number_that_the_charger_may_know_is_not_changed_by_who_leads_then(is_there):
+    board = Board(MAIN, observers=(SECOND,)).backend_goes(MAIN).charger_sends(heartbeat("1"), start("s"))
+    (given,) = [json.loads(data)[2]["transactionId"] for data in sent(board, "charger") if b'"s"' in data]
+    board.board.sessions[SECOND].to_backend.clear()  # as after a kill
+    board.board.lead.take(SECOND, board.now)
+    board.charger_returns(2)
+    if is_there:
+        board.backend_comes(SECOND)
+    board.told.clear()
+    board.charger_sends(start("s2")).backend_sends(SECOND, start_result("s2", 6))
+    assert [json.loads(data)[2]["transactionId"] for data in sent(board, "charger")] == [given]
+    if not is_there:
+        board.backend_comes(SECOND).backend_sends(SECOND, start_result("s2", 6)).told.clear()
+    board.charger_sends(stop("3", given))
+    assert sent(board, SECOND) == [stop("3", 6).replace(b" ", b"")]
+
+
+def test_everybody_learns_the_number_that_one_backend_alone_had_noted_for_a_transaction():
+    board = Board(MAIN, SECOND, "third").charger_sends(start("s"))
+    second = board.board.sessions[SECOND].buffer
+    second.book.name(second.book.transactions[-1], 77)  # as after a kill
+    board.board.lead.take(SECOND, board.now)
+    board.charger_returns(2).backend_comes(SECOND).backend_comes("third").told.clear()
+    board.charger_sends(start("s2")).backend_sends(SECOND, start_result("s2", 6))
+    third = board.board.sessions["third"].buffer
+    assert third.book.by_charger_id(77) is not None
+
+
+def test_a_start_that_is_answered_when_nobody_waits_any_more_renames_no_transaction():
+    board = Board(MAIN, SECOND)
+    board.board.sessions[SECOND].buffer.shared.can_store = False
+    board.charger_sends(start("s")).backend_sends(MAIN, start_result("s", 7)).after(6.0)
+    assert "copy-lost" in board.noted()
+    board.board.lead.take(SECOND, board.now)
+    board.backend_sends(SECOND, start_result("s", 9)).told.clear()
+    board.charger_sends(stop("2", 7))
+    assert sent(board, MAIN) == [stop("2", 7).replace(b" ", b"")]
 
 
 def test_a_boot_that_a_follower_leaves_unanswered_is_told_again():
@@ -316,8 +496,8 @@ def test_what_the_leader_has_missed_comes_to_every_backend_that_knows_its_transa
         board.board.sessions[name].buffer.book.transactions[-1].given_by = SECOND
     board.charger_sends(stop("2", 7))
     assert [(name, data.replace(b" ", b"")) for name, data in board.told] == [
-        to(SECOND, stop("2", 2).replace(b" ", b"")),
         to("third", stop("2", 1).replace(b" ", b"")),
+        to(SECOND, stop("2", 2).replace(b" ", b"")),
     ]
     board.told.clear()
     board.backend_sends("third", answered("2")).then()

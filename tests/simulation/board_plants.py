@@ -20,7 +20,7 @@ class GivesTheirNumbersToTheCharger(BoardPlant):
     """A number that another transaction has already is given all the same."""
 
     def on_session(self, session: ChargerSession) -> None:
-        session.buffer.lessons._clashes = lambda taken, key, id_: False
+        session.buffer.starts.clashes = lambda taken, key, id_: False
 
 
 class SendsTheChargersNumbers(BoardPlant):
@@ -66,6 +66,25 @@ class ClosesTheChargerForAFollower(BoardPlant):
             if type(effect) is ef.Noted and effect.name == "copy-lost"
         ]
         return [*routed, *closes]
+
+
+class AnswersBeforeCopiesAreWritten(BoardPlant):
+    def on_board(self, board: Switchboard) -> None:
+        board.securing.answer = lambda effect, now: [(board.leader, effect)]
+
+
+class TrustsBackendsToHaveHeardOfStarts(BoardPlant):
+    """A backend may not have said yet by which number it knows a transaction."""
+
+    def on_session(self, session: ChargerSession) -> None:
+        session.buffer.copies.store_start = lambda now: []
+
+
+class WritesTheChargersNumberLast(BoardPlant):
+    """The leader's page is on disk, and those of the others are not."""
+
+    def on_routed(self, board: Switchboard, event: Any, routed: list[Addressed]) -> list[Addressed]:
+        return sorted(routed, key=lambda one: type(one[1]) is ef.Remember)
 
 
 BOARD_PLANTS = BoardPlant.__subclasses__()

@@ -75,6 +75,7 @@ class Disk:
         self.delay_s = 0.005
         self.failed_at = float("-inf")
         self.slow_until = float("-inf")
+        self.drags_until = float("-inf")  # so slow that nobody waits for a copy
         self._queue: deque[Write | Read] = deque()
         self._group: list[Write | Read] = []
         self._ghost: list[Write] = []
@@ -124,6 +125,8 @@ class Disk:
             return
         self._group = [self._queue.popleft() for _ in range(min(GROUP, len(self._queue)))]
         delay_s = self.delay_s * (0.5 + self.world.random.random())
+        if delay_s > 0.2:
+            self.drags_until = max(self.drags_until, self.world.now + delay_s)
         if delay_s > 1.0:
             self.slow_until = max(self.slow_until, self.world.now + delay_s)
         self.world.at(self.world.now + delay_s, self._commit, self._life)

@@ -34,10 +34,15 @@ if TYPE_CHECKING:
     from tests.simulation.several import SeveralWorld
 
 
+def _is_out(link: Link, token: int) -> bool:
+    """Whether a backend was sent a message, and its answer has not been read."""
+    return link.gateway_is_open and link.out is not None and link.out[1] == token
+
+
 class Copy(Struct):
     """What became of one message for one backend; as `Fate`, which see.
 
-    `excuse` is why this backend may lack it (`killed`, `disk`, `full`), "" when there is no reason.
+    `excuse` is why this backend may lack it, "" when there is no reason; see `Ledgers.excuse`.
     `is_answered`: the gateway has read the backend's answer. `is_adrift`: it was sent to a backend that
     nothing is stored for, and its answer is awaited no more: it may be taken in after what came later.
     """
@@ -108,6 +113,15 @@ class Ledgers(Promises):
         version = self.world.chargers[key].version
         copies = {name: Copy() for name in self.world.backends}
         self.fates[message.token] = Fates(key, message.action, start, version, copies)
+        for name in copies.keys() - set(self.world.seats(key).everyone):
+            self.excuse(copies[name], "absent")
+
+    def seated(self, key: str, names: tuple[str, ...]) -> None:
+        """These are the charger's backends from now on; who is not among them is told nothing more."""
+        for fate in self.fates.values():
+            for name, copy in fate.copies.items():
+                if fate.key == key and name not in names and not copy.is_safe:
+                    self.excuse(copy, "absent")
 
     def stop_commanded(self, charger: "Charger", named: object, found: Transaction | None) -> None:
         if found is None:
@@ -180,12 +194,38 @@ class Ledgers(Promises):
             )
             if not lacks.is_safe:
                 self.excuse(lacks, "foreign")
+            if action == "StartTransaction":
+                self.require(
+                    self._books(place(fate.key, self.by), fate.given) or self._has_failed(fate),
+                    f"the number of {token} is on the disk of {self.by} before {fate.key} hears it",
+                )
+            self._is_secured(driver.party, token, fate)
             fate.is_acked = True
 
+    def _is_secured(self, party: "Party", token: int, fate: Fates) -> None:
+        """The charger forgets a message: those who follow have it, or are just being told.
+
+        A disk that is slow is not waited for.
+        """
+        disk = self.world.disk
+        is_slow = disk.drags_until >= fate.asked_at or self._has_failed(fate)
+        for name, driver in party.drivers.items():
+            if not self.world.is_durable(name) or is_slow:
+                continue
+            copy = fate.copies[name]
+            is_told = driver.backend is not None and _is_out(driver.backend, token)
+            is_safe = copy.is_on_disk or copy.is_kept or copy.is_answered
+            if fate.action == "StartTransaction":
+                is_safe = is_safe and bool(self._books(place(fate.key, name), fate.given))
+                is_told = False
+            has_reason = self._may_lack(name, fate, copy, fate.action == "StartTransaction")
+            what = f"{token} is safe for {name} before {fate.key} hears an answer"
+            self.require(is_safe or is_told or has_reason, what)
+
     def knows_start(self, name: str, fate: Fates) -> bool:
-        """Whether a backend was told of the transaction that a message is about."""
+        """Whether a backend was told of the transaction that a message is about, where it has to be."""
         start = self.fates[fate.start].copies[name] if fate.start else None
-        return start is None or not start.excuse
+        return start is None or fate.version is not Version.V16 or not start.excuse
 
     # Between the gateway and the backends
 
@@ -264,11 +304,13 @@ class Ledgers(Promises):
     def stored(self, key: str, data: bytes) -> None:
         self.copy(key, frames.token_in(data)).is_on_disk = True
 
-    def store_failed(self, data: bytes) -> None:
-        for copy in self.fates[frames.token_in(data)].copies.values():
-            copy.allowed += copy.sends > 0
-            if not copy.is_safe:
-                self.excuse(copy, "disk")
+    def store_failed(self, key: str, data: bytes) -> None:
+        token = frames.token_in(data)
+        copy = self.copy(key, token)
+        copy.allowed += copy.sends > 0
+        is_known = copy.is_on_disk or copy.is_kept
+        if not copy.is_safe or (token == self.fates[token].start and not is_known):
+            self.excuse(copy, "disk")
 
     def not_remembered(self, key: str) -> None:
         charger, name = taken_apart(key)
@@ -294,7 +336,15 @@ class Ledgers(Promises):
     # What may be lacking
 
     def excuse(self, copy: Copy, why: str) -> None:
-        """A backend may lack this message."""
+        """A backend may lack this message, and with a start its transaction.
+
+        `full`: its outbox had no room. `disk`: it could not be written down. `missed`: nothing is stored for
+        it, and it was away or silent. `killed`: it was under way to a backend when the gateway was killed;
+        to write down what backends are just being told would be a write for every message. `refused`: the
+        backend did not want it, and it carries no revenue. `foreign`: the charger was answered by a backend
+        that was never told of the transaction, for one that was. `id forgotten`: the disk failed when the
+        backend's or the charger's number was to be written. `absent`: it was not the charger's then.
+        """
         if not copy.excuse:
             copy.excuse = why
             self.counted[f"excused: {why}"] += 1
@@ -305,17 +355,21 @@ class Ledgers(Promises):
             return
         self.counted["copies lost"] += 1
         session, buffer = driver.session, driver.session.buffer
-        if not buffer.settings.stores or buffer.has_room(self.world.now + session.wall_offset_s):
-            return
-        calls = [call for call in session.to_backend if call.own is not Own.ABANDONED]
+        is_full = not buffer.has_room(self.world.now + session.wall_offset_s)
+        why = "full" if is_full else "" if buffer.settings.stores else "missed"
+        calls = [call for call in session.to_backend if call.own not in (Own.ABANDONED, Own.MISSED)]
         kept = {frames.token_in(call.as_came or call.frame) for call in calls}
         kept |= {frames.token_in(unacked.entry.frame) for unacked in buffer.unacked.values()}
         for token, fate in self.fates.items():
             copy = fate.copies[driver.name]
+            if fate.key != driver.party.key or not fate.is_read or token in kept:
+                continue
             is_unnamed = token == fate.start and not (copy.is_answered or copy.is_on_disk or copy.is_kept)
-            lacks = is_unnamed or not copy.is_safe
-            if fate.key == driver.party.key and fate.is_read and lacks and token not in kept:
-                self.excuse(copy, "full")
+            if why and (is_unnamed or not copy.is_safe):
+                self.excuse(copy, why)
+            elif fate.is_acked and not copy.sends:
+                has_reason = self._may_lack(driver.name, fate, copy)
+                self.require(has_reason, f"{token} is lost for {driver.name} for a reason")
 
     # Sessions
 
@@ -323,45 +377,74 @@ class Ledgers(Promises):
         """What a new session can know."""
 
     def gateway_died(self, drivers: Iterable[Any]) -> None:
+        under_way = set()
         for driver in drivers:
             for link in (driver.charger, driver.backend):
                 if link is not None:
                     link.asked.clear()
-            if driver.backend is not None:
+            if driver.backend is not None and driver.backend.out is not None:
+                under_way.add((driver.key, driver.backend.out[1]))
                 driver.backend.out = None
         for token, fate in self.fates.items():
             for name, copy in fate.copies.items():
+                at = place(fate.key, name)
                 if copy.sends and (copy.is_on_disk or not fate.is_heard):
                     copy.allowed += 1
                     copy.last = copy.last if copy.is_on_disk else b""
-                if fate.is_acked and not copy.is_safe and not fate.is_discarded:
+                if fate.is_acked and not self._may_lack(name, fate, copy):
+                    is_slow = self.world.disk.drags_until >= fate.asked_at or self._has_failed(fate)
+                    was_out = (
+                        at,
+                        token,
+                    ) in under_way or copy.refusals > 0  # refused, and not yet written down
+                    need_not = was_out or is_slow or not self.world.is_durable(name)
+                    self.require(need_not, f"{token} is not lost for {name} when the gateway dies")
                     self.excuse(copy, "killed")
-                if token == fate.start and fate.version is Version.V16 and copy.is_safe and fate.is_acked:
-                    self._forgotten(place(fate.key, name), token, copy)
+        for key in self.world.chargers:
+            self.let_go(key)
+
+    def let_go(self, key: str) -> None:
+        """Of a charger's transactions is known from now on what is on the disk."""
+        for token, fate in self.fates.items():
+            if fate.key == key and token == fate.start and fate.version is Version.V16 and fate.is_acked:
+                for name, copy in fate.copies.items():
+                    if copy.is_safe:
+                        self._forgotten(place(key, name), token, copy)
+
+    def _books(self, at: str, id_: int) -> list[dict]:
+        """What the book on the disk of a place says of the transactions that the charger knows by this id."""
+        data = self.world.disk.parts.get(at, {}).get("book")
+        found = msgspec.json.decode(data)["transactions"] if data else ()
+        return [one for one in found if one["charger_id"] == id_]
+
+    def _has_failed(self, fate: Fates) -> bool:
+        """Whether something could not be written since the charger said this last."""
+        return self.world.disk.failed_at >= fate.asked_at
 
     def _forgotten(self, at: str, token: int, copy: Copy) -> None:
-        """A killed gateway may not have written down yet by which ids both ends know a transaction."""
-        data = self.world.disk.parts.get(at, {}).get("book")
-        of_it = self.fates[token].given
-        found = msgspec.json.decode(data)["transactions"] if data else ()
-        known = [one for one in found if one["charger_id"] == of_it]
-        fate = self.fates[token]
+        """A disk that failed may not hold by which ids both ends know a transaction that goes on."""
+        fate, name = self.fates[token], taken_apart(at)[1]
         unsaid = any(one.start == token and not one.is_acked for one in self.fates.values())
-        goes_on = unsaid or self.transactions[token].is_open
-        if goes_on and not known and taken_apart(at)[1] == fate.given_by and not fate.is_nameless:
-            failed = self.world.disk.failed_at >= fate.asked_at
-            self.require(failed, f"the number of {token} is on the disk of {at!r}")
+        if not (unsaid or self.transactions[token].is_open):
+            return
+        known = self._books(at, fate.given)
+        if known and (known[-1].get("backend_id") is not None or copy.is_on_disk):
+            return
+        if self.world.is_durable(name) and not copy.excuse:
+            self.require(self._has_failed(fate), f"the numbers of {token} are on the disk of {at!r}")
+        if not known and name == fate.given_by and not fate.is_nameless:
             fate.is_nameless = True
             self.counted["nameless"] += 1
-        if not known or (known[-1].get("backend_id") is None and not copy.is_on_disk):
-            self.excuse(copy, "id forgotten")
+        self.excuse(copy, "id forgotten")
 
     # The end
 
-    def _may_lack(self, name: str, fate: Fates, copy: Copy) -> bool:
-        if copy.is_safe or fate.is_discarded or copy.excuse:
+    def _may_lack(self, name: str, fate: Fates, copy: Copy, is_start: bool = False) -> bool:
+        """Whether a backend has this message, or need not. Of a start, what it said has to be known."""
+        is_safe = copy.is_safe and not is_start
+        if is_safe or fate.is_discarded or copy.excuse:
             return True
-        return not self.world.is_durable(name) or not self.knows_start(name, fate)
+        return not self.knows_start(name, fate) or (copy.sends > 0 and not self.world.is_durable(name))
 
     @property
     def are_settled(self) -> bool:

@@ -373,7 +373,7 @@ class Node:
 
         def done(durable: bool) -> None:
             if not durable:
-                self.world.promises.store_failed(entry.frame)
+                self.world.promises.store_failed(driver.key, entry.frame)
             self.tell(driver, ev.EntryStored(effect.number, durable))
 
         self._write([Put(driver.key, entry), *parts], done)

@@ -55,6 +55,12 @@ class Party:
     def is_needed(self) -> bool:
         return any(driver.is_needed for driver in self.drivers.values())
 
+    def has_left(self, driver: PartyDriver) -> bool:
+        """Whether the charger has this backend no more."""
+        busy = driver.session.buffer.unacked or driver.session.buffer.delivery.settling
+        is_needed = driver is self.leader or driver.backend is not None or busy
+        return not (is_needed or self.board.is_seated(driver.name))
+
     def hand_over(self) -> None:
         """Another one leads: the charger's link is its driver's now."""
         before, self.leading = self.leader, self.board.leader
@@ -108,16 +114,63 @@ class PartyNode(Node):
         world = self.world
         seats = world.seats(key)
         reader = Reader(version)
-        sessions = {name: self._session(key, name, reader) for name in seats.everyone}
+        owed = [name for name in world.backends if world.disk.entries.get(place(key, name))]
+        names = dict.fromkeys((*seats.everyone, *owed))
+        sessions = {name: self._session(key, name, reader) for name in names}
         leader = sessions.pop(seats.leader)
         board = Switchboard(seats.leader, leader, seats, world.rules, Ids(b""), self.tally.beside())
         world.plant.on_board(board)
         party = self.parties[key] = Party(key, board)
+        world.changes.settle(party)
         self._add(party, seats.leader, version, leader)
         for name, session in sessions.items():
             driver = self._add(party, name, version, session)
             self._perform(party, driver, ev.TimePassed(), board.join(name, session, world.now))
         return party.leader
+
+    # Its backends change
+
+    def reseat(self, party: Party) -> None:
+        """These are the charger's backends from now on."""
+        world = self.world
+        seats = world.seats(party.key)
+        world.promises.seated(party.key, seats.everyone)
+        if not self._perform(party, party.leader, ev.TimePassed(), party.board.sit(seats, world.now)):
+            return
+        world.changes.settle(party)
+        for name in seats.everyone:
+            if name not in party.drivers:
+                self._join_later(party, name)
+
+    def _join_later(self, party: Party, name: str) -> None:
+        """What is known is read first."""
+
+        def look(readable: bool) -> None:
+            if self.parties.get(party.key) is not party or name in party.drivers:
+                return
+            if not readable:
+                self.later(2.0, self._join_later, party, name)
+                return
+            reader = party.leader.session.reader
+            session = self._session(party.key, name, reader)
+            session.version = party.leader.session.version
+            driver = self._add(party, name, party.leader.version, session)
+            joined = party.board.join(name, session, self.world.now)
+            self._perform(party, driver, ev.TimePassed(), joined)
+
+        self.world.disk.read(look)
+
+    def favour(self, party: Party, name: str) -> None:
+        if self.parties.get(party.key) is party:
+            moved = party.board.lead.favour(name, self.world.now)
+            self._perform(party, party.leader, ev.TimePassed(), moved)
+
+    def _leave(self, driver: PartyDriver) -> None:
+        """The charger has this backend no more, and it is owed nothing."""
+        party = driver.party
+        party.board.leave(driver.name)
+        del party.drivers[driver.name]
+        del self.drivers[driver.key]
 
     def _session(self, key: str, name: str, reader: Reader) -> ChargerSession:
         world = self.world
@@ -150,7 +203,8 @@ class PartyNode(Node):
         party: Party = driver.party
         if self.parties.get(party.key) is not party or charger.link is not None or party.leader.charger:
             return
-        ranked = [party.drivers[name] for name in party.board.lead.standing.ranked]
+        names = [name for name in party.board.lead.standing.ranked if name in party.drivers]
+        ranked = [party.drivers[name] for name in names] or [party.leader]
         first = next((one for one in ranked if one.backend is not None or self._dial_now(one)), None)
         leader = first or ranked[0]
         self._perform(party, leader, ev.TimePassed(), party.board.lead.take(leader.name, self.world.now))
@@ -158,7 +212,7 @@ class PartyNode(Node):
             self.tell(leader, ev.BackendAway())
         if self.parties.get(party.key) is party:
             super()._let_in(charger, party.leader)
-            for one in party.drivers.values():
+            for one in list(party.drivers.values()):
                 self._look(one)
 
     # Links to the backends
@@ -175,6 +229,8 @@ class PartyNode(Node):
         if self._serves(driver) or buffer.owes:
             driver.is_dialling = True
             self.later(0.1 + driver.redial_s * self.world.random.random(), self._dial, driver)
+        elif party.has_left(driver):
+            self._leave(driver)
         elif not party.is_needed:
             self.later(self.world.random.uniform(10, 100), self._forget, driver)
 
@@ -182,6 +238,7 @@ class PartyNode(Node):
         party: Party = driver.party
         if self.parties.get(party.key) is party and not party.is_needed:
             self.world.tell("session is let go", party.key)
+            self.world.promises.let_go(party.key)
             del self.parties[party.key]
             for one in party.drivers.values():
                 del self.drivers[one.key]
@@ -256,7 +313,7 @@ class PartyNode(Node):
             perform = _DO.get(type(effect))
             if perform is not None:
                 perform(self, party.leader if _is_for_charger(effect) else party.drivers[name], effect)
-        for one in party.drivers.values():
+        for one in list(party.drivers.values()):
             self._arm(one)
             self._look(one)
         return True

@@ -23,7 +23,7 @@ class AnswersBeforeItIsDurable(Plant):
         for effect in effects:
             if isinstance(effect, ef.StoreEntry) and session.charger.is_open:
                 unacked = session.buffer.unacked[effect.number]
-                early += session.buffer._hear(unacked.call, unacked.answer)
+                early += session.buffer.hear(unacked.call, unacked.answer)
             early.append(effect)
         return early
 
@@ -39,7 +39,7 @@ class KnowsMessagesByTheirIdAlone(Plant):
 
     def on_session(self, session: ChargerSession) -> None:
         buffer, answers = session.buffer, {}
-        hear, repeated = buffer._hear, buffer._repeated
+        hear, repeated = buffer.hear, buffer.repeated
 
         def heard(call: Any, answer: Any) -> list[Any]:
             if call.action in NEVER_LOST:
@@ -50,7 +50,7 @@ class KnowsMessagesByTheirIdAlone(Plant):
             found = answers.get((call.action, call.id))
             return repeated(call, payload) if found is None else hear(call, found)
 
-        buffer._hear, buffer._repeated = heard, again
+        buffer.hear, buffer.repeated = heard, again
 
 
 class PutsTheRefusedAtTheEnd(Plant):
@@ -69,13 +69,13 @@ class PutsTheRefusedAtTheEnd(Plant):
 
 class AnswersOnAnyConnection(Plant):
     def on_session(self, session: ChargerSession) -> None:
-        hear = session.buffer._hear
+        hear = session.buffer.hear
 
         def heard(call: Any, answer: Any) -> list[Any]:
             call.epoch = session.charger.epoch
             return hear(call, answer)
 
-        session.buffer._hear = heard
+        session.buffer.hear = heard
 
 
 class DropsWhatItSends(Plant):
@@ -208,7 +208,7 @@ class RepeatsInTheCleanPath(Plant):
     """A message that comes again under another id, after its answer was lost, is sent again."""
 
     def on_session(self, session: ChargerSession) -> None:
-        session.buffer._repeated = MethodType(lambda buffer, call, payload: None, session.buffer)
+        session.buffer.repeated = MethodType(lambda buffer, call, payload: None, session.buffer)
 
 
 class CommandsTheWrongTransaction(Plant):

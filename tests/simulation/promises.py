@@ -246,7 +246,7 @@ class Promises:
         if token := frames.token_in(data):
             self.fates[token].is_on_disk = True
 
-    def store_failed(self, data: bytes) -> None:
+    def store_failed(self, key: str, data: bytes) -> None:
         """What could not be written and was sent all the same may be sent again."""
         if token := frames.token_in(data):
             self.fates[token].allowed += self.fates[token].sends > 0

@@ -16,6 +16,7 @@ from gateway.session.session import ChargerSession, SessionSettings
 from gateway.session.switchboard import Addressed, Rules, Switchboard
 from tests.simulation import backend, charger, frames, world
 from tests.simulation.backend import Backend
+from tests.simulation.changes import Changes, with_guest
 from tests.simulation.ledgers import Ledgers
 from tests.simulation.party import PartyNode
 from tests.simulation.wire import Link
@@ -103,16 +104,29 @@ class SeveralWorld(World):
         self.takeover_after_s = chance.choice((0.0, 5.0, 30.0))
         self.give_back_after_s = chance.choice((0.0, 10.0, 60.0))
         self.ranked = [name for name in names if not (self.has_observer and name == OBSERVER)]
-        self.rules = {name: Rules(Policy(name, "all"), 100_000.0) for name in names}
+        self.changes = Changes(self)
+        if OBSERVER not in names and self.changes.random.random() < 0.6:
+            self.changes.guest = OBSERVER
+            self.backends[OBSERVER] = Named(self, OBSERVER, _temper(self.changes.random))
+            self.has_observer = self.changes.observes
+        self.rules = {name: Rules(Policy(name, "all"), 100_000.0) for name in self.backends}
         self.node = PartyNode(self)
         self.chargers = {
             key: Talker(self, key, one.version, structs.replace(one.temper))
             for key, one in self.chargers.items()
         }
 
+    def by_route(self) -> Seats:
+        """The backends that every charger has when nothing is migrated."""
+        has_observer = self.has_observer and not self.changes.guest
+        observers = (OBSERVER,) if has_observer else ()
+        seats = Seats(tuple(self.ranked), observers, self.takeover_after_s, self.give_back_after_s)
+        if not self.changes.is_here:
+            return seats
+        return with_guest(seats, self.changes.guest, self.changes.observes)
+
     def seats(self, key: str) -> Seats:
-        observers = (OBSERVER,) if self.has_observer else ()
-        return Seats(tuple(self.ranked), observers, self.takeover_after_s, self.give_back_after_s)
+        return self.changes.seats(key, self.by_route())
 
     def is_durable(self, name: str) -> bool:
         return not (self.has_observer and name == OBSERVER)
@@ -124,6 +138,10 @@ class SeveralWorld(World):
         return structs.replace(settings, buffer=buffer, backend_name=name)
 
     # The story
+
+    def live(self) -> None:
+        self.changes.begin()
+        super().live()
 
     def live_on(self) -> None:
         """A transaction in the healed world goes to every backend, and everything gets calm."""
@@ -139,7 +157,9 @@ class SeveralWorld(World):
             self.require(not driver.session.buffer.owes, f"{driver.key!r} owes nothing in the end")
         for party in self.node.parties.values():
             self.require(party.leader.charger is not None, f"{party.key} is connected in the end")
-            self.require(party.leading == party.board.lead.standing.ranked[0], f"{party.leading} gives back")
+            has_lead = party.leading == party.board.lead.standing.ranked[0]
+            self.require(has_lead or self.changes.waits(party.key), f"{party.leading} gives back")
+        self.changes.check()
 
     def is_excused(self, since: float, key: str) -> bool:
         disk = self.disk

@@ -9,7 +9,7 @@ from tests.simulation.world import live
 
 SEEDS = 50
 BLOCK = 10
-SEEDS_PER_PLANT = 50
+SEEDS_PER_PLANT = 150
 
 
 @pytest.mark.parametrize("first", range(0, SEEDS, BLOCK))
