@@ -111,5 +111,5 @@ class Lead:
         call.own = Own.ABANDONED
         if call.action == "BootNotification" and before.buffer is not None:
             call.own, before.buffer.owed.boot = Own.BOOT, call.frame.decode()  # ours to tell from now on
-        self.board.answered_by(message.id, self.wanted)
+        self.board.answerers.add(message.id, self.wanted)
         return self.board.route(self.wanted, session.overhear(message, call.label, now), now)

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from gateway.session.switchboard import Switchboard
 
 
+LONGEST_ANSWERS = 64
+
+
 class Heard(Struct, gc=False):
     """A CALL of the charger; `answerer` answers it ("": the leader). `owner`: how each reads its numbers.
 
@@ -30,6 +33,43 @@ class Heard(Struct, gc=False):
     def is_for(self, name: str) -> bool:
         """Whether this backend is to hear it, and not only another one, which knows what it names."""
         return self.owner is None or self.owner.backend in (None, name)
+
+
+class Answerers:
+    """The backends that answer a CALL of the charger without leading, by the CALL's id."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, str] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._names)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._names.values()
+
+    def add(self, id_: str, name: str) -> None:
+        self._names[id_] = name
+        if len(self._names) > LONGEST_ANSWERS:
+            del self._names[next(iter(self._names))]
+
+    def of(self, id_: str) -> str:
+        """The one that answers this CALL, "" for the leader."""
+        return self._names.get(id_, "")
+
+    def forget(self, id_: str) -> None:
+        """This CALL is another one now, or nobody's."""
+        self._names.pop(id_, None)
+
+    def clear(self) -> None:
+        self._names.clear()
+
+    def take(self, name: str, data: bytes) -> bool:
+        """Whether this answer of a backend is to a CALL that was for it alone; it answers it but once."""
+        message = frame.split(data) if self._names else None
+        is_so = message is not None and self.of(message.id) == name
+        if message is not None and is_so:
+            self.forget(message.id)
+        return is_so
 
 
 def whose(board: "Switchboard", message: Message, label: str) -> Heard:

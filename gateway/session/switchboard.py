@@ -21,7 +21,7 @@ from gateway.session.commands import Commands
 from gateway.session.effects import Close, Effect, Noted, SendToBackend, SendToCharger, is_about
 from gateway.session.lead import Lead
 from gateway.session.others import Ruled
-from gateway.session.owners import Heard, as_read_by, whose
+from gateway.session.owners import Answerers, Heard, as_read_by, whose
 from gateway.session.presence import Presence
 from gateway.session.rulings import Rules, Rulings
 from gateway.session.securing import Securing
@@ -30,7 +30,6 @@ from gateway.session.shadowing import Shadowing
 from gateway.session.tally import Tally
 
 CHARGER = Sender.CHARGER
-LONGEST_ANSWERS = 64
 
 _OF_THE_CONNECTION = frozenset({"charger-connected", "charger-disconnected", "charger-paused"})
 
@@ -67,7 +66,7 @@ class Switchboard:
         self.followers: list[tuple[str, ChargerSession]] = []
         self._heard: list[Heard] = []
         self._gave: list[tuple[ChargerSession, str, int]] = []
-        self._answerers: dict[str, str] = {}
+        self.answerers = Answerers()
         self._add(leader, session)
         self.commands.adopt(leader, session.to_charger.out)
         self.sit(seats, 0.0)
@@ -201,7 +200,7 @@ class Switchboard:
         return (
             type(effect) is SendToCharger
             and effect.data[1:2] == b"3"
-            and not (self._answerers or self._heard or self._gave or self.commands.is_busy)
+            and not (self.answerers or self._heard or self._gave or self.commands.is_busy)
             and not self.securing.is_holding
             and self.lead.is_settled
         )
@@ -212,7 +211,7 @@ class Switchboard:
         if name == self.leader:
             match event:
                 case ev.ChargerOpened():
-                    self._answerers.clear()
+                    self.answerers.clear()
                     self.commands.charger_opened(now)
                     routed += self._tell_followers(event, now)
                 case ev.ChargerClosed():
@@ -243,7 +242,7 @@ class Switchboard:
             if type(effect) is SendToCharger:
                 if effect.data[1:2] != b"3" and frame.digit(effect.data) == b"2":
                     self.commands.add(name, effect.data)
-                elif leads or self._answers(name, effect.data):
+                elif leads or self.answerers.take(name, effect.data):
                     routed += self._share(now) if self._heard else []
                     routed += self.securing.answer(effect, now)
             elif type(effect) is SendToBackend and self.rulings.is_waiting:
@@ -254,17 +253,7 @@ class Switchboard:
 
     def _closes(self, name: str, effect: Effect) -> bool:
         """Whether this backend alone could have answered the charger, and cannot."""
-        return type(effect) is Close and name in self._answerers.values()
-
-    def _answers(self, name: str, data: bytes) -> bool:
-        """Whether this answer is to a CALL that was for this backend alone."""
-        if not self._answerers:
-            return False
-        message = frame.split(data)
-        if message is None or self._answerers.get(message.id) != name:
-            return False
-        del self._answerers[message.id]
-        return True
+        return type(effect) is Close and name in self.answerers
 
     def after(self, routed: list[Addressed], now: float) -> list[Addressed]:
         """What an event means for the others: copies, ids, the charger's next CALL, another leader."""
@@ -288,10 +277,8 @@ class Switchboard:
         heard, self._heard = self._heard, []
         routed: list[Addressed] = []
         for one in heard:
-            followers = self.followers
-            if one.answerer:  # it may answer at once: the others have their copies first
-                followers = sorted(followers, key=lambda follower: follower[0] == one.answerer)
-            for name, session in followers:
+            # one that answers it may do so at once: the others have their copies first
+            for name, session in sorted(self.followers, key=lambda other: other[0] == one.answerer):
                 if one.is_for(name):
                     routed += self._overhear(name, session, one, now)
         return routed
@@ -313,7 +300,7 @@ class Switchboard:
         routed = self.route(name, effects, now)
         is_lost = any(type(effect) is Noted and effect.name == "copy-lost" for effect in effects)
         if is_lost and name == one.answerer:
-            del self._answerers[one.message.id]
+            self.answerers.forget(one.message.id)
             leader = self.sessions[self.leader]
             routed += self.addressed(self.leader, leader.answer_locally(one.message, one.label, now))
         return routed
@@ -322,13 +309,12 @@ class Switchboard:
 
     def heard(self, message: Message, label: str) -> Message | None:
         self.presence.heard(message)
-        if self._answerers:
-            self._answerers.pop(message.id, None)
+        self.answerers.forget(message.id)
         heard = whose(self, message, label)
         self._heard.append(heard)
         if heard.answerer in ("", self.leader):
             return as_read_by(self.leader, message, heard.owner)
-        self.answered_by(message.id, heard.answerer)
+        self.answerers.add(message.id, heard.answerer)
         return None
 
     @property
@@ -343,7 +329,7 @@ class Switchboard:
         return any(known.key != key for book in books if (known := book.by_charger_id(id_)) is not None)
 
     def must_answer(self, session: ChargerSession, id_: str) -> bool:
-        return not session.follows or self._answerers.get(id_) == self.name_of(session)
+        return not session.follows or self.answerers.of(id_) == self.name_of(session)
 
     def gave(self, session: ChargerSession, key: str, id_: int) -> None:
         self._gave.append((session, key, id_))
@@ -353,12 +339,6 @@ class Switchboard:
             self.commands.boot_until = 0.0
         if self.shadowing.compared:
             self.shadowing.answered(self.name_of(session), self.leader, call, data)
-
-    def answered_by(self, id_: str, name: str) -> None:
-        """The charger's CALL with this id is answered by this backend, which does not lead."""
-        self._answerers[id_] = name
-        if len(self._answerers) > LONGEST_ANSWERS:
-            del self._answerers[next(iter(self._answerers))]
 
     def name_of(self, session: ChargerSession) -> str:
         return next(name for name, known in self.sessions.items() if known is session)
