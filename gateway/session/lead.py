@@ -59,6 +59,8 @@ class Lead:
     def hand_over(self, now: float) -> list["Addressed"]:
         """Let the wanted one lead, as soon as nothing of the charger is open with the one that does."""
         before, session = self.board.sessions[self.board.leader], self.board.sessions.get(self.wanted)
+        if before is session:
+            return self.goes_on()
         if session is None or not self.is_ready(self.wanted, now):
             self.wanted = self.board.leader
             return self.goes_on()

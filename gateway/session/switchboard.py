@@ -267,18 +267,17 @@ class Switchboard:
             routed += self.securing.look(now)
         if self.commands.is_busy:
             routed += self.commands.pump(now)
-        if self.lead.is_settled:
-            return routed
-        moves = self.lead.hand_over(now) if self.lead.wanted != self.leader else self.lead.goes_on()
-        return [*routed, *moves]
+        return routed if self.lead.is_settled else [*routed, *self.lead.hand_over(now)]
 
     def _share(self, now: float) -> list[Addressed]:
         """The followers overhear what the charger said."""
         heard, self._heard = self._heard, []
         routed: list[Addressed] = []
         for one in heard:
-            # one that answers it may do so at once: the others have their copies first
-            for name, session in sorted(self.followers, key=lambda other: other[0] == one.answerer):
+            followers = self.followers
+            if last := one.answerer:  # it may answer at once: the others have their copies first
+                followers = sorted(followers, key=lambda other: other[0] == last)
+            for name, session in followers:
                 if one.is_for(name):
                     routed += self._overhear(name, session, one, now)
         return routed

@@ -1,5 +1,6 @@
 """One charger, several backends, on real sockets: who leads, who takes over, what each ledger says."""
 
+import json
 import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -159,6 +160,44 @@ def test_a_stop_from_any_backend_stops_the_right_transaction(tmp_path: Path) -> 
                     assert charger.commands.pop()[1] == charger.said[-1].session.id
 
     run(test)
+
+
+def test_a_transaction_that_has_ended_stays_so_when_the_charger_or_the_gateway_comes_back(
+    tmp_path: Path,
+) -> None:
+    async def test() -> None:
+        site = Site()
+        chargers = [QueueingCharger(f"CP{n}", site) for n in range(4)]
+        async with ledgers(tmp_path, "main", "second") as cpms, living(*chargers):
+            async with between(tmp_path, cpms, site, observers="second") as node:
+                await in_the_bridge(chargers)
+                end_all(chargers, begin_all(chargers))
+                await everybody_knows(chargers, cpms)
+                for charger in chargers:
+                    charger.reboot()
+                await until(lambda: all(charger.visits == 2 for charger in chargers), "all are back")
+                assert await open_at(node, chargers) == []
+                end_all(chargers, begin_all(chargers))
+                await everybody_knows(chargers, cpms)
+            async with between(tmp_path, cpms, site, observers="second") as node:
+                await until(lambda: all(charger.visits == 3 for charger in chargers), "all are back")
+                assert await open_at(node, chargers) == []
+
+    run(test)
+
+
+async def open_at(node: Gateway, chargers: list[QueueingCharger]) -> list[str]:
+    """The transactions that the gateway takes for open, of any charger at any backend."""
+    found = []
+    for charger in chargers:
+        shown = json.loads(await node.get(f"/api/v1/chargers/{charger.id}"))
+        found += [
+            f"{charger.id} at {one['name']}: {known['charger_id']}"
+            for one in shown["backends"]
+            for known in one["transactions"]
+            if known["ended_at"] is None
+        ]
+    return found
 
 
 PLANTED = {
