@@ -21,6 +21,10 @@ _SENTINEL: Final = 2**63 - 1
 _SUSPECT: Final = 500.0
 _OPEN: Final = State.OPEN
 
+UNEXPECTED: Final = 0
+EXPECTED: Final = 1
+NEW: Final = 2
+
 
 class _Kind(Struct, frozen=True, gc=False):
     """An energy register or a power, and the factor to Wh or W."""
@@ -76,40 +80,40 @@ def is_expected(  # noqa: PLR0911
     energy_wh: float | None,
     power_w: float | None,
     now: float,
-) -> bool:
+) -> int:
     """Whether values of this connector, transaction (UNSET: none is named) and time are to be expected, and
-    the energy register follows from the last one; if so it becomes the last one.
+    the energy register follows from the last one; if so it becomes the last one. `NEW` is one that is later.
 
     One function, for it is called for nearly every message there is.
     """
     if connector <= 0 or now <= 0 or history.limit_a is not None or history.awaits_boot:
-        return False
+        return UNEXPECTED
     if id_ is UNSET:
         if history.transactions:
-            return False
+            return UNEXPECTED
     elif not 0 < id_ < _SENTINEL or (
         (known := history.transactions.get(id_)) is not None and known.state is not _OPEN
     ):
-        return False
+        return UNEXPECTED
     when = _whole_second(stamp) if len(stamp) == 20 else _moment(stamp)
     if when is None or not -_DAY_S <= when - now <= _AHEAD_S:
-        return False
+        return UNEXPECTED
     if energy_wh is None:
-        return True
+        return EXPECTED
     last = history.registers.get(connector)
     if last is None:
         keep(history.registers, connector, Register(energy_wh, when, id_))
-        return True
+        return EXPECTED
     before = last.moment_s
     if before is None or when <= before:
-        return before is not None
+        return EXPECTED if before is not None else UNEXPECTED
     gained = energy_wh - last.energy_wh
     if not 0 <= gained <= _GLITCH_WH:
-        return False
+        return UNEXPECTED
     if power_w is not None and 0 < gained * _SUSPECT < power_w * (when - before) / 3600:
-        return False
+        return UNEXPECTED
     history.registers[connector] = Register(energy_wh, when, id_)
-    return True
+    return NEW
 
 
 def _moment(stamp: str) -> float | None:

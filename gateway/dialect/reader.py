@@ -50,7 +50,8 @@ class Reader:
 
     `timezone` is the zone of timestamps that name none, where the time of receipt does not tell it;
     `history` and `memories` are what is known of the charger from earlier connections. `to_charger` are the
-    kinds and actions of messages to the charger that `fit` has something to do for; `listens`: the brand has
+    kinds and actions of messages to the charger that `fit` has something to do for; `shape`, if it is there,
+    reads what the charger writes like one before, and is to be asked first; `listens`: the brand has
     something to say about what the charger sends. `hushed` leaves judging a message for later.
     """
 
@@ -63,13 +64,13 @@ class Reader:
         "_judge",
         "_listening",
         "_patience",
-        "_shape",
         "_unlike",
         "history",
         "hushed",
         "listens",
         "memories",
         "mode",
+        "shape",
         "timezone",
         "to_charger",
         "version",
@@ -115,7 +116,7 @@ class Reader:
         found = self._interpreter
         self._listening = found if found is not None and found.listens else None
         self.listens = self._listening is not None
-        self._shape: Shape | None = None
+        self.shape: Shape | None = None
         self._unlike, self._patience = 0, 2
         self.to_charger = found.index.to_charger if found is not None else _NOTHING
 
@@ -126,7 +127,7 @@ class Reader:
         self._from_charger, self._from_backend, self._answers = TABLES[version]
         self._find_interpreter()
 
-    def read(  # noqa: PLR0911
+    def read(
         self,
         data: bytes,
         sender: Sender,
@@ -143,11 +144,6 @@ class Reader:
         action "", for the session to judge. `ruled` is given when a dialect's own reading asks for the
         general one.
         """
-        shape = self._shape
-        if shape is not None and sender is _CHARGER and ruled is None:
-            message = shape.read(data, self.history, now)
-            if message is not None:
-                return message
         kinds = self._from_charger if sender is _CHARGER else self._from_backend
         parts = data.split(b'"', 4)
         own = self._listening if ruled is None and sender is _CHARGER else None
@@ -207,7 +203,7 @@ class Reader:
         """
         self._unlike, self._patience = 0, min(2 * self._patience, _MOST_PATIENT)
         if not self.hears("MeterValues"):
-            self._shape = shape_of(data, payload) or self._shape
+            self.shape = shape_of(data, payload) or self.shape
 
     def _quickly(
         self, message: Message, sender: Sender, action_of: Callable[[str], str | None], now: float

@@ -46,7 +46,7 @@ class Shape(Struct, frozen=True, gc=False):
         if found is None:
             return None
         id_, connector, about, stamp, energy, power = found.group(*self.gaps)
-        if quiet.is_expected(
+        verdict = quiet.is_expected(
             history,
             int(connector),
             int(about) if about else UNSET,
@@ -54,8 +54,9 @@ class Shape(Struct, frozen=True, gc=False):
             float(energy) * self.to_watt_hours if energy else None,
             float(power) * self.to_watts if power else None,
             now,
-        ):
-            return Message(_CALL, id_.decode(), "MeterValues", b"", data)
+        )
+        if verdict:
+            return Message(_CALL, id_.decode(), "MeterValues", b"", data, is_new=verdict == quiet.NEW)
         return None
 
 

@@ -51,6 +51,7 @@ class Message(Struct, gc=False):
     be sent: the very bytes that came in unless a repair was made. `id_literal` is the JSON text of the id
     when the peer did not write it as a string (a number, say), so that the answer can repeat it; else None.
     `is_made` says that the gateway made it up in the charger's name: its answer is not for the charger.
+    `is_new` says that it is known not to be a repetition: a reading later than all before it.
     """
 
     type: MessageType
@@ -62,3 +63,4 @@ class Message(Struct, gc=False):
     error_description: str = ""
     id_literal: bytes | None = None
     is_made: bool = False
+    is_new: bool = False

@@ -56,7 +56,7 @@ from gateway.session.leg import Hold, Leg
 from gateway.session.lessons import BOOKED, NAMING, OBSERVED
 from gateway.session.others import Others, Ruled
 from gateway.session.tally import Tally
-from gateway.session.ways import Way, ways
+from gateway.session.ways import ways
 from gateway.translate.port import Translator
 from gateway.watch.drift import Alert, Drift, restored
 
@@ -114,7 +114,6 @@ class ChargerSession:
         "_earliest_next",
         "_flooding_since",
         "last_billing",
-        "_last_tail",
         "_numbers",
         "_rests_until",
         "_uncounted",
@@ -176,7 +175,6 @@ class ChargerSession:
         self._rests_until = 0.0
         self._ways = ways(tally, reader.version, settings.backend_name)
         self.last_billing: Call | None = None
-        self._last_tail = b""
         self._numbers = 0
         self._unkept: dict[int, bytes] | None = None
         self.others: Others | None = None
@@ -394,7 +392,10 @@ class ChargerSession:
             return []
         leg.heard_at = now
         leg.received += 1
-        got = self.reader.read(data, CHARGER, self._asked_of_charger, now + self.wall_offset_s, self._awaited)
+        reader, wall = self.reader, now + self.wall_offset_s
+        shape = reader.shape
+        quickly = shape.read(data, reader.history, wall) if shape is not None else None
+        got = quickly or reader.read(data, CHARGER, self._asked_of_charger, wall, self._awaited)
         if type(got) is Message and not binary:
             if got.type is CALL:
                 effects = self._pass_on(got, now)
@@ -416,6 +417,16 @@ class ChargerSession:
             return []
         leg.heard_at = now
         leg.received += 1
+        call = self.to_backend.out
+        if (  # the empty answer, to the letter: there is nothing in it to read
+            call is not None
+            and len(data) == len(call.id) + 9
+            and data == b'[3,"%b",{}]' % call.id.encode()
+            and not binary
+        ):
+            effects = self._pass_back(call, data, now)
+            if effects is not None:
+                return effects
         if self.bridge is not None:
             return self.bridge.backend_frame(data, binary, now)
         return self.frame_of_backend(data, binary, now)
@@ -431,15 +442,6 @@ class ChargerSession:
     def frame_of_backend(self, data: bytes, binary: bool, now: float) -> list[Effect]:
         """A frame from the backend in the charger's own version."""
         onward, back = self.to_charger, self.to_backend
-        call = back.out
-        if (  # the empty answer, to the letter: there is nothing in it to read
-            call is not None
-            and len(data) == len(call.id) + 9
-            and data == b'[3,"%b",{}]' % call.id.encode()
-            and not (binary or call.answer_id or call.retry or call.own)
-            and (way := self._ways[call.action]).ends_empty
-        ):
-            return self._pass_back(call, way, data, now) or self._hand_back(call, CALLRESULT, data, back, now)
         got = self.reader.read(data, BACKEND, back.action_of, now + self.wall_offset_s, back.ids)
         if type(got) is Message and not binary:
             return self._relay(got, onward, back, now, got.action)
@@ -461,7 +463,7 @@ class ChargerSession:
             or self.bridge is not None
             or self.reader.listens
             or (buffer is not None and buffer.attentive)
-            or (self.last_billing is not None and way.billing and message.frame.endswith(self._last_tail))
+            or (way.billing and not message.is_new and self._came_before(message))
         ):
             return None
         way.calls.n += 1
@@ -482,11 +484,15 @@ class ChargerSession:
             self.due = limit
         return [SendToBackend(call.frame)]
 
-    def _pass_back(self, call: Call, way: Way, data: bytes, now: float) -> list[Effect] | None:
+    def _pass_back(self, call: Call, data: bytes, now: float) -> list[Effect] | None:
         """The empty answer of the backend reaches the charger, if nobody else has to know of it."""
-        calls, buffer = self.to_backend, self.buffer
+        calls, buffer, way = self.to_backend, self.buffer, self._ways[call.label]
         if (
-            calls.line
+            not way.ends_empty
+            or calls.line
+            or call.answer_id
+            or call.retry
+            or call.own
             or self.bridge is not None
             or self.reader.to_charger
             or (self.others is not None and self.others.compares)
@@ -499,8 +505,12 @@ class ChargerSession:
         if call.billing:
             call.answer = data
             self.last_billing = call
-            self._last_tail = (call.as_came or call.frame)[len(call.id) + 16 :]
         return [SendToCharger(data)]
+
+    def _came_before(self, again: Message | Call) -> bool:
+        """Whether this looks like the last billing CALL once more: all the same, but for the id."""
+        last = self.last_billing
+        return last is not None and again.frame.endswith((last.as_came or last.frame)[len(last.id) + 16 :])
 
     def _charger_frame(self, event: ev.ChargerFrame, now: float) -> list[Effect]:
         return self.charger_frame(event.epoch, event.data, event.binary, now)
@@ -621,7 +631,7 @@ class ChargerSession:
             or not buffer.is_calm
             or self.version is not Version.V16
             or self.bridge is not None
-            or (self.last_billing is not None and message.frame.endswith(self._last_tail))
+            or (not message.is_new and self._came_before(message))
         ):
             return None
         data = buffer.copies.reading(message.frame, id_at)
@@ -815,7 +825,7 @@ class ChargerSession:
         if (
             call.billing
             and last is not None
-            and call.frame.endswith(self._last_tail)  # which nearly none does
+            and self._came_before(call)  # which nearly none has
             and (again := last.answer_to(call, self.buffer is not None))
         ):
             heard = self.heard(again, call.action)
@@ -970,7 +980,6 @@ class ChargerSession:
             if call.billing and type_ is CALLRESULT and data:
                 call.answer = data
                 self.last_billing = call
-                self._last_tail = (call.as_came or call.frame)[len(call.id) + 16 :]
         if calls.line or (calls is self.to_backend and self.buffer is not None and not self.buffer.is_calm):
             effects += self._next(calls, now)
         return effects
