@@ -121,13 +121,14 @@ class Party:
         except Exception as error:
             driver.failed(error, Sender.BACKEND, data)
             return
-        self.perform(routed)
+        if routed or self.board.shadowing.found:  # most answers of those that follow end here
+            self.perform(routed)
 
     def perform(self, routed: list[Addressed]) -> None:
         """Do what the sessions want."""
         if self.board.leader != self._leading:
             self._hand_over()
-        link = self.charger
+        link = self.drivers[self._leading].charger
         for name, effect in routed:
             if type(effect) is SendToCharger:
                 if link is not None:

@@ -36,36 +36,33 @@ class Heard(Struct, gc=False):
 
 
 class Answerers:
-    """The backends that answer a CALL of the charger without leading, by the CALL's id."""
+    """The backends that answer a CALL of the charger without leading: `names`, by the CALL's id."""
 
     def __init__(self) -> None:
-        self._names: dict[str, str] = {}
-
-    def __bool__(self) -> bool:
-        return bool(self._names)
+        self.names: dict[str, str] = {}
 
     def __contains__(self, name: str) -> bool:
-        return name in self._names.values()
+        return name in self.names.values()
 
     def add(self, id_: str, name: str) -> None:
-        self._names[id_] = name
-        if len(self._names) > LONGEST_ANSWERS:
-            del self._names[next(iter(self._names))]
+        self.names[id_] = name
+        if len(self.names) > LONGEST_ANSWERS:
+            del self.names[next(iter(self.names))]
 
     def of(self, id_: str) -> str:
         """The one that answers this CALL, "" for the leader."""
-        return self._names.get(id_, "")
+        return self.names.get(id_, "")
 
     def forget(self, id_: str) -> None:
         """This CALL is another one now, or nobody's."""
-        self._names.pop(id_, None)
+        self.names.pop(id_, None)
 
     def clear(self) -> None:
-        self._names.clear()
+        self.names.clear()
 
     def take(self, name: str, data: bytes) -> bool:
         """Whether this answer of a backend is to a CALL that was for it alone; it answers it but once."""
-        message = frame.split(data) if self._names else None
+        message = frame.split(data) if self.names else None
         is_so = message is not None and self.of(message.id) == name
         if message is not None and is_so:
             self.forget(message.id)

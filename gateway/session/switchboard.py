@@ -200,7 +200,7 @@ class Switchboard:
         return (
             type(effect) is SendToCharger
             and effect.data[1:2] == b"3"
-            and not (self.answerers or self._heard or self._gave or self.commands.is_busy)
+            and not (self.answerers.names or self._heard or self._gave or self.commands.is_busy)
             and not self.securing.is_holding
             and self.lead.is_settled
         )
