@@ -102,6 +102,18 @@ def test_a_recorded_session_is_whole_under_the_id_that_its_charger_was_given(
     }
 
 
+METER = {"meterStart": 0, "timestamp": "2026-01-01T00:00:01Z"}
+STARTED = {
+    "eventType": "Started",
+    "timestamp": "2026-01-01T00:00:01Z",
+    "triggerReason": "Authorized",
+    "seqNo": 0,
+    "transactionInfo": {"transactionId": "t1", "chargingState": "Charging"},
+    "evse": {"id": 1, "connectorId": 1},
+    "idToken": {"idToken": "TAG", "type": "Central"},
+}
+
+
 def start(connector, tag, id_):
     return [2, id_, "StartTransaction", {"connectorId": connector, "idTag": tag}]
 
@@ -132,14 +144,24 @@ def test_each_transaction_of_a_2x_charger_gets_an_id_of_its_own():
     rehearsal = Rehearsal(Version.V201, Version.V16)
     lost = []
     for evse in (1, 2):
-        payload = {
-            "eventType": "Started",
-            "timestamp": "2026-01-01T00:00:01Z",
-            "triggerReason": "Authorized",
-            "seqNo": 0,
-            "transactionInfo": {"transactionId": f"t{evse}", "chargingState": "Charging"},
-            "evse": {"id": evse, "connectorId": 1},
-            "idToken": {"idToken": "TAG", "type": "Central"},
-        }
+        info = STARTED["transactionInfo"] | {"transactionId": f"t{evse}"}
+        payload = STARTED | {"transactionInfo": info, "evse": {"id": evse, "connectorId": 1}}
         lost += rehearsal.frame([2, str(evse), "TransactionEvent", payload])["lost"]
     assert "BACKEND_TXID_SUSPECT" not in [one["code"] for one in lost]
+
+
+@pytest.mark.parametrize(
+    ("charger", "backend", "kind"),
+    [(Version.V16, Version.V201, str), (Version.V16, Version.V21, str), (Version.V201, Version.V16, int)],
+)
+def test_a_transaction_is_named_as_its_backend_reads_it(charger, backend, kind):
+    rehearsal = Rehearsal(charger, backend)
+    payload = STARTED if charger is Version.V201 else start(1, "A", "1")[3] | METER
+    action = "TransactionEvent" if charger is Version.V201 else "StartTransaction"
+    report = rehearsal.frame([2, "1", action, payload], transaction_id=4711)
+    known_as = "t1" if charger is Version.V201 else 4711
+    told = rehearsal.translator.name_at_backend(known_as)
+    assert isinstance(told, kind)
+    wire = told if kind is int else report["to_backend"][0][3]["transactionInfo"]["transactionId"]
+    assert told == wire
+    assert rehearsal.translator.name_at_backend("never" if kind is int else 12) is None
