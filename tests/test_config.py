@@ -14,6 +14,7 @@ from gateway.config import (
     from_arguments,
     load,
     policies_of,
+    reference,
     reloaded,
     routes_of,
     unsafe,
@@ -435,3 +436,11 @@ def test_every_mistake_in_a_rule_is_told_at_once(errors):
         "commands[1].keys",
         "commands[1].set",
     ]
+
+
+def test_the_page_says_that_a_reload_takes_routes_labels_and_commands():
+    page = reference.page()
+    for table in ("[[routes]]", "[[labels]]", "[[commands]]"):
+        section = page.split(f"\n## {table}\n")[1].split("\n## ")[0]
+        assert "| yes |" in section and "| no |" not in section
+    assert "\n    " not in page

@@ -23,6 +23,7 @@ examples:
   ocpp-gateway migrate start spring --to new-cpms --percent 10
   ocpp-gateway migrate status spring
   ocpp-gateway migrate stop spring
+  ocpp-gateway migrate end spring
 """
 
 
@@ -58,7 +59,11 @@ def _add_choice(verb: argparse.ArgumentParser) -> None:
         "--label", action="append", metavar="LABEL", help="only with this label; may be given again"
     )
     verb.add_argument(
-        "--percent", type=float, default=100.0, metavar="N", help="this share of them, always the same (100)"
+        "--percent",
+        type=float,
+        default=100.0,
+        metavar="N",
+        help="about this share of them, by a hash of their ids: always the same ones (100)",
     )
     verb.add_argument(
         "--at-once", action="store_true", help="do not wait until a charger's transactions have ended"
