@@ -14,8 +14,8 @@ def add(subparsers: "_SubParsersAction[Any]") -> None:
     parser = subparsers.add_parser(
         "check",
         description="Read a configuration file and report every mistake in it, or what it amounts to and "
-        "what is unsafe about it. The exit status is 0 when the gateway would start with it, unless its ports "
-        "are taken, else 2.",
+        "what is unsafe about it. The exit status is 0 when the gateway would start with it, provided that "
+        "its ports are free, else 2.",
     )
     parser.add_argument("file", metavar="gateway.toml", help="the configuration file")
     parser.set_defaults(run=run)
