@@ -252,14 +252,22 @@ def test_quarantine_list_and_show(said, where):
     assert (out, err) == ("", "nothing is in quarantine\n")
     status, _, err = said("quarantine", "show", "e9", *where)
     assert status == 2 and "no message 'e9'" in err
+    status, _, err = said("quarantine", "show", "e", *where)
+    assert status == 2 and "no message 'e' is in quarantine, or several begin so" in err
 
 
 def test_an_export_is_what_inspect_reads(said, where):
     _, out, _ = said("quarantine", "export", *where)
-    second, first = objects(out)
+    first, second = objects(out)
     assert first["encoding"] == "base64" and first["direction"] == "charger_to_backend"
     assert (second["raw"], second["direction"]) == ('{"text":1}', "backend_to_charger")
     assert "encoding" not in second and second["received_at"] == "2027-01-15T08:00:02Z"
+
+
+def test_an_export_of_many_pages_is_in_order_of_age(said, where, monkeypatch):
+    monkeypatch.setattr("gateway.cli.quarantine.PAGE", 1)
+    _, out, _ = said("quarantine", "export", *where)
+    assert [one["id"] for one in objects(out)] == ["e1", "e2"]
 
 
 def test_retry_and_discard_through_the_running_gateway(said, gateway):
