@@ -5,7 +5,7 @@ import json
 import sys
 from typing import Any
 
-from gateway.cli.lookup import Table, add_source, client, declined, shown
+from gateway.cli.lookup import Table, add_source, add_verbs, client, declined, shown
 
 VERBS = {
     "plan": "show what a migration would do, and do nothing",
@@ -34,7 +34,7 @@ def add(subparsers: "argparse._SubParsersAction[Any]") -> None:
         description="Move chargers of the running gateway to another leading backend. No socket is closed.",
         epilog=EXAMPLES,
     )
-    verbs = parser.add_subparsers(title="what to do", metavar="VERB", required=True)
+    verbs = add_verbs(parser, VERBS)
     for name, summary in VERBS.items():
         verb = verbs.add_parser(name, help=summary, description=summary.capitalize() + ".")
         if name == "status":
@@ -88,6 +88,11 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"{arguments.name} is forgotten; routes alone say who leads", file=sys.stderr)
     else:
         _print_one(found)
+        if verb == "start" and not found["states"]:
+            print(
+                "no charger that is connected is among them; those that connect later will be",
+                file=sys.stderr,
+            )
     return 0
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.cli import Mistake
-from gateway.cli.lookup import Lookup, Table, add_source, client, declined, shown, source
+from gateway.cli.lookup import Lookup, Table, add_source, add_verbs, client, declined, shown, source
 
 PAGE = 100
 COLUMNS = ("ID", "TIME", "STATE", "REVENUE", "CHARGER", "ACTION", "FLAGS", "BYTES")
@@ -33,7 +33,7 @@ def add(subparsers: "argparse._SubParsersAction[Any]") -> None:
         description="Look at messages that were kept instead of forwarded; try them again, or discard them.",
         epilog="example: ocpp-gateway quarantine export --charger CP-17 | ocpp-gateway inspect -",
     )
-    verbs = parser.add_subparsers(title="what to do", metavar="VERB", required=True)
+    verbs = add_verbs(parser, VERBS)
     listing, showing, retrying, discarding, exporting = (
         verbs.add_parser(name, help=summary, description=summary.capitalize() + ".")
         for name, summary in VERBS.items()
