@@ -204,6 +204,7 @@ class _Node:
             ),
             f"  admin      {plane}/metrics  {plane}/api/v1/chargers  {plane}/readyz",
             f"  data       {config.data.directory}",
+            f"  process    {self._process()}",
         ]
         lines += [f"  unsafe     {finding}" for finding in unsafe(config)]
         lines.append(
@@ -211,6 +212,10 @@ class _Node:
             f"and watch it in {plane}/api/v1/chargers"
         )
         print("\n".join(lines), flush=True)
+
+    def _process(self) -> str:
+        again = f"; kill -HUP {os.getpid()} reads {self._file} again" if self._file else ""
+        return f"{os.getpid()}{again}"
 
     def _reload(self) -> None:
         """SIGHUP: read configuration, rule packs and adapters anew."""

@@ -196,3 +196,10 @@ def test_a_directory_that_cannot_be_written_to_is_told_in_one_line(tmp_path):
         assert re.fullmatch(
             r"ocpp-gateway cannot start: data\.directory: [^\n]*; give a directory[^\n]*\n", node.said()
         )
+
+
+def test_the_start_says_whom_to_signal_for_a_reload(tmp_path):
+    node = Node(tmp_path)
+    with node.running():
+        pid = node.process.pid
+        node.says(rf"process +{pid}; kill -HUP {pid} reads {re.escape(str(node.file))} again")

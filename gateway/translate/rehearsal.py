@@ -83,6 +83,8 @@ class Rehearsal:
         answer = simplest(node, self.now) if node is not None else {}
         if asked.action == "StartTransaction":
             answer["transactionId"] = self.numbers  # each its own
+        if asked.action == "TransactionEvent" and "idToken" in asked.payload:
+            answer["idTokenInfo"] = {"status": "Accepted"}
         tell = self.translator.backend_answered if by_backend else self.translator.charger_answered
         return tell(asked.token, answer, self.now)
 
