@@ -27,6 +27,7 @@ from gateway.config import (
     reloaded,
     unsafe,
 )
+from gateway.config.reading import where
 from gateway.dialect.library import Library
 from gateway.net.archive import Archive
 from gateway.net.brands import FleetBrands, summary
@@ -51,11 +52,11 @@ class StartError(Exception):
     """The gateway cannot start; the text says why and what to do."""
 
 
-def run(config: Config, demo: bool, reread: Callable[[], Config] | None = None) -> int:
+def run(config: Config, demo: bool, reread: Callable[[], Config] | None = None, file: str = "") -> int:
     """Run until SIGTERM or SIGINT; the exit code.
 
     `demo` adds a backend and chargers to try things with. `reread` reads the configuration anew for
-    SIGHUP and raises ConfigError; None when there is no file to read.
+    SIGHUP and raises ConfigError; None when there is no file to read. `file` is that file's name.
     """
     log.configure(config.log.format, config.log.level)
     if not sys.flags.hash_randomization:
@@ -68,7 +69,7 @@ def run(config: Config, demo: bool, reread: Callable[[], Config] | None = None) 
 
         failpoints.arm(spec)
     try:
-        uvloop.run(_Node(config, demo, reread).run())
+        uvloop.run(_Node(config, demo, reread, file).run())
     except StartError as error:
         print(f"ocpp-gateway cannot start: {error}", file=sys.stderr)
         return 1
@@ -78,8 +79,9 @@ def run(config: Config, demo: bool, reread: Callable[[], Config] | None = None) 
 class _Node:
     """One gateway process."""
 
-    def __init__(self, config: Config, demo: bool, reread: Callable[[], Config] | None) -> None:
+    def __init__(self, config: Config, demo: bool, reread: Callable[[], Config] | None, file: str) -> None:
         self._config = config
+        self._file = file
         self._demo = demo
         self._reread = reread
         self._tally = Tally()
@@ -140,7 +142,7 @@ class _Node:
 
     def _library(self, config: Config) -> Library:
         try:
-            return plugins.library(config)
+            return plugins.library(config, self._file)
         except plugins.PluginError as error:
             raise StartError("\n  ".join(["rule packs and adapters:", *error.errors])) from None
 
@@ -148,7 +150,7 @@ class _Node:
         """Every pack and adapter as it is on disk now. Errors: PluginError."""
         async with self._reloading:
             try:
-                library = await asyncio.to_thread(plugins.library, self._config)
+                library = await asyncio.to_thread(plugins.library, self._config, self._file)
             except plugins.PluginError as error:
                 log.event("error", "rules-not-reloaded", reason="; ".join(error.errors))
                 raise
@@ -202,6 +204,7 @@ class _Node:
             ),
             f"  admin      {plane}/metrics  {plane}/api/v1/chargers  {plane}/readyz",
             f"  data       {config.data.directory}",
+            f"  process    {self._process()}",
         ]
         lines += [f"  unsafe     {finding}" for finding in unsafe(config)]
         lines.append(
@@ -209,6 +212,10 @@ class _Node:
             f"and watch it in {plane}/api/v1/chargers"
         )
         print("\n".join(lines), flush=True)
+
+    def _process(self) -> str:
+        again = f"; kill -HUP {os.getpid()} reads {self._file} again" if self._file else ""
+        return f"{os.getpid()}{again}"
 
     def _reload(self) -> None:
         """SIGHUP: read configuration, rule packs and adapters anew."""
@@ -220,11 +227,15 @@ class _Node:
             try:
                 new = self._config if self._reread is None else self._reread()
                 changed, restart = diff(self._config, new)
-                new = reloaded(self._config, new)
-                _check(new)
-                library = await asyncio.to_thread(plugins.library, new)
+                wanted, new = new, reloaded(self._config, new)
+                _check(new, wanted, self._file)
+                library = await asyncio.to_thread(plugins.library, new, self._file)
             except (ConfigError, plugins.PluginError) as error:
-                log.event("error", "not-reloaded", reason="; ".join(error.errors))
+                log.event(
+                    "error",
+                    "not-reloaded",
+                    reason="; ".join(error.errors) + "; nothing of the file was loaded",
+                )
                 return
             log.event(
                 "warning" if restart else "info",
@@ -240,11 +251,25 @@ class _Node:
             log.configure(new.log.format, new.log.level)
 
 
-def _check(config: Config) -> None:
-    """What a reload changes must fit what needs a restart. Errors: ConfigError."""
-    found = [f"{path}: {message}" for path, message in contradictions(config)]
-    if found:
-        raise ConfigError([f"{one}; what it needs takes a restart" for one in found])
+def _check(config: Config, wanted: Config, file: str) -> None:
+    """What a reload changes must fit what needs a restart. Errors: ConfigError.
+
+    `wanted` is the whole file, in which everything fits.
+    """
+    found = [f"{path}: {message}{where(path)}" for path, message in contradictions(config)]
+    new = {name: f'"{name}"' for name in everyone(wanted) if name not in everyone(config)}
+    errors = [
+        f"backend {name} is new: new backends take a restart"
+        for name, quoted in new.items()
+        if any(quoted in one for one in found)
+    ]
+    errors += [
+        f"{one}; what it needs takes a restart"
+        for one in found
+        if not any(quoted in one for quoted in new.values())
+    ]
+    if errors:
+        raise ConfigError([f"{file}: {one}" for one in errors])
 
 
 def _loaded(library: Library) -> str:

@@ -18,6 +18,7 @@ from types import FrameType, ModuleType
 from typing import Any, Final
 
 from gateway.config import Config, Dialect
+from gateway.config.reading import where
 from gateway.dialect.adapter import Adapter
 from gateway.dialect.adapting import Runner, TookTooLong
 from gateway.dialect.library import Library, ordered
@@ -64,8 +65,11 @@ class PluginError(Exception):
         self.errors = errors
 
 
-def library(config: Config) -> Library:
-    """Everything that the configuration names, in order. Errors: PluginError with all there are."""
+def library(config: Config, file: str = "") -> Library:
+    """Everything that the configuration names, in order. Errors: PluginError with all there are.
+
+    `file`: where the configuration was read from, for errors about its keys.
+    """
     dialect = config.dialect
     errors: list[str] = []
     packs = [pack for path in pack_files(dialect, errors) for pack in _pack(path, dialect, errors)]
@@ -75,7 +79,8 @@ def library(config: Config) -> Library:
     adapters, more = ordered(adapters, lambda adapter: adapter.match, source_of)
     errors += [*wrong, *more, *_unknown_names(dialect, packs, adapters)]
     if errors:
-        raise PluginError(errors)
+        place = f"{file}: " if file else ""
+        raise PluginError([place + one if one.startswith("dialect.") else one for one in errors])
     return Library(
         [(pack, dialect.use_of(pack.name) or pack.use) for pack in packs],
         [(adapter, dialect.use_of(adapter.name) or Use.REPAIR) for adapter in adapters],
@@ -90,7 +95,8 @@ def _unknown_names(dialect: Dialect, packs: list[Pack], adapters: list[Adapter])
             for name in getattr(entry, key) or ():
                 if name not in known:
                     listed = ", ".join(sorted(known)) or "none"
-                    yield f"dialect.charger[{index}].{key}: there is no {name!r} that is on; known: {listed}"
+                    path = f"dialect.charger[{index}].{key}"
+                    yield f"{path}: there is no {name!r} that is on; known: {listed}{where(path)}"
 
 
 # Packs

@@ -136,6 +136,19 @@ def test_a_reload_says_what_changed_and_what_needs_a_restart(tmp_path):
         assert node.handshake(port, "OTHER") == "the charger id OTHER is not in listen.charger_ids"
 
 
+def test_a_reload_says_that_a_new_backend_takes_a_restart(tmp_path):
+    node = Node(tmp_path)
+    with node.running():
+        node.says("readyz")
+        third = '[[backends]]\nname = "third"\nurl = "ws://127.0.0.1:1"\n[[routes]]\nleader = "third"\n'
+        node.write()
+        node.file.write_text(node.file.read_text() + third)
+        node.reload()
+        told = node.says(r"not-reloaded[^\n]*\n")[0]
+        assert f"{node.file}: backend third is new: new backends take a restart; nothing of the file" in told
+        assert "routes[0]" not in told
+
+
 def test_a_reload_of_a_broken_file_changes_nothing(tmp_path):
     node = Node(tmp_path)
     with node.running():
@@ -183,3 +196,10 @@ def test_a_directory_that_cannot_be_written_to_is_told_in_one_line(tmp_path):
         assert re.fullmatch(
             r"ocpp-gateway cannot start: data\.directory: [^\n]*; give a directory[^\n]*\n", node.said()
         )
+
+
+def test_the_start_says_whom_to_signal_for_a_reload(tmp_path):
+    node = Node(tmp_path)
+    with node.running():
+        pid = node.process.pid
+        node.says(rf"process +{pid}; kill -HUP {pid} reads {re.escape(str(node.file))} again")

@@ -21,7 +21,7 @@ def started(monkeypatch):
     """What `gateway.app.run` was called with, the application itself left out."""
     calls: list[SimpleNamespace] = []
 
-    def run(config, demo, reread):
+    def run(config, demo, reread, file):
         calls.append(SimpleNamespace(config=config, demo=demo, reread=reread))
         return 7
 
@@ -158,7 +158,7 @@ def test_demo_needs_nothing(started):
 
 
 def test_ctrl_c_is_no_traceback(started, monkeypatch):
-    def interrupted(config, demo, reread):
+    def interrupted(config, demo, reread, file):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(gateway.app, "run", interrupted)
@@ -333,3 +333,34 @@ def test_a_frame_cannot_steer_the_terminal(inspected, paste, capsys):
     paste(b'[2,"\x1b[2J\xc2\x9b"]')
     assert ends("inspect") == 0
     assert "\\x1b[2J\\x9b" in capsys.readouterr().out
+
+
+def test_check_tells_the_mistakes_of_every_layer_at_once(capsys, tmp_path):
+    (tmp_path / "file").write_text("")
+    path = tmp_path / "gateway.toml"
+    path.write_text(
+        '[backend]\nurl = "wss://one"\n[dialect]\ntimezone = "Mars"\nrules_directories = ["/nope"]\n'
+        f'[data]\ndirectory = "{tmp_path}/file/data"\n[[dialect.charger]]\npacks = ["never"]\n'
+    )
+    assert ends("check", str(path)) == 2
+    timezone, data, rules, pack = capsys.readouterr().err.splitlines()
+    assert timezone.startswith(f"{path}: dialect.timezone: give an IANA")
+    assert data == f"{path}: data.directory: {tmp_path}/file: is a file; give a directory"
+    assert rules.startswith(f"{path}: dialect.rules_directories[0]: /nope is no directory; make it")
+    assert pack.startswith(f"{path}: dialect.charger[0].packs: there is no 'never' that is on")
+    assert pack.endswith("(1st [[dialect.charger]])")
+
+
+def test_check_says_when_nothing_can_be_kept(capsys, tmp_path):
+    path = tmp_path / "gateway.toml"
+    (tmp_path / "kept/gateway.db").mkdir(parents=True)
+    for directory, said in (
+        (f"{tmp_path}/kept", "kept/gateway.db: is a directory"),
+        ("/proc/x/y", "/proc/x/y: "),
+    ):
+        path.write_text(f'[backend]\nurl = "wss://one"\n[data]\ndirectory = "{directory}"\n')
+        assert ends("check", str(path)) == 2
+        assert said in capsys.readouterr().err
+    path.write_text(f'[backend]\nurl = "wss://one"\n[data]\ndirectory = "{tmp_path}/new/er"\n')
+    assert ends("check", str(path)) == 0
+    assert not (tmp_path / "new").exists()

@@ -109,3 +109,11 @@ def test_a_proposal_is_printed_or_written_once(tmp_path, capsys):
     assert main(["suggest", str(capture), "--output", str(file)]) == 2
     assert "is there already" in capsys.readouterr().err
     assert main(["suggest", str(capture), "--output", str(tmp_path / "no" / "p.toml")]) == 2
+
+
+def test_of_a_pack_that_cannot_be_read_only_the_mistakes_are_told(tmp_path, capsys):
+    bad = tmp_path / "bad.toml"
+    bad.write_text("nonsense = ")
+    assert main(["rules", "test", str(bad)]) == 2
+    told = capsys.readouterr()
+    assert told.out == "" and "bad.toml" in told.err

@@ -14,6 +14,7 @@ from gateway.config import (
     from_arguments,
     load,
     policies_of,
+    reference,
     reloaded,
     routes_of,
     unsafe,
@@ -125,7 +126,10 @@ def test_every_mistake_is_reported_at_once(errors):
             BACKEND + "reconnect_min_s = 61",
             "backend.reconnect_min_s: is above backend.reconnect_max_s; lower it",
         ),
-        (BACKEND + "username = 'a:b'", "backend.username: a user name cannot contain a colon"),
+        (
+            BACKEND + "username = 'a:b'\npassword = 'x'",
+            "backend.username: a user name cannot contain a colon",
+        ),
         (BACKEND + "username = 'a'", "backend.password: is missing; give it, or leave backend.username out"),
         (
             BACKEND + "insecure_tls = true",
@@ -141,11 +145,20 @@ def test_every_mistake_is_reported_at_once(errors):
         ),
         ("[backend]\nurl = 'ws://x?a'", "backend.url: leave out what begins with ? or #"),
         ("[backend]\nurl = 'ws://'", "backend.url: give a ws:// or wss:// url with a host"),
-        ("[backend]\nurl = 'ws://x:99999'", "backend.url: give a ws:// or wss:// url with a host"),
+        ("[backend]\nurl = 'ws://x:99999/a'", "backend.url: 99999 is no port; give one up to 65535"),
+        ("[backend]\nurl = 'ws://x:9x'", "backend.url: give a ws:// or wss:// url with a host"),
         ("[backend]\nurl = 'wss://[x'", "backend.url: give a ws:// or wss:// url with a host"),
         (BACKEND + "[listen]\naddress = '9000'", "listen.address: give host:port, such as"),
         (BACKEND + "[listen]\naddress = ':9000'", "listen.address: give host:port, such as"),
-        (BACKEND + "[listen]\naddress = 'x:65536'", "listen.address: give host:port, such as"),
+        (BACKEND + "[listen]\naddress = 'x:65536'", "listen.address: 65536 is no port; give one up to 65535"),
+        (
+            BACKEND + "[listen]\naddress = '127.0.0.1:9080'",
+            "admin.address: 127.0.0.1:9080 is taken by listen.address (127.0.0.1:9080); give one",
+        ),
+        (
+            BACKEND + "[listen]\naddress = '0.0.0.0:9080'\ninsecure = true",
+            "admin.address: 127.0.0.1:9080 is taken by listen.address (0.0.0.0:9080); give one",
+        ),
         (
             BACKEND + "[listen]\naddress = '0.0.0.0:9'",
             "listen.address: others can reach 0.0.0.0:9 and there is no TLS",
@@ -391,9 +404,33 @@ def test_several_backends_have_seats_at_a_charger(read):
             ['routes[0]: "c" closes chargers when it goes'],
         ),
         ('[[routes]]\nchargers = ["x"]', ["routes[0].leader: is missing; give"]),
+        (
+            '[[routes]]\nleader = "new"\nobservers = ["x"]\n[dialect]\ntimezone = "Mars"\n'
+            '[[commands]]\nactions = ["Rest"]\ndo = "deny"\n[[commands]]\nactions = ["Reset"]\ndo = "no"\n'
+            '[[backends]]\nurl = "wss://x"\nname = "load"\npassword = { env = "NOT_SET" }',
+            [
+                "backends[2].password: the environment variable NOT_SET is not set",
+                'commands[1].do: "no" does not fit',
+                "dialect.timezone: give an IANA time zone",
+                'backends[2].name: "load" is taken',
+                'routes[0].observers: no backend is called "x"',
+                'commands[0].actions: no command is called "Rest"',
+            ],
+        ),
+        (
+            '[[backends]]\nurl = "no"\nname = "a b"\n[[routes]]\nleader = "a b"\n[listen]\n'
+            'address = "0.0.0.0:1"\ntls_certificate = "none.pem"\ntls_key = "none.pem"',
+            [
+                "backends[2].url: give a ws:// or wss:// url",
+                'backends[2].name: "a b" does not fit',
+                'routes[0].leader: "a b" does not fit',
+                "listen.tls_certificate: cannot read none.pem",
+                "listen.tls_key: cannot read none.pem",
+            ],
+        ),
     ],
 )
-def test_backends_and_routes_that_do_not_go_together_are_told_at_once(text, messages, errors):
+def test_what_is_wrong_with_backends_and_routes_is_told_at_once_and_nothing_twice(text, messages, errors):
     found = errors(SEVERAL + text)
     assert len(found) == len(messages)
     assert all(error.startswith(message) for error, message in zip(found, messages, strict=True)), found
@@ -435,3 +472,19 @@ def test_every_mistake_in_a_rule_is_told_at_once(errors):
         "commands[1].keys",
         "commands[1].set",
     ]
+
+
+def test_the_page_says_that_a_reload_takes_routes_labels_and_commands():
+    page = reference.page()
+    for table in ("[[routes]]", "[[labels]]", "[[commands]]"):
+        section = page.split(f"\n## {table}\n")[1].split("\n## ")[0]
+        assert "| yes |" in section and "| no |" not in section
+    assert "\n    " not in page
+
+
+def test_what_is_in_a_list_of_tables_is_told_by_its_place_as_people_count(errors):
+    found = errors(SEVERAL + '[[routes]]\nleader = "new"\n' * 12 + '[[routes]]\nleader = "x"\n')
+    assert found[0].endswith("known: billing, load, new (13th [[routes]])")
+    assert errors(SEVERAL + '[[backends]]\nname = "x"')[0].endswith(" (3rd [[backends]])")
+    assert errors(BACKEND + "[[dialect.charger]]\nids = 3")[0].endswith(" (1st [[dialect.charger]])")
+    assert errors(BACKEND + "[dialect]\nrules_directories = [3]")[0].endswith("each a text")

@@ -76,7 +76,10 @@ def test_configuration_says_how_far_and_for_whom(tmp_path):
     found = library(chosen)
     assert found.brand("CP7", Station("Other"), ("acme",), ()).names == ["rules/acme"]
     (error,) = errors(tmp_path, charger=(ChargerDialect(packs=("acmee",)),))
-    assert error == "dialect.charger[0].packs: there is no 'acmee' that is on; known: acme"
+    assert (
+        error
+        == "dialect.charger[0].packs: there is no 'acmee' that is on; known: acme (1st [[dialect.charger]])"
+    )
 
 
 @pytest.mark.parametrize(

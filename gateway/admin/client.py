@@ -10,7 +10,10 @@ from urllib.parse import quote, urlencode, urlsplit
 from urllib.request import ProxyHandler, Request, build_opener
 
 TOKEN_VARIABLE = "OCPP_GATEWAY_ADMIN_TOKEN"
+ADDRESS_VARIABLE = "OCPP_GATEWAY_ADMIN"
 TIMEOUT_S = 30
+NOT_OURS = (400, 404, 405, 421, 426)
+"""What others answer to a path of ours, in words of their own."""
 
 
 class Unreachable(Exception):
@@ -29,6 +32,10 @@ class AdminClient:
         complete = url if "://" in url else f"http://{url}"
         if urlsplit(complete).scheme not in ("http", "https"):
             raise Declined(f"{url}: give an http:// or https:// URL, or host:port")
+        try:
+            urlsplit(complete).port  # noqa: B018 - it is read when it is asked for
+        except ValueError:
+            raise Declined(f"{url}: its port is none; give one up to 65535") from None
         self.url = complete.rstrip("/")
         self._token = os.environ.get(TOKEN_VARIABLE, "")
         self._opener = build_opener(ProxyHandler({}))
@@ -55,11 +62,11 @@ class AdminClient:
                         yield json.loads(line)
         except HTTPError as error:
             with error:
-                raise Declined(_reason(error)) from None
+                raise Declined(self._reason(error)) from None
         except (URLError, OSError, HTTPException) as error:
             raise Unreachable(f"{self.url}: {getattr(error, 'reason', error)}") from None
         except ValueError:
-            raise Declined(f"{self.url}: this is not a gateway's admin address") from None
+            raise Declined(self._not_ours()) from None
 
     def _show_token(self, request: Request) -> None:
         if self._token:
@@ -72,19 +79,25 @@ class AdminClient:
                 content = json.load(answer)
         except HTTPError as error:
             with error:
-                raise Declined(_reason(error)) from None
+                raise Declined(self._reason(error)) from None
         except (URLError, OSError, HTTPException) as error:
             raise Unreachable(f"{self.url}: {getattr(error, 'reason', error)}") from None
         except ValueError:
-            raise Declined(f"{self.url}: this is not a gateway's admin address") from None
+            raise Declined(self._not_ours()) from None
         if not isinstance(content, dict):
-            raise Declined(f"{self.url}: this is not a gateway's admin address")
+            raise Declined(self._not_ours())
         return content
 
+    def _not_ours(self) -> str:
+        return (
+            f"{self.url}: this is not the admin address of a gateway; "
+            f"name that with --admin (or {ADDRESS_VARIABLE})"
+        )
 
-def _reason(error: HTTPError) -> str:
-    try:
-        text = str(json.load(error)["error"])
-    except (ValueError, KeyError, TypeError):
-        return f"{error.url}: {error.code} {error.reason}"
-    return f"{text} (set {TOKEN_VARIABLE})" if error.code == 401 else text
+    def _reason(self, error: HTTPError) -> str:
+        try:
+            text = str(json.load(error)["error"])
+        except (ValueError, KeyError, TypeError):
+            is_ours = error.code not in NOT_OURS
+            return f"{error.url}: {error.code} {error.reason}" if is_ours else self._not_ours()
+        return f"{text} (set {TOKEN_VARIABLE})" if error.code == 401 else text

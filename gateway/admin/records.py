@@ -126,7 +126,7 @@ class RecordsApi:
         id_ = request.match_info["id"]
         found = await _read(self._archive.quarantine_entry(id_))
         if found is None:
-            raise Refused(404, f"no message {id_!r} is in quarantine")
+            raise Refused(404, f"no message {id_!r} is in quarantine, or several begin so")
         return found
 
     async def _unsettled(self, request: web.Request) -> QuarantineEntry:

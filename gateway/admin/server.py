@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from aiohttp import web
 
+from gateway.admin import index
 from gateway.admin.answers import Refused, as_json, known_only, limit
 from gateway.admin.brands import BrandsApi, BrandsView
 from gateway.admin.guard import Guard, middlewares
@@ -118,6 +119,7 @@ def application(
         app.add_routes(BrandsApi(brands).routes())
     if migrations is not None:
         app.add_routes(MigrationsApi(migrations).routes())
+    index.add_to(app)
     return app
 
 

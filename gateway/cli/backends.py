@@ -3,10 +3,14 @@
 import argparse
 import json
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from gateway.cli.lookup import Table, add_source, client, declined, shown
+from gateway.cli import Mistake
+from gateway.cli.lookup import Running, Table, add_source, client, declined, shown
 from gateway.cli.outbox import span
+
+if TYPE_CHECKING:
+    from gateway.admin.client import AdminClient
 
 COLUMNS = ("BACKEND", "STATE", "VERSIONS", "LEADS", "FOLLOWS", "LINKS", "WAITING", "OLDEST")
 WIDEST = (32, 40, 15, 8, 8, 8, 10, 12)
@@ -30,7 +34,7 @@ def add(subparsers: "argparse._SubParsersAction[Any]") -> None:
 def run(arguments: argparse.Namespace) -> int:
     admin = client(arguments)
     if arguments.charger:
-        rows = declined(lambda: admin.get(f"/chargers/{arguments.charger}"))["backends"]
+        rows = _charger(admin, arguments.charger)["backends"]
         table = Table(OF_CHARGER, WIDEST_OF_CHARGER).lines([_of_charger(row) for row in rows])
     else:
         rows = declined(lambda: admin.get("/backends"))["backends"]
@@ -39,6 +43,26 @@ def run(arguments: argparse.Namespace) -> int:
         "\n".join(json.dumps(row, ensure_ascii=False) for row in rows) if arguments.json else "\n".join(table)
     )
     return 0
+
+
+def _charger(admin: "AdminClient", id_: str) -> dict[str, Any]:
+    """What is known of a charger. Errors: Mistake, with what waits for one that is not connected."""
+    from gateway.admin.client import Declined
+
+    def ask() -> dict[str, Any] | None:
+        try:
+            return admin.get(f"/chargers/{id_}")
+        except Declined as error:
+            if "is known" in str(error):
+                return None
+            raise
+
+    found = declined(ask)
+    if found is None:
+        rows = [row for row in Running(admin).outbox() if row["charger"].casefold() == id_.casefold()]
+        waits = "".join(f"; messages that wait for {row['backend']}: {row['messages']}" for row in rows)
+        raise Mistake(f"{id_} is not connected{waits or ', and nothing waits for it'}")
+    return found
 
 
 def _row(row: dict[str, Any], now: float) -> tuple[str, ...]:

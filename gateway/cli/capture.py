@@ -3,11 +3,12 @@
 import argparse
 import json
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
 from gateway.cli import Mistake
-from gateway.cli.lookup import ADMIN, client
+from gateway.cli.lookup import add_admin, client, declined
 
 
 def add(subparsers: "argparse._SubParsersAction[Any]") -> None:
@@ -23,12 +24,7 @@ def add(subparsers: "argparse._SubParsersAction[Any]") -> None:
     parser.add_argument("--seconds", type=int, default=3600, metavar="N", help="seconds at most (3600)")
     parser.add_argument("--mask", action="store_true", help="hide drivers' identifiers and secrets")
     parser.add_argument("--output", metavar="FILE", help="where to write; standard output unless given")
-    parser.add_argument(
-        "--admin",
-        metavar="URL",
-        help=f"admin address of the running gateway ({ADMIN}); its token is taken from the environment "
-        "variable OCPP_GATEWAY_ADMIN_TOKEN",
-    )
+    add_admin(parser)
     parser.set_defaults(run=run)
 
 
@@ -47,20 +43,17 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _record(arguments: argparse.Namespace, file: IO[str]) -> int:
-    from gateway.admin.client import Declined, Unreachable
-
     count = 0
     query = {"frames": arguments.frames, "seconds": arguments.seconds, "mask": int(arguments.mask)}
-    try:
+
+    def record() -> None:
+        nonlocal count
         for line in client(arguments).lines(f"/chargers/{arguments.charger}/capture", **query):
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
             file.flush()
             count += 1
-    except Declined as error:
-        raise Mistake(str(error)) from None
-    except Unreachable as error:
-        raise Mistake(f"no gateway answers at {error}") from None
-    except KeyboardInterrupt:
-        pass
+
+    with suppress(KeyboardInterrupt):
+        declined(record)
     print(f"{count} frames of {arguments.charger}", file=sys.stderr)
     return 0

@@ -2,26 +2,27 @@
 
 from argparse import Namespace, _SubParsersAction
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from gateway.cli import Mistake
-from gateway.cli.options import configuration
-from gateway.config import Backend, Config, Route, everyone, unsafe
+from gateway.cli.options import read
+from gateway.config import Backend, Config, ConfigError, Route, everyone, unsafe
 
 
 def add(subparsers: "_SubParsersAction[Any]") -> None:
     parser = subparsers.add_parser(
         "check",
         description="Read a configuration file and report every mistake in it, or what it amounts to and "
-        "what is unsafe about it. The exit status is 0 when the gateway would start with it, else 2.",
+        "what is unsafe about it. The exit status is 0 when the gateway would start with it, provided that "
+        "its ports are free, else 2.",
     )
     parser.add_argument("file", metavar="gateway.toml", help="the configuration file")
     parser.set_defaults(run=run)
 
 
 def run(arguments: Namespace) -> int:
-    config = configuration(arguments)
-    brands = _brands(config)
+    config, brands = _checked(arguments)
     print(f"{arguments.file}: OK")
     for line in _summary(config):
         print("  " + line)
@@ -36,15 +37,32 @@ def run(arguments: Namespace) -> int:
     return 0
 
 
-def _brands(config: Config) -> str:
-    """How many packs and adapters there are. Errors: Mistake with everything that is wrong with them."""
+def _checked(arguments: Namespace) -> tuple[Config, str]:
+    """The configuration, and how many packs and adapters it has. Errors: Mistake with all that is wrong."""
     from gateway import plugins
+    from gateway.store.protocol import StoreError
+    from gateway.store.sqlite_file import try_directory
 
+    errors: list[str] = []
+    config = None
     try:
-        found = plugins.library(config)
+        config = read(arguments)
+    except ConfigError as error:
+        errors += error.errors
+        config = error.rest
+    if config is None:
+        raise Mistake("\n".join(errors))
+    try:
+        try_directory(Path(config.data.directory))
+    except StoreError as error:
+        errors.append(f"{arguments.file}: data.directory: {error}")
+    try:
+        found = plugins.library(config, arguments.file)
     except plugins.PluginError as error:
-        raise Mistake(str(error)) from None
-    return f"{len(found.packs)} rule packs, {len(found.adapters)} adapters"
+        errors += error.errors
+    if errors:
+        raise Mistake("\n".join(errors))
+    return config, f"{len(found.packs)} rule packs, {len(found.adapters)} adapters"
 
 
 def _backend(config: Config, backend: Backend) -> Iterator[str]:

@@ -1,21 +1,49 @@
 """`ocpp-gateway demo`: the gateway between a small backend and chargers of its own."""
 
-from argparse import Namespace, _SubParsersAction
+from argparse import Namespace, RawDescriptionHelpFormatter, _SubParsersAction
 from typing import Any
 
+from gateway.cli import Mistake
 from gateway.cli.options import add_settings, start
 
 
 def add(subparsers: "_SubParsersAction[Any]") -> None:
     parser = subparsers.add_parser(
         "demo",
-        description="Run the gateway until Ctrl-C, with five chargers of different temper and a small "
+        description="Run the gateway until Ctrl-C, with five chargers of different temper and a small\n"
         "backend that accepts every charger. Settings of a file hold, except where the backend is.",
-        epilog="Your own charger, or a simulator, can join at ws://127.0.0.1:9000/ANY-ID.",
+        epilog="Your own charger, or a simulator, can join at ws://127.0.0.1:9000/ANY-ID.\n\n"
+        "example: ocpp-gateway demo --chargers ws://127.0.0.1:9000 --id CP-17",
+        formatter_class=RawDescriptionHelpFormatter,
     )
     add_settings(parser, backend=False)
+    parser.add_argument(
+        "--chargers",
+        metavar="URL",
+        help="only the chargers, at the gateway or backend of this URL; what they say is printed",
+    )
+    parser.add_argument(
+        "--id",
+        action="append",
+        metavar="ID",
+        help="with --chargers: one well-behaved charger with this id instead; may be given again",
+    )
     parser.set_defaults(run=run)
 
 
 def run(arguments: Namespace) -> int:
-    return start(arguments, demo=True)
+    if arguments.chargers is None:
+        return start(arguments, demo=True)
+
+    import asyncio
+    from functools import partial
+
+    from gateway.config.values import backend_url
+    from gateway.sandbox.chargers import run_chargers
+
+    try:
+        url = backend_url(arguments.chargers)
+    except ValueError as error:
+        raise Mistake(f"--chargers: {error}") from None
+    asyncio.run(run_chargers(url, arguments.id or (), partial(print, flush=True)))
+    return 0

@@ -18,7 +18,7 @@ FILTERS = ("code", "brand", "firmware", "charger", "severity")
 SPAN = re.compile(r"(\d+(?:\.\d+)?)([smhd])", re.ASCII)
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 COLUMNS = ("TIME", "SEVERITY", "CHARGER", "CODE", "ACTION", "PATH", "BEFORE → AFTER")
-WIDEST = (20, 8, 24, 28, 28, 44, 60)
+WIDEST = (20, 8, 24, 42, 28, 44, 60)
 
 
 def add(subparsers: "argparse._SubParsersAction[Any]") -> None:
@@ -115,8 +115,12 @@ def moment(text: str, now: float) -> float | None:
 
 
 def _row(flag: dict[str, Any]) -> tuple[str, ...]:
+    from gateway.ocpp.flags import labelled
+
     return (
         datetime.fromtimestamp(flag["time"], UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        *(shown(flag[name]) for name in ("severity", "charger", "code", "action", "path")),
+        *(shown(flag[name]) for name in ("severity", "charger")),
+        shown(labelled(flag["code"], flag["author"])),
+        *(shown(flag[name]) for name in ("action", "path")),
         shown(change(flag["before"], flag["after"])),
     )

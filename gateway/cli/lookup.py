@@ -1,8 +1,9 @@
 """Where commands look things up: a running gateway, or else its data directory."""
 
 import argparse
+import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
@@ -35,14 +36,33 @@ class Lookup(Protocol):
     def outages(self, limit: int) -> list[dict[str, Any]]: ...
 
 
-def add_source(parser: argparse.ArgumentParser, reads: bool = True) -> None:
-    """`--admin`, and `--data` where a data directory is enough."""
+def add_admin(parser: argparse.ArgumentParser) -> None:
+    """`--admin`."""
     parser.add_argument(
         "--admin",
         metavar="URL",
-        help=f"admin address of the running gateway ({ADMIN}); its token is taken "
+        help=f"admin address of the running gateway ($OCPP_GATEWAY_ADMIN, else {ADMIN}); its token is taken "
         "from the environment variable OCPP_GATEWAY_ADMIN_TOKEN",
     )
+
+
+def add_verbs(
+    parser: argparse.ArgumentParser, verbs: Mapping[str, str]
+) -> "argparse._SubParsersAction[argparse.ArgumentParser]":
+    """A place for verbs; without one of them the command says which there are."""
+
+    def list_them(_: argparse.Namespace) -> int:
+        widest = max(map(len, verbs))
+        lines = [f"  {name:<{widest}}  {summary}" for name, summary in verbs.items()]
+        raise Mistake("\n".join([f"{parser.prog}: what is to be done? Give one of", *lines]))
+
+    parser.set_defaults(run=list_them)
+    return parser.add_subparsers(title="what to do", metavar="VERB")
+
+
+def add_source(parser: argparse.ArgumentParser, reads: bool = True) -> None:
+    """`--admin`, and `--data` where a data directory is enough."""
+    add_admin(parser)
     if reads:
         parser.add_argument(
             "--data", metavar="DIR", help=f"read this data directory instead ({DATA}, if no gateway runs)"
@@ -58,11 +78,11 @@ def source(arguments: argparse.Namespace) -> Iterator[Lookup]:
         admin = client(arguments)
         try:
             declined(lambda: admin.get("/flags", limit=1), reachable=False)
-            yield _Running(admin)
+            yield Running(admin)
             return
         except Unreachable as error:
-            if arguments.admin is not None:
-                raise Mistake(f"no gateway answers at {error}") from None
+            if _named(arguments):
+                raise Mistake(_nobody(error)) from None
             print(f"no gateway runs at {ADMIN}; reading {DATA}/ instead", file=sys.stderr)
     with closing(_opened(Path(arguments.data or DATA))) as db:
         yield _Files(db)
@@ -71,7 +91,19 @@ def source(arguments: argparse.Namespace) -> Iterator[Lookup]:
 def client(arguments: argparse.Namespace) -> "AdminClient":
     from gateway.admin.client import AdminClient
 
-    return declined(lambda: AdminClient(arguments.admin or ADMIN))
+    return declined(lambda: AdminClient(_named(arguments) or ADMIN))
+
+
+def _named(arguments: argparse.Namespace) -> str:
+    """The address that the user names; "" when none."""
+    return arguments.admin or os.environ.get("OCPP_GATEWAY_ADMIN", "")
+
+
+def _nobody(error: Exception) -> str:
+    return (
+        f"no gateway answers at {error}; is the gateway running? "
+        "Name its address with --admin (or OCPP_GATEWAY_ADMIN)"
+    )
 
 
 def declined(ask: Callable[[], T], reachable: bool = True) -> T:
@@ -85,7 +117,7 @@ def declined(ask: Callable[[], T], reachable: bool = True) -> T:
     except Unreachable as error:
         if not reachable:
             raise
-        raise Mistake(f"no gateway answers at {error}") from None
+        raise Mistake(_nobody(error)) from None
 
 
 def shown(text: str, most: int = 200) -> str:
@@ -126,7 +158,7 @@ def _cut(text: str, most: int) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
-class _Running:
+class Running:
     """A gateway's API."""
 
     def __init__(self, admin: "AdminClient") -> None:

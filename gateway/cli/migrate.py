@@ -5,7 +5,7 @@ import json
 import sys
 from typing import Any
 
-from gateway.cli.lookup import Table, add_source, client, declined, shown
+from gateway.cli.lookup import Table, add_source, add_verbs, client, declined, shown
 
 VERBS = {
     "plan": "show what a migration would do, and do nothing",
@@ -23,6 +23,7 @@ examples:
   ocpp-gateway migrate start spring --to new-cpms --percent 10
   ocpp-gateway migrate status spring
   ocpp-gateway migrate stop spring
+  ocpp-gateway migrate end spring
 """
 
 
@@ -33,7 +34,7 @@ def add(subparsers: "argparse._SubParsersAction[Any]") -> None:
         description="Move chargers of the running gateway to another leading backend. No socket is closed.",
         epilog=EXAMPLES,
     )
-    verbs = parser.add_subparsers(title="what to do", metavar="VERB", required=True)
+    verbs = add_verbs(parser, VERBS)
     for name, summary in VERBS.items():
         verb = verbs.add_parser(name, help=summary, description=summary.capitalize() + ".")
         if name == "status":
@@ -58,7 +59,11 @@ def _add_choice(verb: argparse.ArgumentParser) -> None:
         "--label", action="append", metavar="LABEL", help="only with this label; may be given again"
     )
     verb.add_argument(
-        "--percent", type=float, default=100.0, metavar="N", help="this share of them, always the same (100)"
+        "--percent",
+        type=float,
+        default=100.0,
+        metavar="N",
+        help="about this share of them, by a hash of their ids: always the same ones (100)",
     )
     verb.add_argument(
         "--at-once", action="store_true", help="do not wait until a charger's transactions have ended"
@@ -83,6 +88,11 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"{arguments.name} is forgotten; routes alone say who leads", file=sys.stderr)
     else:
         _print_one(found)
+        if verb == "start" and not found["states"]:
+            print(
+                "no charger that is connected is among them; those that connect later will be",
+                file=sys.stderr,
+            )
     return 0
 
 

@@ -48,4 +48,4 @@ def start(arguments: argparse.Namespace, demo: bool) -> int:
 
     from gateway import app  # after the checks: it is most of the start-up time
 
-    return app.run(config, demo, reread)
+    return app.run(config, demo, reread, arguments.file or "")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.cli import Mistake
-from gateway.cli.lookup import Lookup, Table, add_source, client, declined, shown, source
+from gateway.cli.lookup import Lookup, Table, add_source, add_verbs, client, declined, shown, source
 
 PAGE = 100
 COLUMNS = ("ID", "TIME", "STATE", "REVENUE", "CHARGER", "ACTION", "FLAGS", "BYTES")
@@ -33,7 +33,7 @@ def add(subparsers: "argparse._SubParsersAction[Any]") -> None:
         description="Look at messages that were kept instead of forwarded; try them again, or discard them.",
         epilog="example: ocpp-gateway quarantine export --charger CP-17 | ocpp-gateway inspect -",
     )
-    verbs = parser.add_subparsers(title="what to do", metavar="VERB", required=True)
+    verbs = add_verbs(parser, VERBS)
     listing, showing, retrying, discarding, exporting = (
         verbs.add_parser(name, help=summary, description=summary.capitalize() + ".")
         for name, summary in VERBS.items()
@@ -42,9 +42,11 @@ def add(subparsers: "argparse._SubParsersAction[Any]") -> None:
         verb.add_argument("--state", default="", choices=STATES, help="only those that are in this state")
         verb.add_argument("--charger", default="", metavar="ID", help="only those of this charger")
     listing.add_argument("--limit", type=int, default=100, metavar="N", help="how many at most (100)")
-    showing.add_argument("id", metavar="ID", help="as `quarantine list` shows it")
+    showing.add_argument("id", metavar="ID", help="as `quarantine list` shows it, or how it begins")
     for verb in (retrying, discarding):
-        verb.add_argument("ids", nargs="+", metavar="ID", help="as `quarantine list` shows them")
+        verb.add_argument(
+            "ids", nargs="+", metavar="ID", help="as `quarantine list` shows them, or how they begin"
+        )
     retrying.add_argument(
         "--repaired", default="", metavar="FILE", help="send this frame in place of the one message named"
     )
@@ -78,7 +80,10 @@ def run_show(arguments: argparse.Namespace) -> int:
     with source(arguments) as lookup:
         entry = lookup.quarantine_entry(arguments.id)
     if entry is None:
-        raise Mistake(f"no message {arguments.id!r} is in quarantine; see: ocpp-gateway quarantine list")
+        raise Mistake(
+            f"no message {arguments.id!r} is in quarantine, or several begin so; "
+            "see: ocpp-gateway quarantine list"
+        )
     if arguments.json:
         _print_json([entry])
         return 0
@@ -109,9 +114,14 @@ def run_discard(arguments: argparse.Namespace) -> int:
 
 
 def run_export(arguments: argparse.Namespace) -> int:
+    """In the order in which they came: a look at all of them without their bytes says where pages begin."""
     with source(arguments) as lookup:
-        for entry in _entries(lookup, arguments, sys.maxsize, with_raw=True):
-            print(json.dumps(_exported(entry), ensure_ascii=False))
+        numbers = [entry["number"] for entry in _entries(lookup, arguments, sys.maxsize, with_raw=False)]
+        for end in range(len(numbers), 0, -PAGE):
+            page = numbers[max(0, end - PAGE) : end]
+            found = _entries(lookup, arguments, len(page), with_raw=True, before=page[0] + 1)
+            for entry in reversed([one for one in found if one["number"] in page]):
+                print(json.dumps(_exported(entry), ensure_ascii=False))
     return 0
 
 
@@ -135,10 +145,14 @@ def _each(arguments: argparse.Namespace, verb: str, content: dict[str, Any], suc
 
 
 def _entries(
-    lookup: Lookup, arguments: argparse.Namespace, limit: int, with_raw: bool
+    lookup: Lookup,
+    arguments: argparse.Namespace,
+    limit: int,
+    with_raw: bool,
+    before: int | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """Newest first, page by page."""
-    before, left = None, limit
+    """Newest first, page by page; `before`: those with a smaller number."""
+    left = limit
     while left > 0:
         page = lookup.quarantine(
             state=arguments.state,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gateway.cli import Mistake
-from gateway.cli.lookup import ADMIN, Table, change, client, declined, shown
+from gateway.cli.lookup import Table, add_admin, add_verbs, change, client, declined, shown
 
 if TYPE_CHECKING:
     from gateway.config import Config
@@ -18,6 +18,14 @@ if TYPE_CHECKING:
 COLUMNS = ("NAME", "KIND", "MODE", "RULES", "FOR", "SUMMARY")
 WIDEST = (24, 7, 7, 5, 60, 70)
 
+VERBS = {
+    "test": "check packs and run their tests",
+    "list": "show every pack and adapter, in order",
+    "show": "show one pack or adapter with its rules, tests and facts",
+    "try": "say what a pack would change in a recorded capture",
+    "reload": "have the running gateway read all packs and adapters anew",
+}
+
 
 def add(subparsers: "argparse._SubParsersAction[Any]") -> None:
     parser = subparsers.add_parser(
@@ -26,27 +34,26 @@ def add(subparsers: "argparse._SubParsersAction[Any]") -> None:
         description="Rule packs and adapters: what the gateway knows of brands.",
         epilog="example: ocpp-gateway rules test my-brand.toml && ocpp-gateway rules reload",
     )
-    verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
-    test = verbs.add_parser("test", help="check packs and run their tests")
+    verbs = add_verbs(parser, VERBS)
+    test, everything, show, attempt, reload = (
+        verbs.add_parser(name, help=summary, description=summary.capitalize() + ".")
+        for name, summary in VERBS.items()
+    )
     test.add_argument("files", nargs="*", metavar="FILE", help="packs; without one, every pack there is")
     _configured(test)
     test.set_defaults(run=_test)
-    everything = verbs.add_parser("list", help="show every pack and adapter, in order")
     _configured(everything)
     everything.set_defaults(run=_list)
-    show = verbs.add_parser("show", help="show one pack or adapter with its rules, tests and facts")
     show.add_argument("name", metavar="NAME")
     _configured(show)
     show.set_defaults(run=_show)
-    attempt = verbs.add_parser("try", help="say what a pack would change in a recorded capture")
     attempt.add_argument("pack", metavar="PACK", help="the pack's file")
     attempt.add_argument(
         "--capture", required=True, metavar="FILE", help="JSON lines, as `capture` writes them"
     )
     attempt.add_argument("--json", action="store_true", help="one JSON object per changed frame")
     attempt.set_defaults(run=_try)
-    reload = verbs.add_parser("reload", help="have the running gateway read all packs and adapters anew")
-    reload.add_argument("--admin", metavar="URL", help=f"admin address of the running gateway ({ADMIN})")
+    add_admin(reload)
     reload.set_defaults(run=_reload)
 
 
@@ -72,7 +79,7 @@ def _library(path: str | None) -> "Library":
     from gateway import plugins
 
     try:
-        return plugins.library(configuration(path))
+        return plugins.library(configuration(path), path or "")
     except plugins.PluginError as error:
         raise Mistake(str(error)) from None
 
@@ -102,7 +109,8 @@ def _test(arguments: argparse.Namespace) -> int:
             errors.append(f"{pack.source}: test {outcome.name!r}: {outcome.problem}")
     if not errors and not arguments.files:
         errors += _together(arguments.config)
-    print(f"{passed} of {passed + failed} tests hold, {len(paths)} packs")
+    if passed + failed or not errors:
+        print(f"{passed} of {passed + failed} tests hold, {len(paths)} packs")
     if errors:
         raise Mistake("\n".join(errors))
     return 0
@@ -113,7 +121,7 @@ def _together(config: str | None) -> list[str]:
     from gateway import plugins
 
     try:
-        plugins.library(configuration(config))
+        plugins.library(configuration(config), config or "")
     except plugins.PluginError as error:
         return error.errors
     return []

@@ -16,9 +16,8 @@ def add(subparsers: "argparse._SubParsersAction[Any]") -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Show a capture as the other end would see it: every frame before and after, and what\n"
         'was lost. The input is one frame per line, or JSON lines with the frame in "raw" and its\n'
-        '"direction" (charger_to_backend or backend_to_charger). A frame that is an answer goes to the CALL\n'
-        "of its id; CALLs that the translation makes and the capture does not answer are answered as\n"
-        "accepted.",
+        '"direction" (charger_to_backend or backend_to_charger). Of the captured answers only the\n'
+        "transaction ids count; what the translation asks is answered as accepted.",
         epilog="example: ocpp-gateway translate capture.txt --from 1.6 --to 2.0.1",
     )
     parser.add_argument(
@@ -35,21 +34,32 @@ def add(subparsers: "argparse._SubParsersAction[Any]") -> None:
 def run(arguments: argparse.Namespace) -> int:
     from gateway.cli.inspect import read, records
     from gateway.ocpp.message import Version
-    from gateway.translate.rehearsal import Rehearsal
+    from gateway.translate.rehearsal import Rehearsal, transaction_ids
 
     charger, backend = Version(arguments.charger), Version(arguments.backend)
     if charger is backend:
         raise Mistake(f"both speak {charger}: there is nothing to translate")
     rehearsal = Rehearsal(charger, backend)
-    for number, record in enumerate(records(read(arguments.file)), 1):
-        raw = (record or {}).get("raw", "")
+    captured = [record or {} for record in records(read(arguments.file))]
+    frames = [_frame(record) for record in captured]
+    ids = transaction_ids(frames)
+    for place, (record, frame) in enumerate(zip(captured, frames, strict=True)):
+        number = place + 1
         try:
-            frame = json.loads(raw)
-            report = rehearsal.frame(frame, (record or {}).get("direction") == "backend_to_charger")
+            by_backend = record.get("direction") == "backend_to_charger"
+            report = rehearsal.frame(frame, by_backend, ids.get(place))
         except (ValueError, TypeError, LookupError):
             raise Mistake(f"frame {number}: is not a frame of OCPP; repair it first: inspect") from None
         print(json.dumps(report, ensure_ascii=False) if arguments.json else "\n".join(_lines(number, report)))
     return 0
+
+
+def _frame(record: dict[str, Any]) -> Any:
+    """The frame as JSON value; None when it is not JSON."""
+    try:
+        return json.loads(record.get("raw", ""))
+    except ValueError:
+        return None
 
 
 def _lines(number: int, report: dict[str, Any]) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """What no single setting shows: settings that contradict each other, are unsafe, or have changed."""
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -15,6 +16,8 @@ from gateway.config.values import is_loopback
 T = TypeVar("T", bound=Table)
 Finding = tuple[str, str]  # key path, what is wrong and the cure
 
+_EVERY_INTERFACE = {"0.0.0.0", "::"}
+
 
 def contradictions(table: Table, path: str) -> Iterator[Finding]:
     """What keeps the gateway from starting although every single value of the table fits.
@@ -23,7 +26,7 @@ def contradictions(table: Table, path: str) -> Iterator[Finding]:
     """
     match table:
         case Config():
-            return seating.contradictions(table)
+            return chain(_addresses(table), seating.contradictions(table))
         case Listen():
             return _listen(table)
         case Backend():
@@ -54,6 +57,13 @@ def reloaded(old: T, new: T) -> T:
         elif key.reload:
             changes[name] = getattr(new, name)
     return structs.replace(old, **changes)
+
+
+def _addresses(config: Config) -> Iterator[Finding]:
+    listen, admin = config.listen.address, config.admin.address
+    is_same_host = listen.host == admin.host or bool({listen.host, admin.host} & _EVERY_INTERFACE)
+    if is_same_host and listen.port == admin.port != 0:
+        yield "admin.address", f"{admin} is taken by listen.address ({listen}); give one of them another port"
 
 
 def _listen(listen: Listen) -> Iterator[Finding]:

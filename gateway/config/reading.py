@@ -1,16 +1,17 @@
 """From a TOML file and command-line options to a `Config`, or to every error in them at once."""
 
+import re
 import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from msgspec import NODEFAULT
 
 from gateway.config.checks import contradictions
-from gateway.config.keys import Key, keys, toml
+from gateway.config.keys import Key, keys, paths, toml
 from gateway.config.settings import Config
 from gateway.config.table import Table
 from gateway.config.values import Address, Secret
@@ -33,12 +34,20 @@ DEMO_DATA = "data/demo"
 """Where a demonstration keeps its flags, apart from those of real chargers."""
 
 
-class ConfigError(Exception):
-    """What is wrong with the configuration; each error names its file, its key and the cure."""
+_LISTS: Final = {path for path, key in paths().items() if key.table is not None}
 
-    def __init__(self, errors: list[str]) -> None:
+
+class ConfigError(Exception):
+    """What is wrong with the configuration; each error names its file, its key and the cure.
+
+    `rest` is the configuration with something harmless in place of what is wrong, to look for more in it;
+    None where it cannot be read at all.
+    """
+
+    def __init__(self, errors: list[str], rest: Config | None = None) -> None:
         super().__init__("\n".join(errors))
         self.errors = errors
+        self.rest = rest
 
 
 def load(path: str | Path) -> Config:
@@ -68,9 +77,9 @@ def from_arguments(
             raw[table][name] = value
     errors = _Errors(str(path or "command line"), set(given))
     config = _table(Config, raw, "", errors)
-    if errors.found:
-        raise ConfigError(errors.found)
     assert isinstance(config, Config)
+    if errors.found:
+        raise ConfigError(errors.found, config)
     return config
 
 
@@ -79,13 +88,33 @@ class _Errors:
 
     def __init__(self, source: str, overridden: set[str]) -> None:
         self.found: list[str] = []
+        self._paths: list[str] = []
         self._source = source
         self._options = {
             path: "--" + name.replace("_", "-") for name, path in OPTIONS.items() if path in overridden
         }
 
     def add(self, path: str, message: str) -> None:
-        self.found.append(f"{self._options.get(path, self._source)}: {path}: {message}")
+        self._paths.append(path)
+        self._note(path, message)
+
+    def contradicts(self, path: str, message: str) -> None:
+        """As `add`, unless what is there was found wrong by itself."""
+        if not any(path == one or path.startswith((one + ".", one + "[")) for one in self._paths):
+            self._note(path, message)
+
+    def _note(self, path: str, message: str) -> None:
+        self.found.append(f"{self._options.get(path, self._source)}: {path}: {message}{where(path)}")
+
+
+def where(path: str) -> str:
+    """The place of a table in its list as people count it, ` (2nd [[routes]])`; "" for what is in no list."""
+    found = re.match(r"([a-z_.]+)\[(\d+)\]", path)
+    if found is None or found[1] not in _LISTS:
+        return ""
+    number = int(found[2]) + 1
+    ending = {1: "st", 2: "nd", 3: "rd"}.get(number % 10 if number % 100 not in (11, 12, 13) else 0, "th")
+    return f" ({number}{ending} [[{found[1]}]])"
 
 
 def _parse(path: Path) -> dict[str, Any]:
@@ -101,12 +130,12 @@ def _parse(path: Path) -> dict[str, Any]:
         raise ConfigError([f"{path}: is not TOML: {error}; correct it there"]) from None
 
 
-def _table(cls: type[Table], raw: object, path: str, errors: _Errors) -> Table | None:
-    """The table, or None after noting everything that is wrong in it."""
+def _table(cls: type[Table], raw: object, path: str, errors: _Errors) -> Table:
+    """The table, after noting everything that is wrong in it and putting something harmless there."""
     if not isinstance(raw, dict):
         errors.add(path, f"{toml(raw)} does not fit; give a table, [{path}]")
-        return None
-    known, before = keys(cls), len(errors.found)
+        return _table(cls, {}, path, _Errors("", set()))
+    known = keys(cls)
     prefix = path + "." if path else ""
     for name in raw:
         if name not in known:
@@ -115,16 +144,14 @@ def _table(cls: type[Table], raw: object, path: str, errors: _Errors) -> Table |
     for name, key in known.items():
         if name in raw or _has_required(key):
             values[name] = _value(key, raw.get(name, {} if key.table else NODEFAULT), prefix + name, errors)
-    if len(errors.found) > before:
-        return None
     table = cls(**values)
     for key_path, message in contradictions(table, path):
-        errors.add(key_path, message)
+        errors.contradicts(key_path, message)
     return table
 
 
 def _value(key: Key, raw: Any, path: str, errors: _Errors) -> Any:
-    """What the gateway uses for one key; None after noting an error."""
+    """What the gateway uses for one key, or stands for it after noting an error."""
     if key.table is None:
         return _leaf(key, raw, path, errors)
     if not key.many:
@@ -132,13 +159,13 @@ def _value(key: Key, raw: Any, path: str, errors: _Errors) -> Any:
     if isinstance(raw, list):
         return tuple(_table(key.table, entry, f"{path}[{i}]", errors) for i, entry in enumerate(raw))
     errors.add(path, f"{toml(raw)} does not fit; write each entry as [[{path}]]")
-    return None
+    return ()
 
 
 def _leaf(key: Key, raw: Any, path: str, errors: _Errors) -> Any:
     if raw is NODEFAULT:
         errors.add(path, f"is missing; give {key.kind}: {key.description}")
-        return None
+        return _stand_in(key, "")
     try:
         if key.type is Address or key.type is Secret:
             value = key.type.parse(raw)
@@ -149,7 +176,16 @@ def _leaf(key: Key, raw: Any, path: str, errors: _Errors) -> Any:
         errors.add(path, f"{toml(raw)[:80]} does not fit; give {key.kind}")
     except ValueError as error:
         errors.add(path, str(error))
-    return None
+    return _stand_in(key, raw)
+
+
+def _stand_in(key: Key, raw: Any) -> Any:
+    """What stands for a value that is wrong: the text itself, so that what names it is not wrong as well."""
+    if key.type is Secret:
+        return Secret("?")
+    if key.default is NODEFAULT or (isinstance(raw, str) and key.kind.startswith("a text")):
+        return raw if isinstance(raw, str) and not key.kind.startswith("a list") else ()
+    return key.default
 
 
 def _has_required(key: Key) -> bool:

@@ -1,6 +1,7 @@
 """The reference page of the configuration, written from what the settings say of themselves."""
 
 from collections.abc import Iterator
+from inspect import cleandoc
 
 from msgspec import NODEFAULT
 
@@ -49,15 +50,17 @@ def _section(key: Key, path: str, shown: set[type[Table]]) -> str:
     inner = [
         _section(inner, f"{path}.{inner.name}", shown) for inner in keys(key.table).values() if inner.table
     ]
-    return f"\n## {title}\n\n{key.table.__doc__}\n\n" + "\n".join(_rows(key.table)) + "\n" + "".join(inner)
+    rows = "\n".join(_rows(key.table, key.many and key.reload))
+    return f"\n## {title}\n\n{cleandoc(key.table.__doc__ or '')}\n\n{rows}\n" + "".join(inner)
 
 
-def _rows(table: type[Table]) -> Iterator[str]:
+def _rows(table: type[Table], is_reloaded: bool) -> Iterator[str]:
+    """A line per key; `is_reloaded`: a reload takes the table as a whole."""
     yield "| key | meaning | what fits | default | reload |"
     yield "|---|---|---|---|---|"
     for key in keys(table).values():
         default = "**must be given**" if key.default is NODEFAULT else _code(toml(key.default))
-        reload = "yes" if key.reload else "no"
+        reload = "yes" if key.reload or is_reloaded else "no"
         yield f"| `{key.name}` | {_cell(key.description)} | {_cell(key.kind)} | {default} | {reload} |"
 
 

@@ -338,7 +338,7 @@ class Translation(Table, frozen=True, kw_only=True):
 
 
 class Admin(Table, frozen=True, kw_only=True):
-    """Metrics, health, API and console."""
+    """Metrics, health and API."""
 
     address: Annotated[Address, about("host:port of the admin plane.")] = Address("127.0.0.1", 9080)
     token: Annotated[

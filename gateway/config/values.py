@@ -13,7 +13,11 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
-_ADDRESS = re.compile(r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<host>[^\s:\[\]/]+)):(?P<port>\d{1,5})")
+_ADDRESS = re.compile(r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<host>[^\s:\[\]/]+)):(?P<port>\d+)", re.ASCII)
+
+_PORT = re.compile(r":(\d+)\Z", re.ASCII)
+_HIGHEST_PORT = 65535
+_TOO_HIGH = "{} is no port; give one up to 65535"
 
 
 class Address(Struct, frozen=True):
@@ -26,10 +30,12 @@ class Address(Struct, frozen=True):
     def parse(cls, value: object) -> "Address":
         """From `host:port`, `[::1]:port` for IPv6."""
         found = _ADDRESS.fullmatch(value) if isinstance(value, str) else None
-        if found is None or int(found["port"]) > 65535:
+        if found is None:
             raise ValueError(
                 'give host:port, such as "127.0.0.1:9000", or "0.0.0.0:9000" for every interface'
             )
+        if len(found["port"]) > 5 or int(found["port"]) > _HIGHEST_PORT:
+            raise ValueError(_TOO_HIGH.format(found["port"][:20]))
         return cls(found["six"] or found["host"], int(found["port"]))
 
     @property
@@ -143,6 +149,9 @@ def _check_url(url: str, schemes: tuple[str, ...], example: str) -> None:
         parts = urlsplit(url)
         complete = parts.scheme in schemes and parts.hostname and (parts.port is None or parts.port)
     except ValueError:
+        port = _PORT.search(url.partition("://")[2].partition("/")[0])
+        if port is not None and int(port[1][:6]) > _HIGHEST_PORT:
+            raise ValueError(_TOO_HIGH.format(port[1][:20])) from None
         complete = False
     if not complete or re.search(r"\s", url):
         raise ValueError(f"give a {wanted} url with a host, {example}")

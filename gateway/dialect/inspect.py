@@ -15,7 +15,7 @@ from msgspec import UNSET
 
 from gateway.dialect.history import Register, State, Transaction
 from gateway.dialect.reader import Outcome, Reader, Reading
-from gateway.ocpp.flags import FLAGS, Flag, FlagCode
+from gateway.ocpp.flags import Flag, FlagCode
 from gateway.ocpp.message import Message, MessageType, Sender, Version
 from gateway.ocpp.times import seconds
 
@@ -74,7 +74,7 @@ def inspect(record: Record) -> Record:
         "flags": [
             {
                 "code": flag.code.value,
-                "severity": FLAGS[flag.code].severity.value,
+                "severity": flag.severity.value,
                 "path": flag.path,
                 "before": flag.before,
                 "after": flag.after,

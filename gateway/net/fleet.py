@@ -24,7 +24,7 @@ from gateway.net.seating import Seating
 from gateway.net.tasks import spawn
 from gateway.net.upstream import Upstream
 from gateway.observe import log
-from gateway.ocpp.flags import FLAGS, Flag
+from gateway.ocpp.flags import Flag, gravest
 from gateway.ocpp.message import Sender
 from gateway.session import effects as ef
 from gateway.session import events as ev
@@ -166,16 +166,14 @@ class Fleet:
         log.event(level, noted.name, charger=driver.charger_id, **fields)
 
     def flagged(self, driver: Driver, flagged: ef.Flagged) -> None:
-        worst = max((FLAGS[flag.code].severity for flag in flagged.flags), key=_SEVERITY_ORDER.index)
+        worst = gravest(flagged.flags)
         log.event(
             "debug" if worst == "info" else "warning",
             "message-flagged",
             charger=driver.charger_id,
             sender=flagged.sender.value,
             action=flagged.action,
-            flags=", ".join(
-                flag.code.value + (f"@{flag.path}" if flag.path else "") for flag in flagged.flags
-            ),
+            flags=", ".join(flag.label for flag in flagged.flags),
             verdict=flagged.verdict.value,
         )
         if flagged.sender is Sender.CHARGER and (wait_s := self._malformed.wait_after_one(monotonic())):
@@ -314,10 +312,9 @@ class Fleet:
 
     def count_flag(self, flag: Flag) -> None:
         """Count what was wrong with a connection, not with a message."""
-        self.tally.flags[flag.code.value, FLAGS[flag.code].severity.value, "", ""] += 1
+        self.tally.flags[flag.code.value, flag.severity.value, "", ""] += 1
 
 
-_SEVERITY_ORDER = ["info", "warning", "error"]
 _DETAILS = {"charger-connected": "version", "charger-disconnected": "code", "backend-link-closed": "code"}
 _LEVELS = {
     "charger-connected": "info",

@@ -207,7 +207,7 @@ class Migrations:
         others = [kept.move for name, kept in self.moves.items() if name != move.name]
         reasons = routing.refusals(move, others, self._known(), self._labels, fleet.upstreams)
         if move.name not in self.moves and len(self.moves) >= MOST_MOVES:
-            reasons.append(f"{MOST_MOVES} moves are going on; end one of them first")
+            reasons.append(f"{MOST_MOVES} migrations are going on; end one of them first")
         if reasons:
             raise Refused(reasons)
 
@@ -216,7 +216,9 @@ class Migrations:
         self._check(move)
         kept = self.moves.get(move.name)
         if kept is not None and kept.move.to != move.to:
-            raise Refused([f'move "{move.name}" goes to "{kept.move.to}"; stop it, or give another name'])
+            raise Refused(
+                [f'migration "{move.name}" goes to "{kept.move.to}"; stop it, or give another name']
+            )
         move = structs.replace(move, started_at=self._fleet.clock())
         self.moves[move.name] = Kept(move, kept.report if kept is not None else Report())
         return self._changed(move)
@@ -242,8 +244,8 @@ class Migrations:
         if led:
             raise Refused(
                 [
-                    f'{len(led)} chargers such as {led[0]} are led by "{move.to}" by this move alone; '
-                    "change their [[routes]] first, or stop the move"
+                    f'{len(led)} chargers such as {led[0]} are led by "{move.to}" by this migration alone; '
+                    "change their [[routes]] first, or stop the migration"
                 ]
             )
         del self.moves[name]
@@ -262,7 +264,7 @@ class Migrations:
 
     def _one(self, name: str) -> Kept:
         if name not in self.moves:
-            raise Refused([f'no move is called "{name}"; known: {", ".join(self.moves) or "none"}'])
+            raise Refused([f'no migration is called "{name}"; known: {", ".join(self.moves) or "none"}'])
         return self.moves[name]
 
     def counts(self) -> dict[tuple[str, str], int]:

@@ -15,6 +15,7 @@ from gateway.net.link import Link
 from gateway.observe.metrics import ROLES
 from gateway.ocpp.message import Version
 from gateway.session.book import Transaction
+from gateway.session.session import ChargerSession
 from gateway.store.place import taken_apart
 
 
@@ -177,7 +178,7 @@ def _detail(driver: Driver) -> dict[str, Any]:
         "calls_to_charger": [call.action for call in session.to_charger],
         "backends": [_of_backend(one) for one in _crew(driver)],
         "stored_messages": buffer.outbox.messages if buffer is not None else 0,
-        "transactions": [_transaction(one) for one in buffer.book.transactions] if buffer is not None else [],
+        "transactions": _transactions(driver),
         "paused": [hold.name for hold in session.charger.held],
     }
 
@@ -196,7 +197,7 @@ def _of_backend(driver: Driver) -> dict[str, Any]:
         "version": driver.backend_version.value,
         "link": _leg_state(driver.backend),
         "stored_messages": buffer.outbox.messages if buffer is not None else 0,
-        "transactions": [_transaction(one) for one in buffer.book.transactions] if buffer is not None else [],
+        "transactions": _transactions(driver),
     }
 
 
@@ -206,11 +207,20 @@ def _facts(brand: Brand | None) -> list[dict[str, Any]]:
     return [{name: value for name, value in facts.items() if value} for facts in found]
 
 
-def _transaction(known: Transaction) -> dict[str, Any]:
-    """What the gateway knows of a transaction; drivers' tags are not shown."""
+def _transactions(driver: Driver) -> list[dict[str, Any]]:
+    session = driver.session
+    return [_transaction(session, one) for one in session.buffer.book.transactions] if session.buffer else []
+
+
+def _transaction(session: ChargerSession, known: Transaction) -> dict[str, Any]:
+    """What the gateway knows of a transaction, by the ids on either wire; drivers' tags are not shown."""
+    backend_id = known.backend_id
+    if session.bridge is not None:
+        told = known.charger_id if isinstance(known.charger_id, str) else backend_id
+        backend_id = None if told is None else session.bridge.translator.name_at_backend(told)
     return {
         "charger_id": known.charger_id,
-        "backend_id": known.backend_id,
+        "backend_id": backend_id,
         "connector": known.connector,
         "started_at": known.started_at,
         "ended_at": known.ended_at or None,

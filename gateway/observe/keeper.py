@@ -37,7 +37,7 @@ class Keeper:
                     time=now,
                     charger=charger,
                     code=flag.code.value,
-                    severity=facts.severity.value,
+                    severity=flag.severity.value,
                     consequence=facts.consequence.value,
                     brand=session.station.vendor,
                     firmware=session.station.firmware,

@@ -4,6 +4,7 @@ A peer's mistake is data, not an exception: it becomes a `Flag`. Every code has 
 severity and one consequence; `FLAGS` is the table, and the reference page is generated from it.
 """
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Final
 
@@ -242,7 +243,8 @@ class Flag(Struct, frozen=True, gc=False):
 
     `path` is the place in the payload (`meterValue[0].sampledValue[1].value`; "" for the frame itself);
     `before` and `after` are JSON text or "" where there is nothing to show; `author` names who raised it:
-    `gateway`, `adapters/NAME` or `rules/PACK:RULE`.
+    `gateway`, `adapters/NAME`, `rules/PACK:RULE`, or for what was lost in translation `translate/LOSS`.
+    `rated` is its severity where that depends on more than the code.
     """
 
     code: FlagCode
@@ -250,6 +252,23 @@ class Flag(Struct, frozen=True, gc=False):
     before: str = ""
     after: str = ""
     author: str = "gateway"
+    rated: Severity | None = None
+
+    @property
+    def severity(self) -> Severity:
+        """How grave it is."""
+        return self.rated or FLAGS[self.code].severity
+
+    @property
+    def label(self) -> str:
+        """The code, of a loss with its kind, and the path, as a log shows it."""
+        return labelled(self.code.value, self.author) + (f"@{self.path}" if self.path else "")
+
+
+def labelled(code: str, author: str) -> str:
+    """`code`; of something lost in translation with what it was, `translation-loss/FIELD_DROPPED`."""
+    kind = author.removeprefix("translate")
+    return code + kind if kind != author else code
 
 
 class FlagFacts(Struct, frozen=True):
@@ -383,7 +402,8 @@ FLAGS: Final[dict[FlagCode, FlagFacts]] = {
     FlagCode.TRANSLATION_LOSS: FlagFacts(
         _WARNING,
         _DELIVERED,
-        "Something could not be carried into the other end's version; its author names the kind of loss.",
+        "Something could not be carried into the other end's version. Its author names the kind of loss "
+        "(docs/translation.md), whose severity it has: info, warning, or error where money is at stake.",
     ),
     FlagCode.TRANSACTION_REFUSED: FlagFacts(
         _ERROR,
@@ -755,10 +775,10 @@ FLAGS: Final[dict[FlagCode, FlagFacts]] = {
 }
 
 
-def gravest(flags: list[Flag]) -> Severity:
+def gravest(flags: Iterable[Flag]) -> Severity:
     """The highest severity among flags; `info` when there is none."""
     order = [_INFO, _WARNING, _ERROR]
-    return max((FLAGS[flag.code].severity for flag in flags), key=order.index, default=_INFO)
+    return max((flag.severity for flag in flags), key=order.index, default=_INFO)
 
 
 def reference() -> str:

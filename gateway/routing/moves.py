@@ -256,7 +256,7 @@ def refusals(
         if not fits_any(labels, (glob,)):
             found.append(f'no label is called "{glob}"; known: {", ".join(labels) or "none"}')
     if any(other.name == move.name for other in others):
-        found.append(f'a move is called "{move.name}" already; give another name, or stop that one')
+        found.append(f'a migration is called "{move.name}" already; give another name, or stop that one')
     mine = [charger for charger in known if chosen(move, charger.facts, labels)]
     if mine and all(charger.seats.leader == move.to for charger in mine):
         found.append(f'"{move.to}" leads all these chargers already; choose another backend or others')
@@ -264,6 +264,6 @@ def refusals(
         shared = sum(chosen(other, charger.facts, labels) for charger in mine)
         if shared and other.name != move.name:
             found.append(
-                f'{shared} of its chargers belong to move "{other.name}"; stop that one, or leave them out'
+                f'{shared} of its chargers belong to migration "{other.name}"; stop that, or leave them out'
             )
     return found

@@ -8,8 +8,9 @@ import asyncio
 import os
 import random
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from itertools import count
 from typing import Any
 from uuid import uuid4
@@ -68,6 +69,7 @@ class Charger:
 
     def __init__(self, charger_id: str) -> None:
         self.charger_id = charger_id
+        self.told: Callable[[str], None] = lambda _: None
         self.meter_wh = random.randrange(1_000_000)
         self.running: int | None = None
         self._connection: ClientWebSocketResponse | None = None
@@ -83,8 +85,11 @@ class Charger:
                         f"{url.rstrip('/')}/{self.charger_id}", protocols=(self.subprotocol,)
                     ) as connection:
                         wait_s = 1.0
+                        self.told("is connected")
                         await self._live(connection)
-                except (ClientError, OSError):
+                        self.told("has lost its connection")
+                except (ClientError, OSError) as error:
+                    self.told(f"cannot connect, and tries again: {error}")
                     wait_s = min(2 * wait_s, RECONNECT_MAX_S)
                 await asyncio.sleep(random.uniform(0.5, 1) * wait_s)
 
@@ -95,6 +100,7 @@ class Charger:
         try:
             async for message in connection:
                 if message.type is WSMsgType.TEXT:
+                    self.told(f"<- {message.data}")
                     await self._take(message.data)
         finally:
             acting.cancel()
@@ -118,7 +124,7 @@ class Charger:
         if kind == CALL:
             await self._reply(message_id, content)
             if more == [{"requestedMessage": "Heartbeat"}]:
-                await self.connection.send_str(self.write([CALL, str(uuid4()), "Heartbeat", {}]))
+                await self._send(self.write([CALL, str(uuid4()), "Heartbeat", {}]))
         elif waiting := self._answers.pop(message_id, None):
             waiting.set_result(content if kind == CALLRESULT else {})
 
@@ -128,7 +134,11 @@ class Charger:
             frame = [CALLERROR, message_id, "NotImplemented", f"no {action} here", {}]
         else:
             frame = [CALLRESULT, message_id, answer]
-        await self.connection.send_str(orjson.dumps(frame).decode())
+        await self._send(orjson.dumps(frame).decode())
+
+    async def _send(self, text: str) -> None:
+        self.told(f"-> {text}")
+        await self.connection.send_str(text)
 
     def write(self, frame: list[Any]) -> str:
         """The frame as this charger's firmware writes it."""
@@ -139,7 +149,7 @@ class Charger:
         message_id = str(uuid4())
         answer: asyncio.Future[Payload] = asyncio.get_running_loop().create_future()
         self._answers[message_id] = answer
-        await self.connection.send_str(self.write([CALL, message_id, action, payload]))
+        await self._send(self.write([CALL, message_id, action, payload]))
         await asyncio.wait([answer], timeout=ANSWER_TIMEOUT_S)
         self._answers.pop(message_id, None)
         return answer.result() if answer.done() else {}
@@ -290,14 +300,20 @@ class Flighty(Charger):
                 copy.shutdown(socket.SHUT_RDWR)
 
 
-async def run_chargers(url: str) -> None:
-    """Let one charger of every temper live at the gateway or backend at `url`, until cancelled."""
+async def run_chargers(
+    url: str, ids: Sequence[str] = (), told: Callable[[str, str], None] = lambda *_: None
+) -> None:
+    """Let one charger of every temper live at the gateway or backend at `url`, until cancelled; or
+    well-behaved ones with these ids. `told` hears each one's id and what it says, hears and does.
+    """
+    everyone = (
+        Charger("SANDBOX-GOOD"),
+        Station("SANDBOX-201"),
+        Sloppy("SANDBOX-SLOPPY"),
+        Hasty("SANDBOX-HASTY"),
+        Flighty("SANDBOX-FLIGHTY"),
+    )
     async with asyncio.TaskGroup() as group:
-        for charger in (
-            Charger("SANDBOX-GOOD"),
-            Station("SANDBOX-201"),
-            Sloppy("SANDBOX-SLOPPY"),
-            Hasty("SANDBOX-HASTY"),
-            Flighty("SANDBOX-FLIGHTY"),
-        ):
+        for charger in [Charger(id_) for id_ in ids] or everyone:
+            charger.told = partial(told, charger.charger_id)
             group.create_task(charger.run(url))

@@ -189,7 +189,9 @@ EVENTS = {
     "charger-connected": "A charger connected.",
     "charger-disconnected": "A charger's socket closed.",
     "charger-flooding": "A charger sent far more than its rate for a minute and was disconnected.",
-    "charger-paused": "A charger sent more than may wait, than its rate or a busy node allows; it waits.",
+    "charger-paused": "A charger is not read for a while; `detail` says why: `LINE_FULL` (too many CALLs), "
+    "`RATE` (it sends more than its rate), `NODE_BUSY`, `OTHER_END_BLOCKED` (the backend does not read), "
+    "`HAND_OVER` (another backend begins to lead).",
     "charger-silent": "A charger did not answer a ping and sent nothing; its socket was closed.",
     "charger-slow-reader": "A charger did not read for 30 s; its socket was closed.",
     "command-refused": "A charger refused a command of the gateway, such as to stop after a late refusal.",

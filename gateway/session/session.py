@@ -28,7 +28,7 @@ from gateway.dialect.reader import Mode, Outcome, Reader, Reading
 from gateway.dialect.rules.rule import Kind
 from gateway.dialect.station import Station, station_of
 from gateway.ocpp import actions, errors, frame
-from gateway.ocpp.flags import FLAGS, Flag, FlagCode
+from gateway.ocpp.flags import Flag, FlagCode
 from gateway.ocpp.message import Message, MessageType, Sender, Version
 from gateway.session import events as ev
 from gateway.session import payloads
@@ -1157,8 +1157,7 @@ class ChargerSession:
     ) -> Flagged:
         told = tuple(flags)
         for flag in told:
-            severity = FLAGS[flag.code].severity.value
-            self.tally.flags[flag.code.value, severity, *self._counted_as] += 1
+            self.tally.flags[flag.code.value, flag.severity.value, *self._counted_as] += 1
         name = f"{sender.value}_{kind}" if kind else ""
         if sender is CHARGER:
             alert = self.drift.flagged(told, name, action, self.charger.received)

@@ -2,10 +2,18 @@
 
 from gateway.ocpp import frame
 from gateway.ocpp.flags import Flag, FlagCode
+from gateway.ocpp.flags import Severity as Grave
 from gateway.ocpp.message import Message, MessageType
 from gateway.ocpp.values import dumps
-from gateway.translate.port import Answer, Lost, Payload, Refused
+from gateway.translate.port import Answer, Lost, Payload, Refused, Severity
 from gateway.translate.values import parsed
+
+_GRAVE = {
+    Severity.INFO: Grave.INFO,
+    Severity.WARN: Grave.WARNING,
+    Severity.ERROR: Grave.ERROR,
+    Severity.BILLING: Grave.ERROR,
+}
 
 CALLRESULT = MessageType.CALLRESULT
 
@@ -48,5 +56,6 @@ def frame_of(id_: str | bytes, answer: Payload | Refused) -> bytes:
 
 
 def flag_of(loss: Lost) -> Flag:
-    """How a loss is told: its code is the author."""
-    return Flag(FlagCode.TRANSLATION_LOSS, loss.path, loss.value, loss.became, f"translate/{loss.code}")
+    """How a loss is told: its code is the author, and it is as grave as the loss."""
+    author, rated = f"translate/{loss.code}", _GRAVE[loss.severity]
+    return Flag(FlagCode.TRANSLATION_LOSS, loss.path, loss.value, loss.became, author, rated)

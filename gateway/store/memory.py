@@ -72,7 +72,8 @@ class MemoryStore:
 
     async def quarantine_entry(self, id: str) -> QuarantineEntry | None:
         self._check()
-        return self._entries.get(id)
+        found = [entry for known, entry in self._entries.items() if id and known.startswith(id)]
+        return self._entries.get(id) or (found[0] if len(found) == 1 else None)
 
     async def usage(self) -> Usage:
         self._check()

@@ -285,7 +285,8 @@ class Reading(Protocol):
 
     async def quarantine(self, query: QuarantineQuery) -> list[QuarantineEntry]: ...
 
-    async def quarantine_entry(self, id: str) -> QuarantineEntry | None: ...
+    async def quarantine_entry(self, id: str) -> QuarantineEntry | None:
+        """The entry of this id, or the only one whose id begins so."""
 
     async def usage(self) -> Usage: ...
 

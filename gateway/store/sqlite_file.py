@@ -3,6 +3,7 @@
 import fcntl
 import os
 import sqlite3
+import tempfile
 from collections.abc import Callable
 from contextlib import closing, suppress
 from datetime import UTC, datetime
@@ -39,9 +40,31 @@ def lock(directory: Path) -> int:
     return descriptor
 
 
+def try_directory(directory: Path) -> None:
+    """See whether a store could be kept there, and leave nothing behind. Errors: StoreError."""
+    _check_place(directory)
+    nearest = next(place for place in (directory, *directory.absolute().parents) if place.exists())
+    try:
+        os.rmdir(tempfile.mkdtemp(dir=nearest))
+    except OSError as error:
+        raise StoreError(
+            f"{directory}: {error.strerror}; give a directory the gateway may write to"
+        ) from None
+
+
+def _check_place(directory: Path) -> None:
+    """Errors: StoreError when something stands there that is no directory, or no database."""
+    for place in (directory, *directory.absolute().parents):
+        if place.exists() and not place.is_dir():
+            raise StoreError(f"{place}: is a file; give a directory")
+    if (directory / NAME).is_dir():
+        raise StoreError(f"{directory / NAME}: is a directory; move it away, or give another data directory")
+
+
 def make_directory(directory: Path) -> None:
     """Make sure the directory is there; a new one is for its owner alone."""
     try:
+        _check_place(directory)
         if not directory.is_dir():
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             sync_directory(directory.parent)
@@ -51,6 +74,7 @@ def make_directory(directory: Path) -> None:
 
 def open_read_only(directory: Path) -> sqlite3.Connection:
     """To look up from outside; it neither writes nor checkpoints. Errors: StoreError if nothing is there."""
+    _check_place(directory)
     path = directory / NAME
     if not path.exists():
         raise StoreError(f"{path}: there is none; has a gateway run with this data directory?")

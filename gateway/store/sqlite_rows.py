@@ -1,6 +1,7 @@
 """Flags and quarantine in SQLite, and the carrying out of every kind of record."""
 
 import sqlite3
+import sys
 from collections.abc import Iterable
 from itertools import groupby
 from typing import Any
@@ -82,7 +83,9 @@ def quarantine(db: sqlite3.Connection, query: QuarantineQuery) -> list[Quarantin
 
 def quarantine_entry(db: sqlite3.Connection, id: str) -> QuarantineEntry | None:
     found = _entries(db, [("id = ?", text(id))], 1)
-    return found[0] if found else None
+    if id and not found:
+        found = _entries(db, [("id >= ?", text(id)), ("id < ?", text(id) + chr(sys.maxunicode))], 2)
+    return found[0] if len(found) == 1 else None
 
 
 def usage(db: sqlite3.Connection) -> Usage:

@@ -102,6 +102,11 @@ class Chain:
         """Both ends are there (again)."""
         return self._back(self.far.resumed(now), now) + self._onward(self.near.resumed(now), now)
 
+    def name_at_backend(self, id_: int | str) -> int | str | None:
+        """The second translator's name for what the first calls a transaction."""
+        between = self.near.name_at_backend(id_)
+        return None if between is None else self.far.name_at_backend(between)
+
     def time_passed(self, now: float) -> list[Order]:
         """`due` has come."""
         return self._onward(self.near.time_passed(now), now) + self._back(self.far.time_passed(now), now)

@@ -41,6 +41,14 @@ class Engine16(Engine):
         self._tell_custom_data(self.charger_version, answer)
         return super().charger_answered(token, answer, now)
 
+    def name_at_backend(self, id_: int | str) -> int | str | None:
+        """The other of a transaction's two names."""
+        if isinstance(id_, str):
+            of_201 = self.memory.transaction201(id_)
+            return of_201.id16 if of_201 is not None else None
+        of_16 = self.memory.transaction16(id_)
+        return of_16.id201 if of_16 is not None else None
+
     def _tell_custom_data(self, version: Version, payload: object) -> None:
         """What a vendor adds to messages of 2.x has no place in 1.6."""
         if version is not Version.V16:

@@ -185,6 +185,11 @@ class Translator(Protocol):
         must reach the backend later, in its place among the others.
         """
 
+    def name_at_backend(self, id_: int | str) -> int | str | None:
+        """The id that the backend reads for a transaction that is `id_` in the charger's version; None while
+        there is none.
+        """
+
     def time_passed(self, now: float) -> list[Order]:
         """`due` has come."""
 

@@ -48,6 +48,10 @@ What is amid several steps when the gateway restarts, or loses the link to the b
 - Any other command is over: nobody waits for its answer, and nothing is half done. No connector is unlocked
   unattended. Prices are not shown on the charger's display."""
 
+_SEVERITIES: Final = """A loss is graver than usual where it touches a transaction: `SYNTHESIZED` is
+`warn` when a message was given to a transaction whose id it did not name, `billing` when a
+start was made of a stop."""
+
 
 def page() -> str:
     """The page in Markdown."""
@@ -59,7 +63,7 @@ def page() -> str:
             lines += ["", "Messages that both have pass by a filter of fields; these end at the gateway:"]
         lines += ["", "| message | from | what becomes of it | losses |", "|---|---|---|---|"]
         lines += _rows(engine)
-    lines += ["", "## Losses", "", "| code | severity | meaning |", "|---|---|---|"]
+    lines += ["", "## Losses", "", _SEVERITIES, "", "| code | usual severity | meaning |", "|---|---|---|"]
     lines += [f"| `{code}` | {severity} | {meaning} |" for code, (severity, meaning) in LOSSES.items()]
     return "\n".join(lines) + "\n"
 

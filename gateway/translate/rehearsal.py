@@ -1,5 +1,6 @@
 """A translator without peers: CALLs go in one by one, and what it asks is answered simply."""
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 from gateway.ocpp.actions import actions_of
@@ -38,12 +39,15 @@ class Rehearsal:
         translator.backend_opened(self.now)
         self.numbers = 0
 
-    def frame(self, frame: list[Any], from_backend: bool = False) -> Report:
+    def frame(
+        self, frame: list[Any], from_backend: bool = False, transaction_id: int | None = None
+    ) -> Report:
         """What becomes of a frame: `to_backend` and `to_charger` are the frames that leave, `lost` what was
         lost.
 
-        Frames are as JSON values. An answer leads to nothing: answers are made up here. Errors: LookupError
-        and TypeError when it is no frame.
+        Frames are as JSON values. An answer leads to nothing: answers are made up here. `transaction_id` is
+        the id that a charger of 1.6 uses after this StartTransaction (see `transaction_ids`); None: the
+        translator's own. Errors: LookupError and TypeError when it is no frame.
         """
         kind, id_, action = frame[0], str(frame[1]), str(frame[2])
         if kind not in (MessageType.CALL, MessageType.SEND):
@@ -56,7 +60,8 @@ class Rehearsal:
         if by_backend:
             orders = self.translator.backend_call(BackendCall(id_, action, payload), self.now)
         else:
-            orders = self.translator.charger_call(ChargerCall(id_, action, payload, self.now), self.now)
+            call = ChargerCall(id_, action, payload, self.now, transaction_id=transaction_id)
+            orders = self.translator.charger_call(call, self.now)
         waiting = self._noted(report, orders)
         for _ in range(_MOST_STEPS):
             if waiting:
@@ -76,6 +81,10 @@ class Rehearsal:
         version = self.translator.backend_version if by_backend else self.translator.charger_version
         node = schema(version, asked.action, False)
         answer = simplest(node, self.now) if node is not None else {}
+        if asked.action == "StartTransaction":
+            answer["transactionId"] = self.numbers  # each its own
+        if asked.action == "TransactionEvent" and "idToken" in asked.payload:
+            answer["idTokenInfo"] = {"status": "Accepted"}
         tell = self.translator.backend_answered if by_backend else self.translator.charger_answered
         return tell(asked.token, answer, self.now)
 
@@ -96,6 +105,48 @@ class Rehearsal:
                     lost = {"code": code, "severity": severity.value, "path": path}
                     report["lost"].append(lost | {"value": value, "became": became})
         return asked
+
+
+def transaction_ids(frames: Iterable[Any]) -> dict[int, int]:
+    """The ids that a capture's transactions of 1.6 go by, by the place of their StartTransaction in it.
+
+    `frames` are JSON values, in the order of the capture. The id is the captured answer's. Without one (a
+    2.x backend gives none) it is the first unknown id on the connector; a StopTransaction, which names no
+    connector, is taken for the end of the only transaction that has no id, or of the only one of its idTag.
+    """
+    asked: dict[str, int] = {}
+    waiting: dict[int, tuple[Any, str]] = {}
+    found: dict[int, int] = {}
+    for place, frame in enumerate(frames):
+        match frame:
+            case [MessageType.CALL, id_, "StartTransaction", {"connectorId": connector, **rest}]:
+                waiting = {at: one for at, one in waiting.items() if one[0] != connector}
+                waiting[place] = connector, str(rest.get("idTag")).casefold()
+                asked[str(id_)] = place
+            case [MessageType.CALLRESULT, id_, {"transactionId": int(given)}] if str(id_) in asked:
+                at = asked.pop(str(id_))
+                found[at] = given
+                waiting.pop(at, None)
+            case [
+                MessageType.CALL,
+                _,
+                "MeterValues" | "StopTransaction" as action,
+                {"transactionId": int(used), **rest},
+            ] if used > 0 and used not in found.values():
+                fits = _without_id(waiting, action, rest)
+                if len(fits) == 1:
+                    found[fits[0]] = used
+                    del waiting[fits[0]]
+    return found
+
+
+def _without_id(waiting: dict[int, tuple[Any, str]], action: str, payload: dict[Any, Any]) -> list[int]:
+    """The places of the starts that a message with an unknown id may be about."""
+    if action == "MeterValues":
+        return [at for at, (connector, _) in waiting.items() if connector == payload.get("connectorId")]
+    tag = str(payload.get("idTag")).casefold()
+    of_tag = [at for at, (_, id_tag) in waiting.items() if id_tag == tag]
+    return of_tag if len(waiting) > 1 else list(waiting)
 
 
 def simplest(node: Node, now: float) -> Any:

@@ -1,9 +1,11 @@
 """`ocpp-gateway flags` and `quarantine`, against a running admin plane and against its data directory."""
 
 import asyncio
+import importlib
 import itertools
 import json
 import logging
+import socket
 import threading
 from types import SimpleNamespace
 
@@ -64,7 +66,9 @@ class Gateway:
         self.thread.start()
         settings = SimpleNamespace(address=Address("127.0.0.1", 0), token=Secret(token) if token else None)
         self.store = self.do(SqliteStore.open(data))
-        fleet = SimpleNamespace(outbox=lambda: [WAITING], chargers=list)
+        fleet = SimpleNamespace(
+            outbox=lambda: [WAITING], chargers=list, backends=list, charger=lambda _: None
+        )
         self.server = self.do(start(settings, fleet, Tally(), self.store, self.retry))
         self.url = f"127.0.0.1:{self.server.port}"
 
@@ -252,14 +256,22 @@ def test_quarantine_list_and_show(said, where):
     assert (out, err) == ("", "nothing is in quarantine\n")
     status, _, err = said("quarantine", "show", "e9", *where)
     assert status == 2 and "no message 'e9'" in err
+    status, _, err = said("quarantine", "show", "e", *where)
+    assert status == 2 and "no message 'e' is in quarantine, or several begin so" in err
 
 
 def test_an_export_is_what_inspect_reads(said, where):
     _, out, _ = said("quarantine", "export", *where)
-    second, first = objects(out)
+    first, second = objects(out)
     assert first["encoding"] == "base64" and first["direction"] == "charger_to_backend"
     assert (second["raw"], second["direction"]) == ('{"text":1}', "backend_to_charger")
     assert "encoding" not in second and second["received_at"] == "2027-01-15T08:00:02Z"
+
+
+def test_an_export_of_many_pages_is_in_order_of_age(said, where, monkeypatch):
+    monkeypatch.setattr("gateway.cli.quarantine.PAGE", 1)
+    _, out, _ = said("quarantine", "export", *where)
+    assert [one["id"] for one in objects(out)] == ["e1", "e2"]
 
 
 def test_retry_and_discard_through_the_running_gateway(said, gateway):
@@ -301,7 +313,6 @@ def test_without_a_gateway_the_data_directory_is_read(said, data, monkeypatch, t
 @pytest.fixture
 def unused():
     """A port that nothing listens on."""
-    import socket
 
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
@@ -328,3 +339,59 @@ def test_outages_are_shown_with_what_was_carried(said, where):
     assert out.splitlines()[1].split() == [
         *("2027-01-15T08:00:00Z", "1h1m", "main", "4", "90", "12.500", "it", "refuses", "connections")
     ]
+
+
+def test_the_gateway_may_be_named_by_the_environment(said, gateway, monkeypatch, unused):
+    monkeypatch.setenv("OCPP_GATEWAY_ADMIN", gateway.url)
+    assert said("outbox")[0] == said("backends")[0] == 0
+    monkeypatch.setenv("OCPP_GATEWAY_ADMIN", f"127.0.0.1:{unused}")
+    status, _, err = said("flags")
+    assert (
+        status == 2 and "is the gateway running? Name its address with --admin (or OCPP_GATEWAY_ADMIN)" in err
+    )
+    assert said("flags", "--admin", gateway.url)[0] == 0
+
+
+@pytest.mark.parametrize("status", ["404 Not Found", "426 Upgrade Required", "200 OK"])
+def test_what_answers_and_is_no_admin_address_is_told_so(said, status):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer():
+            peer, _ = server.accept()
+            with peer:
+                peer.recv(4096)
+                peer.sendall(f"HTTP/1.1 {status}\r\nContent-Length: 6\r\n\r\n<html>".encode())
+
+        threading.Thread(target=answer, daemon=True).start()
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        ended, _, err = said("backends", "--admin", url)
+    assert ended == 2
+    assert err.startswith(f"{url}: this is not the admin address of a gateway; name that with --admin")
+
+
+def test_a_port_that_is_none_is_told(said):
+    assert "its port is none; give one up to 65535" in said("outbox", "--admin", "127.0.0.1:99999")[2]
+
+
+def test_the_backends_of_a_charger_that_is_not_there(said, gateway):
+    _, _, err = said("backends", "--charger", "C2", "--admin", gateway.url)
+    assert err == "C2 is not connected, and nothing waits for it\n"
+    _, _, err = said("backends", "--charger", "cp1", "--admin", gateway.url)
+    assert err == "cp1 is not connected; messages that wait for main: 1\n"
+
+
+@pytest.mark.parametrize("command", ["migrate", "quarantine", "rules"])
+def test_without_a_verb_a_command_says_which_there_are(said, command):
+    status, _, err = said(command)
+    verbs = importlib.import_module(f"gateway.cli.{command}").VERBS
+    assert status == 2
+    assert [line.split()[0] for line in err.splitlines()[1:]] == list(verbs)
+
+
+def test_a_migration_that_nobody_belongs_to_is_said_to(said, monkeypatch):
+    found = {"name": "spring", "to": "b", "stage": "moving", "states": {}, "waiting": [], "compared": 0}
+    monkeypatch.setattr("gateway.admin.client.AdminClient.post", lambda *_: found)
+    _, _, err = said("migrate", "start", "spring", "--to", "b", "--charger", "LAB-*")
+    assert err == "no charger that is connected is among them; those that connect later will be\n"
+    found["states"] = {"waiting": 1}
+    assert said("migrate", "start", "spring", "--to", "b")[2] == ""

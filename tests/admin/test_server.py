@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import aiohttp
 import pytest
 
-from gateway.admin import guard
-from gateway.admin.server import start
+from gateway.admin import guard, index
+from gateway.admin.server import application, start
 from gateway.config import Address, Secret
 from gateway.session.tally import Tally
 from gateway.store.memory import MemoryStore
@@ -304,6 +304,21 @@ def test_flags_can_be_looked_up():
         assert [one["path"] for one in found["flags"]] == ["p3", "p4"]
 
     serving(steps)
+
+
+def test_every_address_is_listed():
+    async def steps(client, _):
+        listed = (await asked(client, "/api/v1/"))["addresses"]
+        assert "GET /api/v1/flags" in listed and "GET /api/v1/migrations" not in listed
+        async with client.get("/") as answer:
+            lines = (await answer.text()).splitlines()
+        assert [line.split("  ")[0] for line in lines] == list(listed)
+
+    serving(steps)
+    settings = SimpleNamespace(address=Address("127.0.0.1", 0), token=None)
+    app = application(settings, Fleet(), Tally(), MemoryStore(), None, SimpleNamespace(), SimpleNamespace())
+    there = {f"{route.method} {route.resource.canonical}" for route in app.router.routes()}
+    assert {one for one in there if not one.startswith("HEAD ")} - {"GET /api/v1"} == set(index.ADDRESSES)
 
 
 def test_quarantine_can_be_looked_up_with_its_bytes():

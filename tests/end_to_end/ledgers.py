@@ -101,6 +101,13 @@ class Up:
                 known[payload["seqNo"]] = payload
         return [self._charged(known) for known in events.values()]
 
+    def ids(self, cpms: Backend, charger_id: str) -> set[str]:
+        """The backend's ids of transactions."""
+        told = calls(cpms.peers.get(charger_id, []))
+        return {
+            p["transactionInfo"]["transactionId"] for action, p, _ in told if action == "TransactionEvent"
+        }
+
     def _charged(self, known: dict[int, dict[str, Any]]) -> Charged:
         assert sorted(known) == list(known) == list(range(len(known)))
         first, *rest = known.values()

@@ -1,8 +1,12 @@
 """`ocpp-gateway demo`: a newcomer sees traffic, both ways and of every temper, without doing anything."""
 
+import asyncio
+import signal
+import sys
 from pathlib import Path
 
-from peers import command, run, until
+from conversations import ANSWERS
+from peers import Backend, backend, command, gateway, run, until
 
 LOOPBACK = "127.0.0.1:0"
 SEEN = (
@@ -24,5 +28,33 @@ def test_the_demo_shows_traffic_of_both_versions_and_flags_the_sloppy_charger(tm
 
             await until(traffic, "traffic of both versions")
             assert len(await node.chargers()) >= 4
+
+    run(test)
+
+
+def _has_booted(cpms: Backend, charger_id: str) -> bool:
+    return any("BootNotification" in text for p in cpms.peers.get(charger_id, []) for text in p.wire.received)
+
+
+def test_its_chargers_can_be_had_alone_at_any_address(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with backend({"ocpp1.6": ANSWERS["ocpp1.6"]}) as cpms, gateway(tmp_path, cpms.url) as node:
+            words = (sys.executable, "-m", "gateway.cli", "demo", "--chargers", node.url)
+            charger = await asyncio.create_subprocess_exec(
+                *(*words, "--id", "CP-17", "--id", "CP-18"),
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.STDOUT,
+                cwd=Path(__file__).parents[2],
+            )
+            try:
+                await until(lambda: all(_has_booted(cpms, id_) for id_ in ("CP-17", "CP-18")), "both boot")
+                charger.send_signal(signal.SIGINT)
+                told, _ = await charger.communicate()
+            finally:
+                if charger.returncode is None:
+                    charger.kill()
+            assert charger.returncode == 130
+            assert b"Traceback" not in told
+            assert b"CP-17 -> [2," in told and b"CP-18 is connected" in told
 
     run(test)

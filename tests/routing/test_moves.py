@@ -222,8 +222,8 @@ def test_a_plan_knows_that_a_route_limits_versions():
         ({"percent": 101}, ["percent is 101; give more than 0"]),
         ({"labels": ("hamburg",)}, ['no label is called "hamburg"; known: berlin']),
         ({"chargers": ("BER-3",)}, ['"new" leads all these chargers already']),
-        ({"name": "other", "chargers": ("BER-1",)}, ['a move is called "other" already']),
-        ({"chargers": ("HAM-*",)}, ['1 of its chargers belong to move "other"; stop that one']),
+        ({"name": "other", "chargers": ("BER-1",)}, ['a migration is called "other" already']),
+        ({"chargers": ("HAM-*",)}, ['1 of its chargers belong to migration "other"; stop that, or']),
     ],
 )
 def test_a_move_that_cannot_begin_is_refused_with_the_cure(settings, messages):

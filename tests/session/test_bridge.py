@@ -5,12 +5,14 @@ import json
 import pytest
 from msgspec import structs
 
+from gateway.ocpp.flags import gravest, labelled
 from gateway.ocpp.message import Sender, Version
 from gateway.session import effects as ef
 from gateway.session import events as ev
 from gateway.session.effects import Close, KeepState, Noted, SendToBackend, SendToCharger, Verdict
 from gateway.session.knowledge import BufferSettings, Known
 from gateway.session.wire import MOST_WAITING
+from gateway.session.wording import flag_of
 from gateway.translate.port import (
     AnswerBackend,
     AnswerCharger,
@@ -402,6 +404,18 @@ def test_a_loss_is_flagged_and_counted():
     s.charger_sends(heartbeat("m1"))
     s.then(told(CHARGER, Verdict.DELIVERED, heartbeat("m1"), "translation-loss"), asked("m1"))
     assert s.tally.losses == {("FIELD_DROPPED", "Heartbeat"): 1}
+
+
+@pytest.mark.parametrize("severity", list(Severity))
+def test_a_flag_is_as_grave_as_its_loss_and_names_it(severity):
+    grave = {"info": "info", "warn": "warning", "error": "error", "billing": "error"}[severity]
+    flag = flag_of(Lost("FIELD_DROPPED", severity, "customData"))
+    assert flag.severity == grave == gravest([flag])
+    assert flag.label == "translation-loss/FIELD_DROPPED@customData"
+    assert labelled("schema-violation", "gateway") == "schema-violation"
+    s = translated().on("charger", says=[[Lost("FIELD_DROPPED", severity), ask(1)]])
+    s.charger_sends(heartbeat("m1"))
+    assert [(code, rated) for code, rated, *_ in s.tally.flags] == [("translation-loss", grave)]
 
 
 def test_what_goes_nowhere_is_in_quarantine_before_it_is_answered():

@@ -97,6 +97,16 @@ async def test_an_entry_comes_back_with_its_very_bytes(store):
 
 
 @on_each_store
+async def test_an_entry_is_found_by_the_beginning_of_its_id_where_no_other_begins_so(store):
+    await kept(store, *(entry(n) for n in (1, 20, 21, 3, 30)))
+    for id_, number in (("e1", "e1"), ("e20", "e20"), ("e3", "e3"), ("e2", None), ("", None), ("%", None)):
+        found = await store.quarantine_entry(id_)
+        assert (found.id if found else None) == number
+    await kept(store, entry(100, id="xyz"))
+    assert (await store.quarantine_entry("x")).id == "xyz"
+
+
+@on_each_store
 async def test_done_comes_later_once_and_in_order(store):
     order = []
     for n in range(500):
