@@ -269,12 +269,14 @@ class Confused(Memory):
         return next(reversed(self.transactions), None)
 
 
-class SaysBeforeItIsKept(TranslationPlant):
+class SaysWithoutKeeping(TranslationPlant):
+    """What the translator learned with a message goes to the disk with a later one."""
+
     def on_bridge(self, bridge: Bridge) -> None:
         orders, follow = bridge.orders, bridge.orders.follow
 
         def at_once(held: Any, now: float) -> list[Any]:
-            effects = follow(held, now)
+            effects = [effect for effect in follow(held, now) if type(effect) is not ef.KeepState]
             return [*effects, *orders.state_kept(ev.StateKept(held.number, True), now)]
 
         orders.follow = at_once

@@ -13,7 +13,7 @@ from tests.simulation.world import World, live
 SEEDS = 200
 TRANSLATED_SEEDS = 100
 BLOCK = 20
-SEEDS_PER_PLANT = 100
+SEEDS_PER_PLANT = 50
 
 
 @pytest.mark.parametrize("first", range(0, SEEDS, BLOCK))
