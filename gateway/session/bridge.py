@@ -340,11 +340,11 @@ class Bridge:
         if self._put_off is None or self.is_first:
             return []
         message, self._put_off = self._put_off, None
-        return self._charger_asks(message, now)
+        again = self.session.answered_meanwhile(now)
+        return self._charger_asks(message, now) if again is None else self.carried(again, now)
 
     def into_session(self, data: bytes, now: float) -> list[Effect]:
         """The session hears a frame as if its backend had sent it."""
-        session = self.session
-        if not session.backend.is_open:
+        if not self.session.backend.is_open:
             return []
-        return self.carried(session.frame_of_bridge(data, now), now)
+        return self.carried(self.session.frame_of_bridge(data, now), now)

@@ -913,6 +913,15 @@ class ChargerSession:
         payload = payloads.of_call(call.frame)
         return self.buffer.repeated(call, payload) if payload is not None else None
 
+    def answered_meanwhile(self, now: float) -> list[Effect] | None:
+        """What the charger hears whose CALL is out, but was put off, if another one like it was answered."""
+        calls = self.to_backend
+        again = self._again_in_line(calls.out, calls) if calls.out is not None and calls.out.billing else None
+        if again is None:
+            return None
+        calls.out = None
+        return [*again, *self._next(calls, now)]
+
     def _answer(self, message: Message, calls: Calls, now: float) -> list[Effect]:
         """An answer to one of `calls`: back to the sender of the CALL it is for; else it ends here."""
         call = calls.out

@@ -468,13 +468,20 @@ def left_behind():
     )
 
 
-def test_what_was_left_behind_goes_first_and_the_charger_that_repeats_it_waits():
-    s = (
-        left_behind()
-        .happens(ev.BackendOpened(1), ev.ChargerOpened(1, Version.V16))
-        .then(asked("m1", "MeterValues"))
-    )
+def test_what_was_left_behind_goes_first_and_the_charger_that_repeats_it_hears_its_answer():
+    s = left_behind().happens(ev.BackendOpened(1), ev.ChargerOpened(1, Version.V16))
+    s.then(asked("m1", "MeterValues"))
     s.charger_sends(start("m2")).then()
+    s.on("backend answered", 1, says=[[AnswerCharger("m1", {"transactionId": 7})]])
+    s.backend_sends(result("m1"))
+    assert SendToCharger(answered("m2", {"transactionId": 7})) in s.effects
+    assert not any(isinstance(effect, SendToBackend) for effect in s.effects)
+
+
+def test_what_was_left_behind_goes_before_what_the_charger_says_next():
+    s = left_behind().happens(ev.BackendOpened(1), ev.ChargerOpened(1, Version.V16))
+    s.then(asked("m1", "MeterValues"))
+    s.charger_sends(heartbeat("m2")).then()
     s.on("backend answered", 1, says=[[AnswerCharger("m1", {"transactionId": 7})]])
     s.backend_sends(result("m1"))
     assert asked("m2", "NotifyEvent") in s.effects
