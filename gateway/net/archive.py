@@ -3,6 +3,7 @@
 Everything here returns at once; a driver hears from the store on the event loop, later.
 """
 
+import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -68,6 +69,9 @@ class Archive:
         self.messages = self.bytes = 0
         self._unneeded: dict[tuple[str, str], Record] = {}
         self._told: StoreFailed | None = None
+        self._under_way = 0
+        self._settled = asyncio.Event()
+        self._closed = False
 
     @classmethod
     async def open(cls, store: Store, total_bytes: int) -> "Archive":
@@ -148,6 +152,15 @@ class Archive:
         self._take_away()
         self._judge()
 
+    async def close(self) -> None:
+        """Wait for what is being written, and for what follows from it. Comes before the store's `close`;
+        later writes are refused, so that nobody takes them for durable.
+        """
+        while self._under_way:
+            self._settled.clear()
+            await self._settled.wait()
+        self._closed = True
+
     # Inside
 
     def _take_away(self) -> None:
@@ -156,12 +169,18 @@ class Archive:
             self._write([], lambda _: None)
 
     def _write(self, records: list[Record], then: Callable[[bool], None]) -> None:
+        if self._closed:
+            asyncio.get_running_loop().call_soon(then, False)
+            return
         unneeded, self._unneeded = self._unneeded, {}
 
         def done(failed: StoreFailed | None) -> None:
+            self._under_way -= 1
+            self._settled.set()
             self._judge()
             then(failed is None)
 
+        self._under_way += 1
         self.store.write([*unneeded.values(), *records], done)
 
     def _judge(self) -> None:
