@@ -24,6 +24,7 @@ from gateway.net.seating import Seating
 from gateway.net.tasks import spawn
 from gateway.net.upstream import Upstream
 from gateway.observe import log
+from gateway.observe.outages import left_open
 from gateway.ocpp.flags import FLAGS, Flag
 from gateway.ocpp.message import Sender
 from gateway.session import effects as ef
@@ -87,6 +88,13 @@ class Fleet:
         self._ended: dict[str, asyncio.Event] = {}
         self._sweeper: asyncio.TimerHandle | None = None
         self.apply(config)
+        if archive is not None:
+            self._resume_outages(archive)
+
+    def _resume_outages(self, archive: Archive) -> None:
+        buffered = [name for name, one in self.upstreams.items() if one.session_settings.buffer is not None]
+        for name, record in left_open(archive.store, archive.outages, buffered, self.clock()).items():
+            self.upstreams[name].outages.resume(record, archive.owed(name))
 
     def apply(self, config: Config) -> None:
         """Take what a reload can change; sockets stay open."""
@@ -261,7 +269,7 @@ class Fleet:
         """Begin to look after deadlines, and see whether the backend answers."""
         self._sweep()
         for upstream in self.upstreams.values():
-            spawn(upstream.links.check(), f"first look at the backend {upstream.name}")
+            spawn(upstream.look(), f"first look at the backend {upstream.name}")
         if self.archive is not None and self.config.outage.deliver_for_absent:
             spawn(self.parking.fill(), "chargers with something to deliver")
 
@@ -298,7 +306,7 @@ class Fleet:
                 while any(driver.charger or driver.backend for driver in drivers):  # noqa: ASYNC110
                     await asyncio.sleep(LOOK_AGAIN_S)
         for upstream in self.upstreams.values():
-            upstream.outages.end()
+            upstream.outages.close()
         if self._sweeper is not None:
             self._sweeper.cancel()
         if self.archive is not None:

@@ -53,6 +53,12 @@ class Upstream:
         """The drivers of all its chargers."""
         return [driver for driver in self._fleet.everyone() if driver.upstream is self]
 
+    async def look(self) -> None:
+        """After a start: see whether it is there, which is the end of an outage that was left open."""
+        await self.links.check()
+        if not self.links.is_away:
+            self.outages.end()
+
     def doubt(self, reason: str) -> None:
         """A session hears nothing. Without a buffer the first doubt counts; with one, several at a time."""
         now = monotonic()
@@ -65,15 +71,13 @@ class Upstream:
                 driver.tell(ev.BackendAway())
 
     def _changed(self, is_away: bool, reason: str) -> None:
-        if self.session_settings.buffer is None:
-            return
-        if is_away:
+        if not is_away:
+            self.outages.end()
+        elif self.session_settings.buffer is not None:
             self.outages.begin(reason)
             for driver in self.drivers():
                 if driver.backend is None:
                     asyncio.get_running_loop().call_soon(driver.tell, ev.BackendAway())
-        else:
-            self.outages.end()
 
     def _floods(self) -> None:
         log.event("warning", "backend-flooding", backend=self.name)
