@@ -9,7 +9,7 @@ from gateway.cli.lookup import Table, add_source, client, declined, shown
 from gateway.cli.outbox import span
 
 COLUMNS = ("BACKEND", "STATE", "VERSIONS", "LEADS", "FOLLOWS", "LINKS", "WAITING", "OLDEST")
-WIDEST = (32, 40, 15, 8, 8, 8, 10, 12)
+WIDEST = (32, 90, 15, 8, 8, 8, 10, 12)
 OF_CHARGER = ("BACKEND", "ROLE", "VERSION", "LINK", "WAITING", "TRANSACTIONS")
 WIDEST_OF_CHARGER = (32, 8, 8, 8, 10, 60)
 

@@ -22,9 +22,8 @@ from gateway.net.parking import Parking
 from gateway.net.party import Party
 from gateway.net.seating import Seating
 from gateway.net.tasks import spawn
-from gateway.net.upstream import Upstream
+from gateway.net.upstream import Upstream, resume_outages
 from gateway.observe import log
-from gateway.observe.outages import left_open
 from gateway.ocpp.flags import FLAGS, Flag
 from gateway.ocpp.message import Sender
 from gateway.session import effects as ef
@@ -89,12 +88,7 @@ class Fleet:
         self._sweeper: asyncio.TimerHandle | None = None
         self.apply(config)
         if archive is not None:
-            self._resume_outages(archive)
-
-    def _resume_outages(self, archive: Archive) -> None:
-        buffered = [name for name, one in self.upstreams.items() if one.session_settings.buffer is not None]
-        for name, record in left_open(archive.store, archive.outages, buffered, self.clock()).items():
-            self.upstreams[name].outages.resume(record, archive.owed(name))
+            resume_outages(self.upstreams, archive, clock())
 
     def apply(self, config: Config) -> None:
         """Take what a reload can change; sockets stay open."""
@@ -165,6 +159,9 @@ class Fleet:
         self.tally.events[noted.name] += 1
         if noted.name == "answered-locally":
             self.tally.answered[noted.detail, driver.session.version.value] += 1
+            if driver.begins_to_stand_in():
+                name = driver.upstream.name
+                log.event("info", "answering-for-backend", charger=driver.charger_id, backend=name)
         fields = {_DETAILS.get(noted.name, "detail"): noted.detail} if noted.detail else {}
         if noted.name == "charger-connected":
             fields["address"] = driver.address

@@ -87,8 +87,6 @@ class Relinker:
             self.want(driver)
         except BackendRefused as error:
             self._refused(driver, error)
-        else:
-            driver.linked_at = monotonic()
         finally:
             self._dialling.discard(driver)
 
@@ -100,6 +98,7 @@ class Relinker:
             charger=driver.charger_id,
             backend=self._upstream.name,
             status=error.status,
+            hint=error.hint,
         )
         if driver.charger is not None and (driver.party is None or not driver.party.has_another_leader()):
             driver.charger.close(POLICY_VIOLATION, "the backend refuses this charger")

@@ -57,7 +57,7 @@ class FleetReport:
                 "name": name,
                 "versions": [version.value for version in upstream.config.versions] if upstream else [],
                 "state": upstream.links.state if upstream else "not configured",
-                "reason": upstream.links.reason if upstream and upstream.links.is_away else "",
+                "reason": upstream.links.trouble if upstream else "",
                 "leads": roles.get((name, "leads"), 0),
                 "follows": roles.get((name, "follows"), 0),
                 "links": up.get(name, 0),
@@ -113,7 +113,8 @@ class FleetReport:
         gone = [f"backend {name} is away: {link.reason}" for name, link in links.items() if link.is_away]
         away = "; ".join(gone)
         if not gone:
-            return True, "ready"
+            refusing = [f"backend {name}: {link.trouble}" for name, link in links.items() if link.trouble]
+            return True, "; ".join(refusing) or "ready"
         if fleet.archive is None:
             return False, away
         if not fleet.archive.shared.can_store:

@@ -6,13 +6,15 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from gateway import config as settings
+from gateway.net.archive import Archive
 from gateway.net.backend import Backend
 from gateway.net.limits import session_settings
+from gateway.net.link import Link
 from gateway.net.pacer import Pacer
-from gateway.net.relinker import Relinker
+from gateway.net.relinker import STABLE_S, Relinker
 from gateway.net.unasked import Unasked
 from gateway.observe import log
-from gateway.observe.outages import Outages
+from gateway.observe.outages import Outages, left_open
 from gateway.session import events as ev
 
 if TYPE_CHECKING:
@@ -59,6 +61,17 @@ class Upstream:
         if not self.links.is_away:
             self.outages.end()
 
+    def link_closed(self, driver: "Driver", link: Link, code: int) -> None:
+        """Whether this link was of any use; the session has not heard of its end yet."""
+        refusals = self.links.refusals
+        if driver.session.backend.received:
+            refusals.clear()
+        elif not link.is_ended_here and monotonic() - driver.linked_at < STABLE_S:
+            refusals.add(f"it closes links before it has said anything (code {code})")
+
+    def _is_heard(self) -> bool:
+        return any(driver.backend and driver.session.backend.received for driver in self.drivers())
+
     def doubt(self, reason: str) -> None:
         """A session hears nothing. Without a buffer the first doubt counts; with one, several at a time."""
         now = monotonic()
@@ -84,5 +97,13 @@ class Upstream:
 
     def sweep(self, now: float) -> None:
         self.links.sweep(now)
+        self.links.refusals.sweep(now, self._is_heard)
         self.relinker.sweep(now)
         self.outages.sweep(now)
+
+
+def resume_outages(upstreams: dict[str, Upstream], archive: Archive, now: float) -> None:
+    """Go on with the records that an earlier run left open."""
+    buffered = [name for name, one in upstreams.items() if one.session_settings.buffer is not None]
+    for name, record in left_open(archive.store, archive.outages, buffered, now).items():
+        upstreams[name].outages.resume(record, archive.owed(name))

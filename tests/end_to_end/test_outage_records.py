@@ -1,12 +1,13 @@
-"""The record of an outage through a kill and an orderly stop of the gateway."""
+"""What is told of an outage: one record through a kill and a stop of the gateway, a line for each charger."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ledger import ledger_backend
 from peers import Gateway, run, until
 from queueing import QueueingCharger, Site
-from test_outage_bridged import bridge, in_the_bridge, living
+from test_outage_bridged import all_said, bridge, in_the_bridge, living
 
 
 async def outages(node: Gateway) -> list[dict[str, Any]]:
@@ -54,5 +55,32 @@ def test_one_outage_is_one_record_however_often_the_gateway_starts(tmp_path: Pat
                 told = "".join(node.output)
                 assert "outage-goes-on" in told
                 assert "messages=2" in told
+
+    run(test)
+
+
+def test_it_is_told_once_for_each_charger_and_outage_that_the_gateway_answers(tmp_path: Path) -> None:
+    async def test() -> None:
+        site = Site()
+        charger = QueueingCharger("CP1", site)
+        async with ledger_backend(tmp_path) as cpms, bridge(tmp_path, cpms, site) as node, living(charger):
+            await in_the_bridge([charger])
+            for number in (1, 2):
+                await cpms.kill()
+                await until(partial(are, node, number, number - 1), "an outage")
+                session = charger.begin()
+                charger.value(session)
+                await until(lambda: charger.is_done, "answers without the backend")
+                await cpms.start()
+                await until(partial(are, node, number, number), "the end of the outage")
+                charger.end(session)
+                await all_said([charger], cpms)
+                told = [line for line in node.output if "answering-for-backend" in line]
+                assert len(told) == number
+                assert "CP1" in told[-1] and "backend=main" in told[-1]
+
+    async def are(node: Gateway, known: int, over: int) -> bool:
+        found = await outages(node)
+        return (len(found), sum(one["end"] is not None for one in found)) == (known, over)
 
     run(test)
