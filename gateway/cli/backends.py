@@ -9,7 +9,7 @@ from gateway.cli.lookup import Table, add_source, client, declined, shown
 from gateway.cli.outbox import span
 
 COLUMNS = ("BACKEND", "STATE", "VERSIONS", "LEADS", "FOLLOWS", "LINKS", "WAITING", "OLDEST")
-WIDEST = (32, 90, 15, 8, 8, 8, 10, 12)
+WIDEST = (32, 110, 15, 8, 8, 8, 10, 12)
 OF_CHARGER = ("BACKEND", "ROLE", "VERSION", "LINK", "WAITING", "TRANSACTIONS")
 WIDEST_OF_CHARGER = (32, 8, 8, 8, 10, 60)
 
@@ -43,6 +43,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _row(row: dict[str, Any], now: float) -> tuple[str, ...]:
     state = row["state"] + (f": {shown(row['reason'])}" if row["reason"] else "")
+    if row["next_try"]:
+        state += f"; next try in {span(max(0.0, row['next_try'] - now))}"
     oldest = span(now - row["oldest"]) if row["oldest"] else ""
     counts = (str(row[name]) for name in ("leads", "follows", "links", "messages"))
     return row["name"], state, " ".join(row["versions"]), *counts, oldest

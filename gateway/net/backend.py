@@ -63,7 +63,7 @@ class Backend:
     """One backend: `up`, or `away` with a probe going on until it answers again.
 
     It is `refusing` when it is there but its links come to nothing (`refusals`), which for those who wait for
-    it is much the same: `on_change(is_away, reason)` is told of all.
+    it is much the same: `on_change(is_away, reason)` is told of all. `probe_at`: when the next probe begins.
     """
 
     def __init__(self, config: settings.Backend) -> None:
@@ -73,7 +73,7 @@ class Backend:
         self._next_link_at = 0.0
         self._closed_at: dict[str, float] = {}
         self._probe: asyncio.Task[None] | None = None
-        self._probe_again_at = 0.0
+        self.probe_at = 0.0
         self.on_change: Callable[[bool, str], None] = lambda is_away, reason: None
         self.refusals = Refusals(config.name, self._is_of_no_use)
 
@@ -93,7 +93,7 @@ class Backend:
     def retry_after_s(self) -> float:
         """When a charger that is refused now should come again."""
         now = monotonic()
-        return max(1.0, self._probe_again_at - now + 1.0) if self.is_away else 1.0
+        return max(1.0, self.probe_at - now + 1.0) if self.is_away else 1.0
 
     async def connect(self, offer: Offer, link: Link) -> tuple[Version, str]:
         """Open a link for the charger; the version agreed, and the charger's token for it.
@@ -210,7 +210,7 @@ class Backend:
         while (problem := await answers(self.config, self._tls)) is not None:
             self.reason = problem
             delay = random.uniform(REDIAL_AFTER_S, wait)
-            self._probe_again_at = monotonic() + delay
+            self.probe_at = monotonic() + delay
             await asyncio.sleep(delay)
             wait = min(2 * wait, self.config.reconnect_max_s)
         self._probe = None

@@ -165,7 +165,7 @@ class Fleet:
         fields = {_DETAILS.get(noted.name, "detail"): noted.detail} if noted.detail else {}
         if noted.name == "charger-connected":
             fields["address"] = driver.address
-        level = _LEVELS.get(noted.name, "debug")
+        level = "warning" if noted.is_news else _LEVELS.get(noted.name, "debug")
         if noted.name == "backend-link-closed" and driver.charger is not None:
             level = "info"  # it is why the charger's connection closes next
         log.event(level, noted.name, charger=driver.charger_id, **fields)

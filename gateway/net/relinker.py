@@ -32,6 +32,11 @@ class Relinker:
         self._waiting: dict[str, Driver] = {}
         self._dialling: set[Driver] = set()
 
+    @property
+    def next_at(self) -> float | None:
+        """When the next of those that wait is due; None when nobody waits."""
+        return min((driver.redial_at for driver in self._waiting.values()), default=None)
+
     def needs(self, driver: "Driver") -> bool:
         """Whether the driver has any use for a link: a charger, or something to deliver."""
         buffer = driver.session.buffer
