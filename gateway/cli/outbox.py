@@ -48,7 +48,7 @@ def _row(row: dict[str, Any], now: float) -> tuple[str, ...]:
     counts = str(row["messages"]), str(row["bytes"])
     state = row.get("state", "")
     if row.get("tries"):
-        state += f", {row['tries']} tries" + (f": {shown(row['error'])}" if row["error"] else "")
+        state += f", tried {row['tries']}×" + (f": {shown(row['error'])}" if row["error"] else "")
     return shown(row["charger"]), row["backend"], *counts, age, state
 
 

@@ -347,7 +347,7 @@ def test_what_waits_is_shown_by_charger(said, where):
 
 def test_a_message_that_is_refused_again_and_again_is_shown_with_tries_and_error(said, gateway):
     _, out, _ = said("outbox", "--admin", gateway.url)
-    assert out.splitlines()[1].endswith("delivering, 2 tries: InternalError: no\\x07")
+    assert out.splitlines()[1].endswith("delivering, tried 2×: InternalError: no\\x07")
 
 
 def test_a_backend_that_is_away_is_shown_with_its_next_try(said, gateway):
