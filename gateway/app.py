@@ -104,13 +104,15 @@ class _Node:
         log.event("info", "stopped")
 
     async def _start(self) -> None:
-        self._closing.push_async_callback(cancel_all)
         if self._demo:
             await self._start_sandbox_backend()
         config = self._config
         library = self._library(config)
         store = await self._open_store()
         archive = await self._open_archive(store)
+        if archive is not None:
+            self._closing.push_async_callback(archive.close)
+        self._closing.push_async_callback(cancel_all)  # tasks use the store
         self._fleet = Fleet(config, self._tally, Keeper(self._recorder), time.time, archive)
         self._fleet.gate.library = library
         plane = await _listening(

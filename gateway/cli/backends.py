@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from gateway.admin.client import AdminClient
 
 COLUMNS = ("BACKEND", "STATE", "VERSIONS", "LEADS", "FOLLOWS", "LINKS", "WAITING", "OLDEST")
-WIDEST = (32, 40, 15, 8, 8, 8, 10, 12)
+WIDEST = (32, 110, 15, 8, 8, 8, 10, 12)
 OF_CHARGER = ("BACKEND", "ROLE", "VERSION", "LINK", "WAITING", "TRANSACTIONS")
 WIDEST_OF_CHARGER = (32, 8, 8, 8, 10, 60)
 
@@ -67,6 +67,8 @@ def _charger(admin: "AdminClient", id_: str) -> dict[str, Any]:
 
 def _row(row: dict[str, Any], now: float) -> tuple[str, ...]:
     state = row["state"] + (f": {shown(row['reason'])}" if row["reason"] else "")
+    if row["next_try"]:
+        state += f"; next try in {span(max(0.0, row['next_try'] - now))}"
     oldest = span(now - row["oldest"]) if row["oldest"] else ""
     counts = (str(row[name]) for name in ("leads", "follows", "links", "messages"))
     return row["name"], state, " ".join(row["versions"]), *counts, oldest

@@ -230,6 +230,8 @@ class _Files:
         return None if found is None else described(found, with_raw=True)
 
     def outbox(self) -> list[dict[str, Any]]:
+        import msgspec
+
         from gateway.store import sqlite_state
         from gateway.store.place import taken_apart
 
@@ -237,6 +239,9 @@ class _Files:
         for one in sqlite_state.outbox_usage(self._db):
             charger, backend = taken_apart(one.charger)
             counts = {"messages": one.messages, "bytes": one.bytes, "oldest": one.oldest}
+            link = sqlite_state.state(self._db, charger)[0].get("link")
+            if link:  # places have the id in lower case; this is how the charger writes it
+                charger = msgspec.json.decode(link)["charger_id"]
             found.append({"charger": charger, "backend": backend, **counts})
         return found
 

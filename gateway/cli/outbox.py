@@ -9,7 +9,7 @@ from typing import Any
 from gateway.cli.lookup import Table, add_source, shown, source
 
 COLUMNS = ("CHARGER", "BACKEND", "MESSAGES", "BYTES", "OLDEST", "STATE")
-WIDEST = (64, 32, 8, 12, 12, 10)
+WIDEST = (64, 32, 8, 12, 12, 90)
 
 
 def add(subparsers: "argparse._SubParsersAction[Any]") -> None:
@@ -46,7 +46,10 @@ def run(arguments: argparse.Namespace) -> int:
 def _row(row: dict[str, Any], now: float) -> tuple[str, ...]:
     age = span(now - row["oldest"])
     counts = str(row["messages"]), str(row["bytes"])
-    return shown(row["charger"]), row["backend"], *counts, age, row.get("state", "")
+    state = row.get("state", "")
+    if row.get("tries"):
+        state += f", tried {row['tries']}×" + (f": {shown(row['error'])}" if row["error"] else "")
+    return shown(row["charger"]), row["backend"], *counts, age, state
 
 
 def span(seconds: float) -> str:

@@ -3,6 +3,7 @@
 Everything here returns at once; a driver hears from the store on the event loop, later.
 """
 
+import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -20,7 +21,9 @@ from gateway.session.outbox import Entry
 from gateway.session.tags import Tags
 from gateway.store.place import OF_THE_CHARGER, part_of, taken_apart
 from gateway.store.protocol import (
+    MAX_OUTAGES,
     EntriesGone,
+    Outage,
     OutboxEntry,
     OutboxUsage,
     Record,
@@ -50,10 +53,10 @@ class Waiting(msgspec.Struct):
 class Archive:
     """The store as sessions use it, made by `open`.
 
-    `key` makes digests of what must not be kept itself. `parts` is what was known of the node at the start.
-    `waiting` is what each charger has in its outbox, by its place, which is the charger's and the backend's
-    (`gateway.store.place`). While the store takes nothing, `shared.can_store` is False, and messages stay
-    with the chargers.
+    `key` makes digests of what must not be kept itself. `parts` is what was known of the node at the start,
+    `outages` what was on record then, the newest first. `waiting` is what each charger has in its outbox, by
+    its place, which is the charger's and the backend's (`gateway.store.place`). While the store takes
+    nothing, `shared.can_store` is False, and messages stay with the chargers.
     """
 
     def __init__(
@@ -65,9 +68,13 @@ class Archive:
         self.shared = Shared(Tags(key))
         self.total_bytes = total_bytes
         self.waiting: dict[str, Waiting] = {}
+        self.outages: list[Outage] = []
         self.messages = self.bytes = 0
         self._unneeded: dict[tuple[str, str], Record] = {}
         self._told: StoreFailed | None = None
+        self._under_way = 0
+        self._settled = asyncio.Event()
+        self._closed = False
 
     @classmethod
     async def open(cls, store: Store, total_bytes: int) -> "Archive":
@@ -85,6 +92,7 @@ class Archive:
             tags.restore(seen.digest, seen.time, accepted, float("inf") if until is None else until)
         for usage in await store.outbox_usage():
             archive._count(usage)
+        archive.outages = await store.outages(MAX_OUTAGES)
         return archive
 
     def _count(self, usage: OutboxUsage) -> None:
@@ -102,6 +110,11 @@ class Archive:
             of_all = await self.store.state(charger)
             parts |= {name: data for name, data in of_all.items() if name in OF_THE_CHARGER}
         return Known(parts, waiting.messages, waiting.size, waiting.oldest, waiting.last)
+
+    def owed(self, backend: str) -> set[str]:
+        """Chargers, by their keys, that have something stored for this backend."""
+        places = map(taken_apart, self.waiting)
+        return {charger for charger, whose in places if whose == backend}
 
     # What sessions want
 
@@ -148,6 +161,15 @@ class Archive:
         self._take_away()
         self._judge()
 
+    async def close(self) -> None:
+        """Wait for what is being written, and for what follows from it. Comes before the store's `close`;
+        later writes are refused, so that nobody takes them for durable.
+        """
+        while self._under_way:
+            self._settled.clear()
+            await self._settled.wait()
+        self._closed = True
+
     # Inside
 
     def _take_away(self) -> None:
@@ -156,12 +178,18 @@ class Archive:
             self._write([], lambda _: None)
 
     def _write(self, records: list[Record], then: Callable[[bool], None]) -> None:
+        if self._closed:
+            asyncio.get_running_loop().call_soon(then, False)
+            return
         unneeded, self._unneeded = self._unneeded, {}
 
         def done(failed: StoreFailed | None) -> None:
+            self._under_way -= 1
+            self._settled.set()
             self._judge()
             then(failed is None)
 
+        self._under_way += 1
         self.store.write([*unneeded.values(), *records], done)
 
     def _judge(self) -> None:

@@ -5,7 +5,7 @@ import logging
 import random
 import ssl
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,6 +16,7 @@ from python_socks.async_.asyncio import Proxy
 from gateway import config as settings
 from gateway.net.handshake import Offer, url_segment
 from gateway.net.link import READ_BUFFER_BYTES, Link
+from gateway.net.refusals import SEVERAL, Refusals
 from gateway.net.tasks import spawn
 from gateway.observe import log
 from gateway.ocpp.message import Version
@@ -38,17 +39,31 @@ class BackendAway(Exception):
 
 
 class BackendRefused(Exception):
-    """The backend answered this charger's handshake with an HTTP error: 401 password, 404 unknown id, …"""
+    """The backend answered this charger's handshake with an HTTP error: 401 password, 404 unknown id, …
 
-    def __init__(self, status: int) -> None:
+    `hint` is what may be wrong.
+    """
+
+    def __init__(self, status: int, versions: Sequence[Version]) -> None:
         super().__init__(status)
         self.status = status
+        spoken = " or ".join(version.value for version in versions)
+        self.hint = _LIKELY.get(status, "its log may say why").format(spoken=spoken)
+
+
+_LIKELY = {
+    400: "does it speak OCPP {spoken}? set `versions`",
+    401: "a wrong or missing password",
+    403: "the charger may not connect",
+    404: "it does not know the id, or backend.url has a wrong path",
+}
 
 
 class Backend:
     """One backend: `up`, or `away` with a probe going on until it answers again.
 
-    `on_change(is_away, reason)` is told of both.
+    It is `refusing` when it is there but its links come to nothing (`refusals`), which for those who wait for
+    it is much the same: `on_change(is_away, reason)` is told of all. `probe_at`: when the next probe begins.
     """
 
     def __init__(self, config: settings.Backend) -> None:
@@ -58,8 +73,9 @@ class Backend:
         self._next_link_at = 0.0
         self._closed_at: dict[str, float] = {}
         self._probe: asyncio.Task[None] | None = None
-        self._probe_again_at = 0.0
+        self.probe_at = 0.0
         self.on_change: Callable[[bool, str], None] = lambda is_away, reason: None
+        self.refusals = Refusals(config.name, self._is_of_no_use)
 
     @property
     def is_away(self) -> bool:
@@ -67,12 +83,17 @@ class Backend:
 
     @property
     def state(self) -> str:
-        return "away" if self.is_away else "up"
+        return "away" if self.is_away else "refusing" if self.refusals.reason else "up"
+
+    @property
+    def trouble(self) -> str:
+        """Why it is not `up`; "" when it is."""
+        return self.reason if self.is_away else self.refusals.reason
 
     def retry_after_s(self) -> float:
         """When a charger that is refused now should come again."""
         now = monotonic()
-        return max(1.0, self._probe_again_at - now + 1.0) if self.is_away else 1.0
+        return max(1.0, self.probe_at - now + 1.0) if self.is_away else 1.0
 
     async def connect(self, offer: Offer, link: Link) -> tuple[Version, str]:
         """Open a link for the charger; the version agreed, and the charger's token for it.
@@ -88,7 +109,7 @@ class Backend:
                     lambda: link, self._url(offer), **self._options(offer, link.limits.bytes)
                 )
         except WSHandshakeError as error:
-            raise self._judge(error) from None
+            raise self._judge(error, offer) from None
         except (OSError, WSError, TimeoutError, ssl.SSLError) as error:
             raise self._gone(explain(error)) from None
         if transport.is_disconnected:
@@ -107,6 +128,9 @@ class Backend:
     def doubt(self, reason: str) -> None:
         """Somebody's messages are not answered: refuse everybody until a probe is."""
         self._gone(reason)
+
+    def _is_of_no_use(self, is_so: bool, reason: str) -> None:
+        self.on_change(is_so, reason)
 
     def sweep(self, now: float) -> None:
         """Forget closes that no longer matter."""
@@ -161,15 +185,20 @@ class Backend:
         log.event("warning", "backend-subprotocol-missing", charger=offer.charger_id, named=named)
         return offer.versions[0]
 
-    def _judge(self, error: WSHandshakeError) -> Exception:
+    def _judge(self, error: WSHandshakeError, offer: Offer) -> Exception:
         status = int(error.response.status) if error.response is not None else 0
         if 400 <= status < 500:
-            return BackendRefused(status)
+            refused = BackendRefused(status, [version for version, _ in offer.versions])
+            # a bad request is about the backend's version rather than about one charger
+            weight = SEVERAL if status == 400 else 1
+            self.refusals.add(f"it refuses links with HTTP {status}: {refused.hint}", weight)
+            return refused
         return self._gone(f"it answers HTTP {status}" if status else "it does not speak WebSocket")
 
     def _gone(self, reason: str) -> BackendAway:
         if self._probe is None:
             self.reason = reason
+            self.refusals.forget()
             log.event("warning", "backend-away", backend=self.config.name, reason=reason)
             self._probe = spawn(self._probing(), f"probe {self.config.name}")
             self.on_change(True, reason)
@@ -181,7 +210,7 @@ class Backend:
         while (problem := await answers(self.config, self._tls)) is not None:
             self.reason = problem
             delay = random.uniform(REDIAL_AFTER_S, wait)
-            self._probe_again_at = monotonic() + delay
+            self.probe_at = monotonic() + delay
             await asyncio.sleep(delay)
             wait = min(2 * wait, self.config.reconnect_max_s)
         self._probe = None

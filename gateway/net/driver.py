@@ -72,8 +72,9 @@ class Driver:
     the charger's IP address; `version` is what the charger speaks, `backend_version` what the backend does;
     `connected_at` is in seconds since 1970. `is_arriving`: a charger's handshake is under way. `is_wanted`:
     somebody wants a link in the name of a charger that is not there. `redial_at` is when another link to the
-    backend may be tried, `redial_s` how long the wait before that was. `tap` is told every frame as it came
-    while somebody records them.
+    backend may be tried, `redial_s` how long the wait before that was, `linked_at` when the last one opened.
+    `stood_in_for` is the epoch of the link in whose absence the gateway last began to answer. `tap` is told
+    every frame as it came while somebody records them.
     """
 
     __slots__ = (
@@ -93,6 +94,7 @@ class Driver:
         "redial_at",
         "redial_s",
         "session",
+        "stood_in_for",
         "tap",
         "upstream",
         "version",
@@ -109,6 +111,7 @@ class Driver:
         self.credential = b""
         self.is_arriving = self.is_wanted = False
         self.redial_at = self.redial_s = self.linked_at = 0.0
+        self.stood_in_for: int | None = None
         self.session = session
         self.world = world
         self.charger: Link | None = None
@@ -138,6 +141,15 @@ class Driver:
         if self.party is None or self.session.follows:
             return self.session.due
         return min(self.session.due, self.party.board.due)
+
+    def begins_to_stand_in(self) -> bool:
+        """Whether an answer of ours is the first without the backend; True once for each time without it."""
+        leg = self.session.backend
+        worked_since = leg.received and leg.epoch != self.stood_in_for
+        if leg.is_open or not (worked_since or self.stood_in_for is None):
+            return False
+        self.stood_in_for = leg.epoch
+        return True
 
     def tell(self, event: ev.Event) -> None:
         """Give the session an event and do what it wants."""
@@ -209,6 +221,7 @@ class Driver:
     def link_opened(self, link: Link) -> None:
         if link.end is Sender.BACKEND:
             self.backend = link
+            self.linked_at = monotonic()
             self.tell(ev.BackendOpened(link.epoch))
         else:
             self.charger = link
@@ -239,6 +252,7 @@ class Driver:
             self.tell(ev.ChargerClosed(link.epoch, code))
         elif link is self.backend:
             self.backend = None
+            self.upstream.link_closed(self, link, code)
             self.tell(ev.BackendClosed(link.epoch, code))
         else:
             return

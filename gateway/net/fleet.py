@@ -22,7 +22,7 @@ from gateway.net.parking import Parking
 from gateway.net.party import Party
 from gateway.net.seating import Seating
 from gateway.net.tasks import spawn
-from gateway.net.upstream import Upstream
+from gateway.net.upstream import Upstream, resume_outages
 from gateway.observe import log
 from gateway.ocpp.flags import Flag, gravest
 from gateway.ocpp.message import Sender
@@ -87,6 +87,8 @@ class Fleet:
         self._ended: dict[str, asyncio.Event] = {}
         self._sweeper: asyncio.TimerHandle | None = None
         self.apply(config)
+        if archive is not None:
+            resume_outages(self.upstreams, archive, clock())
 
     def apply(self, config: Config) -> None:
         """Take what a reload can change; sockets stay open."""
@@ -157,10 +159,13 @@ class Fleet:
         self.tally.events[noted.name] += 1
         if noted.name == "answered-locally":
             self.tally.answered[noted.detail, driver.session.version.value] += 1
+            if driver.begins_to_stand_in():
+                name = driver.upstream.name
+                log.event("info", "answering-for-backend", charger=driver.charger_id, backend=name)
         fields = {_DETAILS.get(noted.name, "detail"): noted.detail} if noted.detail else {}
         if noted.name == "charger-connected":
             fields["address"] = driver.address
-        level = _LEVELS.get(noted.name, "debug")
+        level = "warning" if noted.is_news else _LEVELS.get(noted.name, "debug")
         if noted.name == "backend-link-closed" and driver.charger is not None:
             level = "info"  # it is why the charger's connection closes next
         log.event(level, noted.name, charger=driver.charger_id, **fields)
@@ -259,7 +264,7 @@ class Fleet:
         """Begin to look after deadlines, and see whether the backend answers."""
         self._sweep()
         for upstream in self.upstreams.values():
-            spawn(upstream.links.check(), f"first look at the backend {upstream.name}")
+            spawn(upstream.look(), f"first look at the backend {upstream.name}")
         if self.archive is not None and self.config.outage.deliver_for_absent:
             spawn(self.parking.fill(), "chargers with something to deliver")
 
@@ -296,7 +301,7 @@ class Fleet:
                 while any(driver.charger or driver.backend for driver in drivers):  # noqa: ASYNC110
                     await asyncio.sleep(LOOK_AGAIN_S)
         for upstream in self.upstreams.values():
-            upstream.outages.end()
+            upstream.outages.close()
         if self._sweeper is not None:
             self._sweeper.cancel()
         if self.archive is not None:

@@ -154,7 +154,6 @@ class Gate:
             driver.backend.close(SERVICE_RESTART, "the gateway restarts")
             raise Refusal(503, "overload", "the gateway is stopping", 10)
         self.agree(driver, next(here for here, other, _ in spoken if other is there), there)
-        driver.linked_at = monotonic()
         driver = self._leading(driver)
         self._note(driver, offer, token)
         return self._admitted(driver, token)
@@ -325,14 +324,6 @@ def facts_in(known: Known) -> LinkFacts | None:
     return msgspec.json.decode(data, type=LinkFacts) if data else None
 
 
-_LIKELY = {
-    400: "perhaps it does not speak the charger's OCPP version",
-    401: "a wrong or missing password",
-    403: "the charger may not connect",
-    404: "it does not know the id, or backend.url has a wrong path",
-}
-
-
 def _refusal(error: BaseException) -> BaseException:
     """The answer to a charger whose backend link could not be had."""
     match error:
@@ -341,8 +332,7 @@ def _refusal(error: BaseException) -> BaseException:
             return Refusal(503, "backend-away", line, max(1, round(error.retry_after_s)))
         case BackendRefused():
             status = error.status if error.status in (401, 403, 404) else 502
-            hint = _LIKELY.get(error.status, "its log may say why")
-            line = f"the backend refused this charger with HTTP {error.status}: {hint}"
+            line = f"the backend refused this charger with HTTP {error.status}: {error.hint}"
             return Refusal(status, "backend-refused", line)
         case _:
             return error

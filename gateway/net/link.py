@@ -50,7 +50,7 @@ class Link(WSListener):
     """A connection to `end`, number `epoch` of its charger's connections to that end.
 
     The owner hears of it from `link_opened` to exactly one `link_closed`, with the peer's close code,
-    our own if we closed first, or 1006 when the connection just went.
+    our own if we closed first, or 1006 when the connection just went. `is_ended_here`: we close it.
 
     `send(data)` sends one text message. A connection that is not open drops it, as the peer would.
     """
@@ -65,6 +65,7 @@ class Link(WSListener):
         "deflates",
         "end",
         "epoch",
+        "is_ended_here",
         "limits",
         "owner",
         "send",
@@ -83,6 +84,7 @@ class Link(WSListener):
         self._loop: asyncio.AbstractEventLoop | None = None
         self._assembler: Assembler | None = None
         self._close_code = 0
+        self.is_ended_here = False
         self._ping_allowance = 2 * limits.pings_per_s
         self._pinged_at = 0.0
         self.belong_to(owner)
@@ -197,6 +199,7 @@ class Link(WSListener):
         if transport is None or transport.is_disconnected:
             return
         if code == VANISHED:
+            self.is_ended_here = True
             self._close_code = self._close_code or VANISHED
             transport.disconnect(False)
             return
@@ -204,6 +207,7 @@ class Link(WSListener):
             return
         assert self._loop is not None
         self._close_code = code
+        self.is_ended_here = True
         transport.send_close(_sendable(code), reason.encode()[:120])
         self._loop.call_later(CLOSE_TIMEOUT_S, transport.disconnect, False)
 

@@ -32,6 +32,11 @@ class Relinker:
         self._waiting: dict[str, Driver] = {}
         self._dialling: set[Driver] = set()
 
+    @property
+    def next_at(self) -> float | None:
+        """When the next of those that wait is due; None when nobody waits."""
+        return min((driver.redial_at for driver in self._waiting.values()), default=None)
+
     def needs(self, driver: "Driver") -> bool:
         """Whether the driver has any use for a link: a charger, or something to deliver."""
         buffer = driver.session.buffer
@@ -87,8 +92,6 @@ class Relinker:
             self.want(driver)
         except BackendRefused as error:
             self._refused(driver, error)
-        else:
-            driver.linked_at = monotonic()
         finally:
             self._dialling.discard(driver)
 
@@ -100,6 +103,7 @@ class Relinker:
             charger=driver.charger_id,
             backend=self._upstream.name,
             status=error.status,
+            hint=error.hint,
         )
         if driver.charger is not None and (driver.party is None or not driver.party.has_another_leader()):
             driver.charger.close(POLICY_VIOLATION, "the backend refuses this charger")

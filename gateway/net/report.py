@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from time import monotonic
 from typing import Any
 
 from msgspec import structs
@@ -12,6 +13,7 @@ from gateway.net.driver import Driver
 from gateway.net.fleet import Fleet
 from gateway.net.handshake import MAX_ID_LENGTH, registry_key
 from gateway.net.link import Link
+from gateway.net.upstream import Upstream
 from gateway.observe.metrics import ROLES
 from gateway.ocpp.message import Version
 from gateway.session.book import Transaction
@@ -46,6 +48,7 @@ class FleetReport:
                 "bytes": found.size,
                 "oldest": found.oldest,
                 "state": _outbox_state(driver, fleet.clock()),
+                **_tries(driver),
             }
 
     def backends(self) -> Iterable[dict[str, Any]]:
@@ -58,7 +61,8 @@ class FleetReport:
                 "name": name,
                 "versions": [version.value for version in upstream.config.versions] if upstream else [],
                 "state": upstream.links.state if upstream else "not configured",
-                "reason": upstream.links.reason if upstream and upstream.links.is_away else "",
+                "reason": upstream.links.trouble if upstream else "",
+                "next_try": self._next_try(upstream) if upstream else None,
                 "leads": roles.get((name, "leads"), 0),
                 "follows": roles.get((name, "follows"), 0),
                 "links": up.get(name, 0),
@@ -66,6 +70,12 @@ class FleetReport:
                 "bytes": sum(row.size for row in rows),
                 "oldest": min((row.oldest for row in rows), default=None),
             }
+
+    def _next_try(self, upstream: Upstream) -> float | None:
+        """When the backend is tried again, or a link to it, if anybody waits for one; seconds since 1970."""
+        links = upstream.links
+        at = links.probe_at if links.is_away else upstream.relinker.next_at
+        return None if at is None else round(self._fleet.clock() + max(0.0, at - monotonic()), 3)
 
     def _driver(self, key: str, backend: str) -> Driver | None:
         """The driver of a charger and this backend."""
@@ -114,7 +124,8 @@ class FleetReport:
         gone = [f"backend {name} is away: {link.reason}" for name, link in links.items() if link.is_away]
         away = "; ".join(gone)
         if not gone:
-            return True, "ready"
+            refusing = [f"backend {name}: {link.trouble}" for name, link in links.items() if link.trouble]
+            return True, "; ".join(refusing) or "ready"
         if fleet.archive is None:
             return False, away
         if not fleet.archive.shared.can_store:
@@ -236,6 +247,15 @@ def _outbox_state(driver: Driver | None, now: float) -> str:
     if driver.session.backend.is_open and buffer.is_registered:
         return "delivering"
     return "waiting" if buffer.has_room(now) else "full"
+
+
+def _tries(driver: Driver | None) -> dict[str, Any]:
+    """How often the oldest message was tried in vain since the start, and the backend's last error."""
+    buffer = driver.session.buffer if driver is not None else None
+    if buffer is None or not buffer.outbox.window:
+        return {"tries": 0, "error": ""}
+    entry = buffer.outbox.window[0]
+    return {"tries": entry.refused + entry.unanswered, "error": entry.error}
 
 
 def _leg_state(link: Link | None) -> str:

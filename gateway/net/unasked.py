@@ -14,6 +14,9 @@ SHARE = 0.05
 BURST_S = 0.002
 ROUND_S = 0.01
 TOLD_EVERY_S = 60.0
+FLOOD_MESSAGES = 100  # have waited, and
+FLOOD_S = 1.0  # for so long something did: more than commands when chargers come, however slow the machine
+CALM_S = 1.0  # nothing waits for so long: the flood, if it was one, is over
 
 Later = Callable[[float, Callable[[], None]], object]
 Task = Callable[[], None]
@@ -22,7 +25,7 @@ Task = Callable[[], None]
 class Unasked:
     """The share of one backend; `later(seconds, callback)` runs what waits. Times are `monotonic`'s.
 
-    `tell` is called when something begins to wait, at most once a minute. `held` are the links with messages
+    `tell` is called when much has waited for long, at most once a minute. `held` are the links with messages
     that wait, in the order of their next turn.
     """
 
@@ -31,6 +34,8 @@ class Unasked:
         self._tell = tell
         self._free_at = 0.0
         self._told_at = -TOLD_EVERY_S
+        self._since = self._waited_at = 0.0
+        self._waited = 0
         self.held: dict[Link, deque[Task]] = {}
 
     def spent(self, began: float) -> None:
@@ -46,7 +51,8 @@ class Unasked:
         """Do `task`, which takes care of a message from this link, when it is its turn."""
         if not self.held:
             self._later(ROUND_S, self._go_on)
-            self._say()
+            self._begin()
+        self._waited += 1
         waiting = self.held.get(link)
         if waiting is None:
             waiting = self.held[link] = deque()
@@ -54,14 +60,22 @@ class Unasked:
             link.narrow()
         waiting.append(task)
 
-    def _say(self) -> None:
+    def _begin(self) -> None:
+        """Something waits again; after a moment in which nothing did, counting begins anew."""
         now = monotonic()
-        if now - self._told_at >= TOLD_EVERY_S:
+        if now - self._waited_at > CALM_S:
+            self._since, self._waited = now, 0
+
+    def _say(self) -> None:
+        now = self._waited_at = monotonic()
+        is_flood = self._waited >= FLOOD_MESSAGES and now - self._since >= FLOOD_S
+        if is_flood and now - self._told_at >= TOLD_EVERY_S:
             self._told_at = now
             self._tell()
 
     def _go_on(self) -> None:
         """Let the links have their turns, one message each, while the share lasts."""
+        self._say()
         while self.held and self._free_at - monotonic() <= 0.0:
             link = next(iter(self.held))
             waiting = self.held.pop(link)

@@ -6,13 +6,15 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from gateway import config as settings
+from gateway.net.archive import Archive
 from gateway.net.backend import Backend
 from gateway.net.limits import session_settings
+from gateway.net.link import Link
 from gateway.net.pacer import Pacer
-from gateway.net.relinker import Relinker
+from gateway.net.relinker import STABLE_S, Relinker
 from gateway.net.unasked import Unasked
 from gateway.observe import log
-from gateway.observe.outages import Outages
+from gateway.observe.outages import Outages, left_open
 from gateway.session import events as ev
 
 if TYPE_CHECKING:
@@ -53,6 +55,23 @@ class Upstream:
         """The drivers of all its chargers."""
         return [driver for driver in self._fleet.everyone() if driver.upstream is self]
 
+    async def look(self) -> None:
+        """After a start: see whether it is there, which is the end of an outage that was left open."""
+        await self.links.check()
+        if not self.links.is_away:
+            self.outages.end()
+
+    def link_closed(self, driver: "Driver", link: Link, code: int) -> None:
+        """Whether this link was of any use; the session has not heard of its end yet."""
+        refusals = self.links.refusals
+        if driver.session.backend.received:
+            refusals.clear()
+        elif not link.is_ended_here and monotonic() - driver.linked_at < STABLE_S:
+            refusals.add(f"it closes links before it has said anything (code {code})")
+
+    def _is_heard(self) -> bool:
+        return any(driver.backend and driver.session.backend.received for driver in self.drivers())
+
     def doubt(self, reason: str) -> None:
         """A session hears nothing. Without a buffer the first doubt counts; with one, several at a time."""
         now = monotonic()
@@ -65,20 +84,26 @@ class Upstream:
                 driver.tell(ev.BackendAway())
 
     def _changed(self, is_away: bool, reason: str) -> None:
-        if self.session_settings.buffer is None:
-            return
-        if is_away:
+        if not is_away:
+            self.outages.end()
+        elif self.session_settings.buffer is not None:
             self.outages.begin(reason)
             for driver in self.drivers():
                 if driver.backend is None:
                     asyncio.get_running_loop().call_soon(driver.tell, ev.BackendAway())
-        else:
-            self.outages.end()
 
     def _floods(self) -> None:
         log.event("warning", "backend-flooding", backend=self.name)
 
     def sweep(self, now: float) -> None:
         self.links.sweep(now)
+        self.links.refusals.sweep(now, self._is_heard)
         self.relinker.sweep(now)
         self.outages.sweep(now)
+
+
+def resume_outages(upstreams: dict[str, Upstream], archive: Archive, now: float) -> None:
+    """Go on with the records that an earlier run left open."""
+    buffered = [name for name, one in upstreams.items() if one.session_settings.buffer is not None]
+    for name, record in left_open(archive.store, archive.outages, buffered, now).items():
+        upstreams[name].outages.resume(record, archive.owed(name))

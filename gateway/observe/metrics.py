@@ -58,7 +58,7 @@ class FleetFigures(Protocol):
         """Backend name → one of `BACKEND_STATES`."""
 
 
-BACKEND_STATES = ("up", "away", "unknown")
+BACKEND_STATES = ("up", "refusing", "away", "unknown")
 ROLES = ("leads", "follows")
 
 
@@ -121,7 +121,7 @@ METRICS: dict[str, Described] = dict(
             "backend_state",
             "gauge",
             "backend state",
-            150,
+            200,
             f"1 for the state a backend is in ({_code(BACKEND_STATES)}), else 0.",
         ),
         _metric(

@@ -1,13 +1,17 @@
-"""Each time without the backend as one record: how long, how many chargers and messages, how much energy."""
+"""Each time without the backend as one record: how long, how many chargers and messages, how much energy.
 
-from collections.abc import Callable
+A record outlives the node: an outage ends when the backend is back, not when the gateway stops or is killed.
+"""
+
+from collections.abc import Callable, Collection, Iterable
 
 from msgspec.structs import replace
 
 from gateway.observe import log
 from gateway.store.protocol import Outage, Store, StoreFailed
 
-WRITE_S = 10.0
+WRITE_S = 1.0
+"""How much of a record a kill may cost."""
 
 
 class Outages:
@@ -29,6 +33,14 @@ class Outages:
             self._chargers = set()
             self._write()
 
+    def resume(self, record: Outage, chargers: Iterable[str]) -> None:
+        """An earlier run left this record open. `chargers` are those for whom something is stored."""
+        self.current = record
+        self._chargers = set(chargers)
+        log.event(
+            "info", "outage-goes-on", backend=record.backend, seconds=round(self._clock() - record.begin, 1)
+        )
+
     def stored(self, charger: str, energy_wh: float) -> None:
         """A message was stored, which says that so much was charged since the one before."""
         now = self.current
@@ -37,7 +49,7 @@ class Outages:
         self._chargers.add(charger)
         self.current = replace(
             now,
-            chargers=len(self._chargers),
+            chargers=max(now.chargers, len(self._chargers)),
             messages=now.messages + 1,
             energy_wh=now.energy_wh + energy_wh,
         )
@@ -66,10 +78,35 @@ class Outages:
             self._write_at = now + WRITE_S
             self._write()
 
+    def close(self) -> None:
+        """The node stops: the record stays open, for the next start to go on with."""
+        if self._is_changed:
+            self._write()
+
     def _write(self) -> None:
         self._is_changed = False
         if self._store is not None and self.current is not None:
             self._store.write([self.current], _nobody_waits)
+
+
+def left_open(store: Store, found: list[Outage], backends: Collection[str], now: float) -> dict[str, Outage]:
+    """The records to go on with, by backend, among what was `found` (newest first).
+
+    Others without an end get one: where the next of their backend begins, or `now` if there is none.
+    """
+    going_on: dict[str, Outage] = {}
+    over: list[Outage] = []
+    next_begin: dict[str, float] = {}
+    for record in found:
+        name = record.backend
+        if not record.end and name in backends and name not in next_begin:
+            going_on[name] = record
+        elif not record.end:
+            over.append(replace(record, end=next_begin.get(name, now)))
+        next_begin[name] = record.begin
+    if over:
+        store.write(over, _nobody_waits)
+    return going_on
 
 
 def _nobody_waits(_: StoreFailed | None) -> None:

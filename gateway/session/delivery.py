@@ -227,14 +227,13 @@ class Delivery:
     def _settle(self, call: Call, entry: Entry, message: Message, now: float) -> list[Effect]:
         if message.type is CALLRESULT:
             return self.delivered(call, entry, message, now)
-        entry.refused += 1
+        entry.refuse(message, now + min(self._retry_s * 2**entry.refused, LONGEST_RETRY_S))
         is_final = message.error_code in ("NotImplemented", "NotSupported") and not carries_revenue(
             entry.action
         )
         if is_final or entry.refused >= self.buffer.settings.max_refusals:
             return self.bury(entry, Flag(FlagCode.REFUSED_BY_BACKEND, after=message.error_code), now)
-        entry.retry_at = now + min(self._retry_s * 2 ** (entry.refused - 1), LONGEST_RETRY_S)
-        return [Noted("delivery-refused", call.label)]
+        return [_refused(call, entry)]
 
     def delivered(self, call: Call, entry: Entry, message: Message, now: float) -> list[Effect]:
         """The backend has it: learn from the answer, and take it off the disk."""
@@ -313,18 +312,23 @@ class Delivery:
         mine = call.own is None and not call.retry and call.doubt is None
         return mine and self.buffer.settings.absorbs_refusals and carries_revenue(call.action)
 
-    def absorb_error(self, call: Call, now: float) -> list[Effect]:
+    def absorb_error(self, call: Call, message: Message, now: float) -> list[Effect]:
         """The backend refused revenue data: store it, answer for the backend, try again later."""
         payload = payloads.of_call(call.as_came or call.frame)
         assert payload is not None
         effects = self.buffer.store(call, payload, now, was_sent=True)
+        told = Noted("delivery-refused", call.label)
         for unacked in self.buffer.unacked.values():
             if unacked.call is call:
-                unacked.entry.refused = 1
-                unacked.entry.retry_at = now + self._retry_s
-        return [Noted("delivery-refused", call.label), *effects, *self.buffer.patience.absorb(now)]
+                unacked.entry.refuse(message, now + self._retry_s)
+                told = _refused(call, unacked.entry)
+        return [told, *effects, *self.buffer.patience.absorb(now)]
 
     def drop_again(self) -> DropEntry:
         """What is done with could not be taken off the disk: once more, with what is known now."""
         self.drop_again_at = NEVER
         return DropEntry(self.settling, self.buffer.book.parts())
+
+
+def _refused(call: Call, entry: Entry) -> Noted:
+    return Noted("delivery-refused", f"{call.label}: {entry.error}", entry.refused == 1)

@@ -138,10 +138,14 @@ class WantTurn(Struct, frozen=True, gc=False):
 
 
 class Noted(Struct, frozen=True, gc=False):
-    """Something about the session itself that an operator may want to know; `name` is from `EVENTS`."""
+    """Something about the session itself that an operator may want to know; `name` is from `EVENTS`.
+
+    `is_news`: the first of its kind, to be told to those who do not read every detail.
+    """
 
     name: str
     detail: str = ""
+    is_news: bool = False
 
 
 Effect = (

@@ -9,12 +9,13 @@ from gateway.session.calls import Call
 from gateway.session.payloads import Payload
 
 WINDOW = 8
+MAX_ERROR = 200
 
 
 class Entry(Struct, gc=False):
     """One stored message. `came_at` is in seconds since 1970; `retry_at` is the session's clock.
 
-    `refused` and `unanswered` count how often a backend said no to it, or nothing.
+    `refused` and `unanswered` count how often a backend said no to it, or nothing; `error` is its last no.
     """
 
     number: int
@@ -25,6 +26,13 @@ class Entry(Struct, gc=False):
     refused: int = 0
     unanswered: int = 0
     retry_at: float = 0.0
+    error: str = ""
+
+    def refuse(self, message: Message, retry_at: float) -> None:
+        """A backend answered it with this CALLERROR."""
+        self.refused += 1
+        self.retry_at = retry_at
+        self.error = f"{message.error_code}: {message.error_description}"[:MAX_ERROR].removesuffix(": ")
 
 
 class Unacked(Struct, gc=False):

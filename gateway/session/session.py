@@ -943,7 +943,7 @@ class ChargerSession:
             if self.buffer.delivery.absorbs(call):
                 calls.out = None
                 self.tally.messages[calls.kinds[CALLERROR], call.label, self.version].n += 1
-                return [*self.buffer.delivery.absorb_error(call, now), *self._next(calls, now)]
+                return [*self.buffer.delivery.absorb_error(call, message, now), *self._next(calls, now)]
         return self._hand_back(call, message.type, data, calls, now)
 
     def _own_answered(self, call: Call, message: Message, calls: Calls, now: float) -> list[Effect]:

@@ -35,6 +35,7 @@ from typing import Protocol
 from msgspec import Struct
 
 MAX_TRIMMED = 10_000
+MAX_OUTAGES = 1000
 
 
 class FlagRecord(Struct, frozen=True, kw_only=True):
@@ -198,7 +199,7 @@ class Trimmed(Struct, frozen=True, kw_only=True):
     quarantine_rows: int
     quarantine_bytes: int
     tags_since: float = 0.0
-    outages: int = 1000
+    outages: int = MAX_OUTAGES
 
 
 Record = (

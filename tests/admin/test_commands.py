@@ -5,8 +5,10 @@ import importlib
 import itertools
 import json
 import logging
+import re
 import socket
 import threading
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -15,7 +17,7 @@ from gateway.admin.server import start
 from gateway.cli import Mistake, flags, lookup, main
 from gateway.config import Address, Secret
 from gateway.session.tally import Tally
-from gateway.store.protocol import FlagRecord, Outage, OutboxEntry, QuarantineEntry, kept
+from gateway.store.protocol import FlagRecord, Outage, OutboxEntry, QuarantineEntry, StatePart, kept
 from gateway.store.sqlite import SqliteStore
 
 TOKEN = "t0ken-of-the-test"
@@ -54,7 +56,28 @@ RECORDS = [
         energy_wh=12_500.0,
     ),
 ]
-WAITING = {"charger": "CP1", "backend": "main", "messages": 1, "bytes": 3, "oldest": 5.0, "state": "waiting"}
+WAITING = {
+    "charger": "CP1",
+    "backend": "main",
+    "messages": 1,
+    "bytes": 3,
+    "oldest": 5.0,
+    "state": "delivering",
+    "tries": 2,
+    "error": "InternalError: no\x07",
+}
+AWAY = {
+    "name": "main",
+    "versions": ["1.6"],
+    "state": "away",
+    "reason": "it refuses connections",
+    "next_try": time.time() + 11.9,
+    "leads": 0,
+    "follows": 0,
+    "links": 0,
+    "messages": 0,
+    "oldest": None,
+}
 
 
 class Gateway:
@@ -67,7 +90,7 @@ class Gateway:
         settings = SimpleNamespace(address=Address("127.0.0.1", 0), token=Secret(token) if token else None)
         self.store = self.do(SqliteStore.open(data))
         fleet = SimpleNamespace(
-            outbox=lambda: [WAITING], chargers=list, backends=list, charger=lambda _: None
+            outbox=lambda: [WAITING], chargers=list, backends=lambda: [AWAY], charger=lambda _: None
         )
         self.server = self.do(start(settings, fleet, Tally(), self.store, self.retry))
         self.url = f"127.0.0.1:{self.server.port}"
@@ -331,6 +354,25 @@ def test_what_waits_is_shown_by_charger(said, where):
     assert "messages of" in err
     assert objects(said("outbox", "--json", "--charger", "cp1", *where)[1])[0]["charger"] == "CP1"
     assert said("outbox", "--charger", "nobody", *where)[2] == "nothing waits\n"
+
+
+def test_a_message_that_is_refused_again_and_again_is_shown_with_tries_and_error(said, gateway):
+    _, out, _ = said("outbox", "--admin", gateway.url)
+    assert out.splitlines()[1].endswith("delivering, tried 2×: InternalError: no\\x07")
+
+
+def test_a_backend_that_is_away_is_shown_with_its_next_try(said, gateway):
+    _, out, _ = said("backends", "--admin", gateway.url)
+    assert re.search(r"away: it refuses connections; next try in \d+s  1\.6", out)
+
+
+def test_a_data_directory_shows_ids_as_chargers_write_them(said, gateway, data):
+    waiting = OutboxEntry(
+        charger="cp-seven", number=1, time=6.0, version="1.6", action="StopTransaction", raw=b"[]"
+    )
+    link = StatePart("cp-seven", "link", b'{"charger_id":"CP-Seven"}')
+    assert gateway.do(kept(gateway.store, waiting, link)) is None
+    assert "CP-Seven" in said("outbox", "--data", str(data))[1]
 
 
 def test_outages_are_shown_with_what_was_carried(said, where):

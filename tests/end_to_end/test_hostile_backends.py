@@ -106,7 +106,7 @@ async def refused_in_the_right_shape(chargers: list[Listening], bad: Hostile, no
 async def flooding_is_told(chargers: list[Listening], bad: Hostile, node: Gateway) -> None:
     flags = await until(lambda: _flags(node, "not-ocpp"), "flags")
     assert flags
-    assert "backend-flooding backend=bad" in "".join(node.output)
+    await until(lambda: "backend-flooding backend=bad" in "".join(node.output), "the warning")
     assert all(answer[0] in (3, 4) for charger in chargers for answer in bad.answers(charger.id).values())
 
 

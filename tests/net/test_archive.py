@@ -2,7 +2,12 @@
 
 import asyncio
 
+from world import until
+
+from gateway.net import archive as module
 from gateway.net.archive import Archive
+from gateway.session.effects import KeepState
+from gateway.session.events import StateKept
 from gateway.store.memory import MemoryStore
 
 
@@ -48,3 +53,61 @@ async def _is_not_read():
     archive.remember("CP1", "under_way", b"x")
     archive.remember("CP1", "under_way", b"")
     assert "under_way" not in (await archive.known("CP1")).parts
+
+
+class Slow(MemoryStore):
+    """Writes are done when the test says so."""
+
+    def __init__(self):
+        super().__init__()
+        self.waiting = []
+
+    def write(self, records, done):
+        self.waiting.append(lambda: MemoryStore.write(self, records, done))
+
+    def go_on(self):
+        waiting, self.waiting = self.waiting, []
+        for write in waiting:
+            write()
+
+
+class Driver:
+    """Keeps one thing more as soon as one is kept."""
+
+    def __init__(self, archive):
+        self.archive = archive
+        self.told = []
+
+    def tell(self, event):
+        self.told.append(event)
+        if event.number == 1:
+            self.archive.keep_state("CP1", self, KeepState(2, (("state", b"y"),)))
+
+
+def test_a_stop_waits_for_what_is_being_written_and_is_no_error(monkeypatch):
+    told = []
+    monkeypatch.setattr(module.log, "event", lambda *of, **fields: told.append(of))
+    asyncio.run(_stops_in_order())
+    assert not told
+
+
+async def _stops_in_order():
+    memory = MemoryStore()
+    archive = await Archive.open(memory, 1000)
+    archive.store = store = Slow()
+    driver = Driver(archive)
+    archive.keep_state("CP1", driver, KeepState(1, (("state", b"x"),)))
+    closing = asyncio.ensure_future(archive.close())
+    for number in (1, 2):  # what follows from the first is written too
+        await until(lambda: store.waiting, "something is written")
+        assert not closing.done()
+        store.go_on()
+        await until(lambda: len(driver.told) == number, "the driver hears of it")  # noqa: B023
+    await closing
+    await store.close()
+    assert driver.told == [StateKept(1, True), StateKept(2, True)]
+
+    archive.keep_state("CP1", driver, KeepState(3, (("state", b"z"),)))
+    await until(lambda: len(driver.told) == 3, "the driver hears of it")
+    assert driver.told[2] == StateKept(3, False)
+    assert not store.waiting

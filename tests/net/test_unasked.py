@@ -6,7 +6,16 @@ from functools import partial
 import pytest
 
 from gateway.net import unasked
-from gateway.net.unasked import BURST_S, ROUND_S, SHARE, TOLD_EVERY_S, Unasked
+from gateway.net.unasked import (
+    BURST_S,
+    CALM_S,
+    FLOOD_MESSAGES,
+    FLOOD_S,
+    ROUND_S,
+    SHARE,
+    TOLD_EVERY_S,
+    Unasked,
+)
 
 COST_S = 0.001
 
@@ -101,14 +110,37 @@ def test_what_is_within_the_share_is_done_at_once(monkeypatch: pytest.MonkeyPatc
     assert desk.told == 0
 
 
-def test_it_is_told_once_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_flood_is_told_once_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
     desk, link = Desk(monkeypatch), Link()
-    for number in range(5):
-        for _ in range(20):
+    for _ in range(5):
+        for number in range(2 * FLOOD_MESSAGES):
             desk.say(link, number)
-        desk.run(1.0)
+        desk.run(2 * FLOOD_S)
     assert desk.told == 1
     desk.run(TOLD_EVERY_S)
-    for _ in range(20):
-        desk.say(link, 0)
+    for number in range(2 * FLOOD_MESSAGES):
+        desk.say(link, number)
+    desk.run(2 * FLOOD_S)
     assert desk.told == 2
+
+
+def test_a_slow_command_for_each_charger_that_comes_is_no_flood(monkeypatch: pytest.MonkeyPatch) -> None:
+    desk, links = Desk(monkeypatch), [Link() for _ in range(6)]
+    for number in range(3):
+        for link in links:
+            desk.now += 0.1 * (number == 0)  # the first of its kind on a slow machine
+            desk.share.spent(desk.now - 0.1 * (number == 0))
+            desk.say(link, number)
+    assert desk.share.held
+    desk.run(60.0)
+    assert not desk.share.held
+    assert desk.told == 0
+
+
+def test_commands_now_and_then_add_up_to_no_flood(monkeypatch: pytest.MonkeyPatch) -> None:
+    desk, link = Desk(monkeypatch), Link()
+    for _ in range(FLOOD_MESSAGES):
+        for number in range(5):
+            desk.say(link, number)
+        desk.run(CALM_S + 1.0)
+    assert desk.told == 0

@@ -243,12 +243,13 @@ class Stub:
     """A backend: its links by charger id, what came on each, and how it behaves.
 
     It answers every CALL (see `ANSWERS`) unless it is `mute`, and every handshake with the HTTP `status`
-    when there is one.
+    when there is one. With a `closing` code it closes each link as soon as it is there.
     """
 
     port: int = 0
     status: int = 0
     mute: bool = False
+    closing: int = 0
     requests: list[Request] = field(default_factory=list)
     opened_at: list[float] = field(default_factory=list)
     links: dict[str, list[ServerConnection]] = field(default_factory=dict)
@@ -273,6 +274,8 @@ class Stub:
         self.opened_at.append(time.monotonic())
         self.links.setdefault(id_, []).append(socket)
         received = self.received.setdefault(id_, [])
+        if self.closing:
+            await socket.close(self.closing)
         try:
             async for message in socket:
                 raw = message if isinstance(message, bytes) else message.encode()

@@ -413,8 +413,11 @@ def test_what_the_backend_refuses_five_times_goes_to_quarantine_with_its_transac
     s.charger_sends(start("m1"), stop("m2", FIRST_ID), stop("m3", 8))
     s.happens(*(ev.EntryStored(number, True) for number in (1, 2, 3)))
     back(s)
-    for wait_s in (10, 20, 40, 80):
-        s.backend_sends(error("m1")).effects.clear()
+    for refused, wait_s in enumerate((10, 20, 40, 80), 1):
+        s.backend_sends(error("m1"))
+        assert Noted("delivery-refused", "StartTransaction: InternalError: no", refused == 1) in s.effects
+        assert s.session.buffer.outbox.window[0].refused == refused
+        s.effects.clear()
         s.after(wait_s - 0.5).then()
         s.after(1).then(SendToBackend(start("m1")))
     s.backend_sends(error("m1")).then(told(CHARGER, Verdict.QUARANTINED, start("m1"), "refused-by-backend"))
