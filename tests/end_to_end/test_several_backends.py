@@ -332,6 +332,7 @@ def test_a_migration_outlives_the_gateway_and_can_be_taken_back_and_ended(tmp_pa
                 with pytest.raises(HTTPError) as refused:
                     await node.post("/api/v1/migrations/spring/end", {})
                 assert refused.value.code == 422
+                refused.value.close()
                 live = begin_all(chargers)
                 end_all(chargers, live)
                 await everybody_knows(chargers, cpms)
