@@ -30,7 +30,8 @@ class SendsTheChargersNumbers(BoardPlant):
 
 class ForwardsAnswersOfFollowers(BoardPlant):
     def on_board(self, board: Switchboard) -> None:
-        board._answers = lambda name, data: True
+        board.answerers.take = lambda name, data: True
+        board._is_but_an_answer = lambda effect: False
 
 
 class CommandsAllAtOnce(BoardPlant):
