@@ -67,7 +67,14 @@ class TranslatedPromises(Promises):
         self.owes_boot[driver.key] = False  # the translator tells the backend when it is told
 
     def session_made(self, key: str, known: Known) -> None:
-        """Nothing of the boot is promised: that is the translator's."""
+        """Nothing of the boot is promised: that is the translator's.
+
+        What the disk says was under way goes once more, for a failing disk may not have taken it off.
+        """
+        left = known.parts.get("under_way")
+        token = frames.token_in(msgspec.json.decode(left)["frame"].encode()) if left else 0
+        if token:
+            self.fates[token].allowed += 1
 
     def _sends_again(self, link: Link) -> None:
         """The bridge gives up one CALL and sends the next: it may have arrived all the same."""
