@@ -33,7 +33,6 @@ from gateway.net.archive import Archive
 from gateway.net.brands import FleetBrands, summary
 from gateway.net.charger_server import ChargerServer
 from gateway.net.fleet import Fleet
-from gateway.net.pages import keep_large
 from gateway.net.report import FleetReport
 from gateway.net.tasks import cancel_all, spawn
 from gateway.observe import log
@@ -136,7 +135,6 @@ class _Node:
         self._fleet.start()
         gc.collect()
         gc.freeze()  # what is there now stays: the collector need not look at it again
-        spawn(keep_large(), "large pages")
         self._introduce(port, plane.port)
         if self._demo:
             spawn(
