@@ -209,7 +209,7 @@ def _wrap_sends(hit: Hit) -> None:
 
         class Opener:
             def link_opened(_, link: Link) -> None:
-                link.send = _wrapped(SENDS[link.end], link.send, hit)
+                link.put = _wrapped(SENDS[link.end], link.put, hit)
                 link.owner = owner
                 owner.link_opened(link)
 

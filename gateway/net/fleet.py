@@ -10,7 +10,8 @@ from typing import Protocol
 
 from gateway.config import Config, everyone
 from gateway.net.archive import Archive
-from gateway.net.busy import MalformedShare
+from gateway.net.bundle import Bundle
+from gateway.net.busy import Core, MalformedShare
 from gateway.net.driver import Driver
 from gateway.net.duplicates import Duplicates
 from gateway.net.gate import Admission, Gate
@@ -83,7 +84,9 @@ class Fleet:
         self.copies = tally.beside()
         self.migrations = Migrations(self)
         self.seating = Seating(self)
+        self._core = Core()
         self._malformed = MalformedShare(config.limits.malformed_per_s)
+        self._bundle = Bundle()
         self._ended: dict[str, asyncio.Event] = {}
         self._sweeper: asyncio.TimerHandle | None = None
         self.apply(config)
@@ -132,11 +135,11 @@ class Fleet:
     def charger_link(self, driver: Driver, deflates: bool) -> Link:
         """A link for a charger that was admitted."""
         driver.is_arriving = False
-        return Link(driver, Sender.CHARGER, self._epoch(), self.charger_limits, deflates)
+        return Link(driver, Sender.CHARGER, self._epoch(), self.charger_limits, self._bundle, deflates)
 
     def backend_link(self, driver: Driver) -> Link:
         """A link to the backend, still to be opened."""
-        return Link(driver, Sender.BACKEND, self._epoch(), self.backend_limits)
+        return Link(driver, Sender.BACKEND, self._epoch(), self.backend_limits, self._bundle)
 
     def relink(self, driver: Driver) -> None:
         """The driver wants a link to the backend as soon as one can be had."""
@@ -276,7 +279,9 @@ class Fleet:
         for upstream in self.upstreams.values():
             upstream.sweep(now)
         self.migrations.sweep(now)
-        self._malformed.look(now, process_time())
+        used = self._core.used(now, process_time())
+        self._malformed.look(used)
+        self._bundle.look(used)
         self._duplicates.sweep(now)
         if self.archive is not None:
             self.archive.sweep()

@@ -11,6 +11,8 @@ from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
 
 from gateway.net import deflate
 from gateway.net.assembly import BINARY, POLICY_VIOLATION, TEXT, Assembler, MessageLimits, Violation
+from gateway.net.bundle import Bundle
+from gateway.observe import log
 from gateway.ocpp.message import Sender
 
 HIGH_WATER_BYTES = 256 * 1024
@@ -52,35 +54,43 @@ class Link(WSListener):
     The owner hears of it from `link_opened` to exactly one `link_closed`, with the peer's close code,
     our own if we closed first, or 1006 when the connection just went. `is_ended_here`: we close it.
 
-    `send(data)` sends one text message. A connection that is not open drops it, as the peer would.
+    `received` takes the whole messages that come; `put` is what writes one to the socket.
     """
 
     __slots__ = (
         "_assembler",
+        "_bundle",
         "_close_code",
         "_loop",
         "_ping_allowance",
         "_pinged_at",
-        "_received",
         "deflates",
         "end",
         "epoch",
         "is_ended_here",
         "limits",
         "owner",
-        "send",
+        "put",
+        "received",
         "transport",
     )
 
     def __init__(
-        self, owner: LinkOwner, end: Sender, epoch: int, limits: LinkLimits, deflates: bool = False
+        self,
+        owner: LinkOwner,
+        end: Sender,
+        epoch: int,
+        limits: LinkLimits,
+        bundle: Bundle,
+        deflates: bool = False,
     ) -> None:
         self.end = end
         self.epoch = epoch
         self.limits = limits
         self.deflates = deflates
         self.transport: WSTransport | None = None
-        self.send: Callable[[bytes], None] = _drop
+        self.put: Callable[[bytes], None] = _drop
+        self._bundle = bundle
         self._loop: asyncio.AbstractEventLoop | None = None
         self._assembler: Assembler | None = None
         self._close_code = 0
@@ -94,13 +104,14 @@ class Link(WSListener):
     def belong_to(self, owner: LinkOwner) -> None:
         """From now on `owner` hears what happens here."""
         self.owner = owner
-        self._received = owner.charger_frame if self.end is Sender.CHARGER else owner.backend_frame
+        self.received = owner.charger_frame if self.end is Sender.CHARGER else owner.backend_frame
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         self.transport = transport
         self._loop = asyncio.get_running_loop()
         transport.underlying_transport.set_write_buffer_limits(HIGH_WATER_BYTES)
-        self.send = self._send_deflated if self.deflates else partial(transport.send, _TEXT)
+        self.put = self._put_deflated if self.deflates else partial(transport.send, _TEXT)
+        self._bundle.work()
         self.owner.link_opened(self)
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
@@ -109,11 +120,16 @@ class Link(WSListener):
             return  # picows reads on for a moment after it has closed for a broken frame
         is_plain = type_ is _TEXT and frame.fin and not (frame.rsv1 or frame.rsv2 or frame.rsv3)
         if is_plain and self._assembler is None:
-            self._received(self.epoch, frame.get_payload_as_bytes(), False)
+            if self._bundle.gathers:
+                self._bundle.add(self, frame.get_payload_as_bytes())
+            else:
+                self.received(self.epoch, frame.get_payload_as_bytes(), False)
         else:
+            self._bundle.work()
             self._other_frame(transport, frame)
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
+        self._bundle.work()
         self.owner.link_closed(self, self._close_code or _code_sent(transport) or VANISHED)
 
     def pause_writing(self) -> None:
@@ -152,7 +168,7 @@ class Link(WSListener):
         )
         self._assembler = None if assembler.is_idle else assembler
         if whole is not None:
-            self._received(self.epoch, *whole)
+            self.received(self.epoch, *whole)
 
     def _answer_ping(self, transport: WSTransport, payload: bytes) -> None:
         assert self._loop is not None
@@ -174,7 +190,14 @@ class Link(WSListener):
 
     # What the driver calls
 
-    def _send_deflated(self, data: bytes) -> None:
+    def send(self, data: bytes) -> None:
+        """Send one text message. A connection that is not open drops it, as the peer would."""
+        if self._bundle.is_at_work:
+            self._bundle.post(self, data)
+        else:
+            self.put(data)
+
+    def _put_deflated(self, data: bytes) -> None:
         assert self.transport is not None
         if len(data) >= deflate.WORTHWHILE_BYTES:
             self.transport.send(_TEXT, deflate.deflate(data), rsv1=True)
@@ -195,6 +218,7 @@ class Link(WSListener):
 
     def close(self, code: int, reason: str = "") -> None:
         """Close with a close frame; 1006 closes without one. A peer that does not answer is cut off."""
+        self._bundle.flush()
         transport = self.transport
         if transport is None or transport.is_disconnected:
             return
@@ -210,6 +234,12 @@ class Link(WSListener):
         self.is_ended_here = True
         transport.send_close(_sendable(code), reason.encode()[:120])
         self._loop.call_later(CLOSE_TIMEOUT_S, transport.disconnect, False)
+
+    def failed(self, error: Exception) -> None:
+        """An error of ours in what this link was to do: it ends, as it does when picows is told of one."""
+        log.event("error", "link-failed", end=self.end.value, error=repr(error))
+        if self.transport is not None:
+            self.transport.disconnect()
 
     def stop_reading(self) -> None:
         self._flow(lambda transport: transport.pause_reading())

@@ -146,8 +146,8 @@ async def _command(socket: web.WebSocketResponse) -> None:
 
 async def _charger(request: web.Request) -> web.WebSocketResponse:
     socket = web.WebSocketResponse(protocols=SUBPROTOCOLS)
-    await socket.prepare(request)
     try:
+        await socket.prepare(request)
         async with asyncio.TaskGroup() as group:
             commands = group.create_task(_command(socket))
             async for message in socket:
@@ -155,7 +155,7 @@ async def _charger(request: web.Request) -> web.WebSocketResponse:
                     await socket.send_str(orjson.dumps(answer).decode())
             commands.cancel()
     except* ConnectionError:
-        pass  # gone while we wrote to it: the charger comes back on its own
+        pass  # gone while we wrote to it (or shook hands): the charger comes back on its own
     return socket
 
 

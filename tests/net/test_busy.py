@@ -2,14 +2,14 @@
 
 import pytest
 
-from gateway.net.busy import BURST_S, MalformedShare
+from gateway.net.busy import BURST_S, Core, MalformedShare
 
 
 def share(busy: float) -> MalformedShare:
     """A share of 100 messages a second on a node whose core was in use for `busy` of the last second."""
-    malformed = MalformedShare(100)
-    malformed.look(10.0, 5.0)
-    malformed.look(11.0, 5.0 + busy)
+    malformed, core = MalformedShare(100), Core()
+    malformed.look(core.used(10.0, 5.0))
+    malformed.look(core.used(11.0, 5.0 + busy))
     return malformed
 
 
@@ -41,5 +41,5 @@ def test_the_share_is_free_again_when_time_has_passed():
 def test_nobody_waits_any_more_when_the_node_has_time_again():
     malformed = share(0.95)
     waits(malformed, 1000)
-    malformed.look(12.0, 6.5)
+    malformed.look(0.5)
     assert not any(waits(malformed, 100))

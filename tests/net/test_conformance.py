@@ -20,6 +20,8 @@ from world import (
     world,
 )
 
+pytestmark = pytest.mark.usefixtures("each_way")
+
 LIVES = "lives"
 LIMIT = 65_536
 

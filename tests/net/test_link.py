@@ -6,8 +6,11 @@ import pytest
 from world import backend, node, run, text, until, world
 
 from gateway.net import link as module
+from gateway.net.bundle import Bundle
 from gateway.net.link import Link, LinkLimits
 from gateway.ocpp.message import Sender
+
+pytestmark = pytest.mark.usefixtures("each_way")
 
 
 def test_a_charger_that_does_not_answer_a_close_is_cut_off(monkeypatch):
@@ -45,7 +48,7 @@ def test_a_charger_that_must_wait_is_not_read_until_it_may_go_on():
 @pytest.mark.parametrize(("waiting", "congested"), [(0, False), (10, False), (11, True)])
 def test_a_connection_is_congested_above_its_limit(waiting, congested):
     owner = SimpleNamespace(charger_frame=None, backend_frame=None)
-    link = Link(owner, Sender.CHARGER, 1, LinkLimits(bytes=1000, write_buffer_bytes=10))
+    link = Link(owner, Sender.CHARGER, 1, LinkLimits(bytes=1000, write_buffer_bytes=10), Bundle())
     assert not link.is_congested()
     below = SimpleNamespace(get_write_buffer_size=lambda: waiting)
     link.transport = SimpleNamespace(is_disconnected=False, underlying_transport=below)
