@@ -56,7 +56,8 @@ class Shape(Struct, frozen=True, gc=False):
             now,
         )
         if verdict:
-            return Message(_CALL, id_.decode(), "MeterValues", b"", data, is_new=verdict == quiet.NEW)
+            is_new = verdict == quiet.NEW
+            return Message(_CALL, id_.decode(), "MeterValues", b"", data, is_new=is_new, shape=found)
         return None
 
 

@@ -3,6 +3,7 @@
 OCPP-J 1.6 §4.2, OCPP 2.0.1 part 4 §4.2, OCPP 2.1 part 4 §4.2.
 """
 
+import re
 from enum import IntEnum, StrEnum
 
 from msgspec import Raw, Struct
@@ -51,7 +52,8 @@ class Message(Struct, gc=False):
     be sent: the very bytes that came in unless a repair was made. `id_literal` is the JSON text of the id
     when the peer did not write it as a string (a number, say), so that the answer can repeat it; else None.
     `is_made` says that the gateway made it up in the charger's name: its answer is not for the charger.
-    `is_new` says that it is known not to be a repetition: a reading later than all before it.
+    `is_new` says that it is known not to be a repetition: a reading later than all before it. `shape` is how
+    its frame was read, if it was written like one before it (`gateway.dialect.shapes`).
     """
 
     type: MessageType
@@ -64,3 +66,4 @@ class Message(Struct, gc=False):
     id_literal: bytes | None = None
     is_made: bool = False
     is_new: bool = False
+    shape: re.Match[bytes] | None = None

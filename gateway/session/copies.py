@@ -4,7 +4,6 @@ The other backend answers the charger, and gives its transactions their ids. Her
 natural key until it is known what the charger calls them.
 """
 
-import re
 from typing import TYPE_CHECKING
 
 from gateway.ocpp import frame
@@ -52,17 +51,17 @@ class Copies:
             self.buffer.book.look()
         return transaction is not None and bool(transaction.key)
 
-    def reading(self, data: bytes, id_at: re.Match[bytes] | None) -> bytes | None:
+    def reading(self, data: bytes, id_at: payloads.Place | None) -> bytes | None:
         """A MeterValues as this backend is to hear it; None when that takes a closer look (OCPP 1.6).
 
         `id_at` is where its transaction is named, if it is known.
         """
         if id_at is None:
             return data if b'"transactionId"' not in data else None
-        known = self.buffer.book.by_charger_id(int(id_at[1]))
+        known = self.buffer.book.by_charger_id(id_at[0])
         if known is None or not known.key or known.refused or not isinstance(known.backend_id, int):
             return None
-        return payloads.with_other(id_at, known.backend_id)
+        return payloads.with_other(data, id_at, known.backend_id)
 
     def _begin_copy(self, key: str, payload: Payload, now: float) -> None:
         book = self.buffer.book

@@ -1,6 +1,5 @@
 """Whose a charger's message is, when it names something that only one of its backends knows."""
 
-import re
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -21,14 +20,16 @@ LONGEST_ANSWERS = 64
 class Heard(Struct, gc=False):
     """A CALL of the charger; `answerer` answers it ("": the leader). `owner`: how each reads its numbers.
 
-    `id_at` is where it names its transaction, if that is known.
+    `id_at` is where it names its transaction, if that is known. `is_reading`: it is a MeterValues that
+    all are to hear alike.
     """
 
     message: Message
     label: str
     answerer: str = ""
     owner: Owner | None = None
-    id_at: re.Match[bytes] | None = None
+    id_at: payloads.Place | None = None
+    is_reading: bool = False
 
     def is_for(self, name: str) -> bool:
         """Whether this backend is to hear it, and not only another one, which knows what it names."""
@@ -82,8 +83,9 @@ def whose(board: "Switchboard", message: Message, label: str) -> Heard:
             return heard
         heard.owner = owner
     if board.version is Version.V16 and action in ("StopTransaction", "MeterValues"):
-        heard.id_at = payloads.id_in(message.frame)
+        heard.id_at = payloads.id_in(message)
         heard.answerer = _of_another_book(board, heard)
+        heard.is_reading = action == "MeterValues" and not heard.answerer
     return heard
 
 
@@ -100,7 +102,7 @@ def _of_another_book(board: "Switchboard", heard: Heard) -> str:
     """A backend that knows the transaction of this CALL, when the leader's does not (OCPP 1.6)."""
     buffer, message, id_at = board.sessions[board.leader].buffer, heard.message, heard.id_at
     assert buffer is not None
-    id_ = int(id_at[1]) if id_at is not None else (payloads.of_call(message.frame) or {}).get("transactionId")
+    id_ = id_at[0] if id_at is not None else (payloads.of_call(message.frame) or {}).get("transactionId")
     board.presence.track(id_, message.action == "StopTransaction")
     mine = buffer.book.by_charger_id(id_)
     if id_ is None or (mine is not None and not mine.is_elsewhere):

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Raw
 
 from gateway.ocpp import frame
+from gateway.ocpp.message import Message
 from gateway.ocpp.times import seconds
 
 Payload = dict[str, Any]
@@ -66,26 +67,36 @@ def with_member(data: bytes, path: Sequence[str], value: object) -> bytes:
 _id = re.compile(rb'"transactionId"[ \t\r\n]*:[ \t\r\n]*(-?[0-9]+)(?=[ \t\r\n]*[,}])')
 
 
-def id_in(data: bytes) -> re.Match[bytes] | None:
-    """Where a frame has its only transactionId, a number, as group 1; None when the text leaves a doubt.
+Place = tuple[int, int, int]
+"""A number in a frame: itself, where its text begins and where it ends."""
 
-    Where the name stands in the frame but once, and nothing is escaped, that is the place.
-    """
+
+def id_in(message: Message) -> Place | None:
+    """The only transactionId of a message's frame, a number; None when the text leaves a doubt."""
+    found = message.shape
+    if found is None or found.string is not message.frame:
+        return _id_in(message.frame)
+    begin, end = found.span("transaction")
+    return (int(found["transaction"]), begin, end) if end > begin else None
+
+
+def _id_in(data: bytes) -> Place | None:
+    """Where the name stands in the frame but once, and nothing is escaped, that is the place."""
     if data.count(b'"transactionId"') != 1 or b"\\" in data:
         return None
-    return _id.search(data)
+    found = _id.search(data)
+    return None if found is None else (int(found[1]), *found.span(1))
 
 
 def with_id(data: bytes, value: int) -> bytes:
     """The frame of a CALL whose payload has a transactionId, with another number in its place."""
-    found = id_in(data)
-    return with_member(data, ("transactionId",), value) if found is None else with_other(found, value)
+    place = _id_in(data)
+    return with_member(data, ("transactionId",), value) if place is None else with_other(data, place, value)
 
 
-def with_other(found: re.Match[bytes], value: int) -> bytes:
-    """The frame in which `id_in` found a number, with another one in its place."""
-    data = found.string
-    return b"%b%d%b" % (data[: found.start(1)], value, data[found.end(1) :])
+def with_other(data: bytes, place: Place, value: int) -> bytes:
+    """The frame with another number in this place."""
+    return b"%b%d%b" % (data[: place[1]], value, data[place[2] :])
 
 
 def _set(members: Raw | bytes, path: Sequence[str], value: bytes) -> bytes:

@@ -600,18 +600,9 @@ class ChargerSession:
         verdict = Verdict.IGNORED if ruled.message is None else Verdict.DELIVERED
         return self.flagged(BACKEND, "call", message.action, message.frame, [ruled.flag], verdict)
 
-    def overhear(
-        self, message: Message, label: str, now: float, id_at: re.Match[bytes] | None = None
-    ) -> list[Effect]:
-        """The charger said this to the backend that leads; the one of this session is to know it too.
-
-        `id_at` is where it names its transaction, if that is known.
-        """
+    def overhear(self, message: Message, label: str, now: float) -> list[Effect]:
+        """The charger said this to the backend that leads; the one of this session is to know it too."""
         buffer = self.buffer
-        if buffer is not None and message.action == "MeterValues" and self.charger.is_open:
-            reading = self._reading_overheard(message, id_at, buffer, now)
-            if reading is not None:
-                return [reading]
         if buffer is None or not self.charger.is_open or not buffer.copies.overhears(message, now):
             return [Noted("copy-lost", label)]
         if message.type is SEND and not buffer.is_usable:
@@ -619,16 +610,20 @@ class ChargerSession:
         effects = self._relay(message, self.to_backend, self.to_charger, now, label)
         return effects if self.bridge is None else self.bridge.outward(effects, now)
 
-    def _reading_overheard(
-        self, message: Message, id_at: re.Match[bytes] | None, buffer: Buffer, now: float
+    def overhear_reading(
+        self, message: Message, id_at: payloads.Place | None, now: float
     ) -> SendToBackend | None:
-        """A reading for a backend that is free and owed nothing leaves at once, as nearly all of them do."""
-        calls = self.to_backend
+        """`overhear` a reading, if its backend is free and owed nothing, as nearly always; else None.
+
+        `id_at` is where it names its transaction, if that is known.
+        """
+        calls, buffer = self.to_backend, self.buffer
         if (
-            calls.out is not None
+            buffer is None
+            or calls.out is not None
             or calls.line
             or calls.late
-            or not buffer.is_calm
+            or not (buffer.is_calm and self.charger.is_open)
             or self.version is not Version.V16
             or self.bridge is not None
             or (not message.is_new and self._came_before(message))

@@ -278,6 +278,11 @@ class Switchboard:
             if last := one.answerer:  # it may answer at once: the others have their copies first
                 followers = sorted(followers, key=lambda other: other[0] == last)
             for name, session in followers:
+                if one.is_reading and not self.rulings.is_waiting:
+                    reading = session.overhear_reading(one.message, one.id_at, now)
+                    if reading is not None:
+                        routed.append((name, reading))
+                        continue
                 if one.is_for(name):
                     routed += self._overhear(name, session, one, now)
         return routed
@@ -293,7 +298,7 @@ class Switchboard:
 
     def _overhear(self, name: str, session: ChargerSession, one: Heard, now: float) -> list[Addressed]:
         message = as_read_by(name, one.message, one.owner)
-        effects = session.overhear(message, one.label, now, one.id_at)
+        effects = session.overhear(message, one.label, now)
         if len(effects) == 1 and type(effects[0]) is SendToBackend and not self.rulings.is_waiting:
             return [(name, effects[0])]
         routed = self.route(name, effects, now)
