@@ -1,6 +1,5 @@
 """One charger with several backends: its switchboard, and a driver for each of the backends."""
 
-from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,7 @@ from gateway.ocpp import frame
 from gateway.ocpp.message import Sender
 from gateway.session import effects as ef
 from gateway.session import events as ev
-from gateway.session.effects import SendToCharger, is_about
+from gateway.session.effects import SendToBackend, SendToCharger, is_about
 from gateway.session.switchboard import Addressed, Switchboard
 
 if TYPE_CHECKING:
@@ -103,21 +102,22 @@ class Party:
     def backend_frame(self, driver: Driver, epoch: int, data: bytes, binary: bool) -> None:
         """Give one of the sessions a message of its backend; what one that follows says unasked may wait."""
         unasked, link = driver.upstream.unasked, driver.backend
-        if not (driver.session.follows or unasked.held) or link is None:
-            self._take(driver, epoch, data, binary)
+        session, now = driver.session, monotonic()
+        if not (session.follows or unasked.held) or link is None:
+            self._take(driver, epoch, data, binary, now)
             return
-        awaited, began = driver.session.to_backend.out, monotonic()
-        waits = link in unasked.held or (driver.session.follows and unasked.is_over(began))
+        awaited = session.to_backend.out
+        waits = link in unasked.held or (session.follows and unasked.is_over(now))
         if waits and (awaited is None or not _answers(data, awaited.id)):
-            unasked.hold(link, partial(self._take, driver, epoch, data, binary))
+            unasked.hold(link, lambda: self._take(driver, epoch, data, binary, monotonic()))
             return
-        self._take(driver, epoch, data, binary)
-        if driver.session.to_backend.out is awaited:
-            unasked.spent(began)
+        self._take(driver, epoch, data, binary, now)
+        if session.to_backend.out is awaited:
+            unasked.spent(now)
 
-    def _take(self, driver: Driver, epoch: int, data: bytes, binary: bool) -> None:
+    def _take(self, driver: Driver, epoch: int, data: bytes, binary: bool, now: float) -> None:
         try:
-            routed = self.board.backend_frame(driver.upstream.name, epoch, data, binary, monotonic())
+            routed = self.board.backend_frame(driver.upstream.name, epoch, data, binary, now)
         except Exception as error:
             driver.failed(error, Sender.BACKEND, data)
             return
@@ -133,7 +133,7 @@ class Party:
             if type(effect) is SendToCharger:
                 if link is not None:
                     link.send(effect.data)
-            elif type(effect) is ef.SendToBackend:
+            elif type(effect) is SendToBackend:
                 backend = self.drivers[name].backend
                 if backend is not None:
                     backend.send(effect.data)

@@ -57,7 +57,7 @@ class Commands:
         self.conflicts = Conflicts()
         self.out: Command | None = None
         self.boot_until = NEVER  # until when nobody but the leader commands: the charger may be about to boot
-        self._line: list[Command] = []
+        self.line: list[Command] = []
         self._late: deque[str] = deque(maxlen=LATE_IDS)
         self._renamed = 0
 
@@ -66,7 +66,7 @@ class Commands:
         """When to look again."""
         if self.out is not None and not self._is_open(self.out):
             return self._frees_at
-        return self.boot_until if self._line and self.out is None else NEVER
+        return self.boot_until if self.line and self.out is None else NEVER
 
     @property
     def _frees_at(self) -> float:
@@ -89,7 +89,7 @@ class Commands:
         """The session of this backend sends the charger a CALL."""
         call = self.board.sessions[name].to_charger.out
         if call is not None:
-            self._line.append(Command(name, call, data, priority_of(call.action), call.id))
+            self.line.append(Command(name, call, data, priority_of(call.action), call.id))
 
     def _is_open(self, command: Command) -> bool:
         """Whether its session still waits for the answer."""
@@ -99,7 +99,7 @@ class Commands:
     @property
     def is_busy(self) -> bool:
         """Whether there is any CALL for the charger."""
-        return bool(self._line) or self.out is not None
+        return bool(self.line) or self.out is not None
 
     def pump(self, now: float) -> list["Addressed"]:
         """Send the charger what is next, if it is free."""
@@ -108,13 +108,13 @@ class Commands:
                 return []
             self.expired(self.out)
         if not self.board.sessions[self.board.leader].charger.is_open:
-            self._line.clear()  # the backends hear so from their sessions
-        if not self._line:
+            self.line.clear()  # the backends hear so from their sessions
+        if not self.line:
             return []
-        self._line = [command for command in self._line if self._is_open(command)]
+        self.line = [command for command in self.line if self._is_open(command)]
         sent: list[Addressed] = []
         while self.out is None and (command := self._first(now)) is not None:
-            self._line.remove(command)
+            self.line.remove(command)
             sent += self._send(command, now)
         return sent
 
@@ -133,7 +133,7 @@ class Commands:
     def _first(self, now: float) -> Command | None:
         """The most urgent of those that may go, of these the one that came first."""
         leader, is_held = self.board.leader, now < self.boot_until
-        free = [command for command in self._line if command.name == leader or not is_held]
+        free = [command for command in self.line if command.name == leader or not is_held]
         return min(free, key=lambda command: command.rank, default=None)
 
     def _send(self, command: Command, now: float) -> list["Addressed"]:

@@ -24,7 +24,7 @@ class Lead:
         self.standing = Standing((), board.leader, 0.0, 0.0)
         self.wanted = board.leader
         self.waits_for_transactions = False
-        self._holds = False  # the charger is read no further
+        self.holds = False  # the charger is read no further
 
     def sit(self, seats: Seats) -> None:
         """Who may lead from now on."""
@@ -54,7 +54,7 @@ class Lead:
     @property
     def is_settled(self) -> bool:
         """Whether who leads is who should, and the charger is not kept waiting for that."""
-        return self.wanted == self.board.leader and not self._holds
+        return self.wanted == self.board.leader and not self.holds
 
     def hand_over(self, now: float) -> list["Addressed"]:
         """Let the wanted one lead, as soon as nothing of the charger is open with the one that does."""
@@ -70,15 +70,15 @@ class Lead:
             self._ask_elsewhere(before, session, now) if not self.is_ready(self.board.leader, now) else []
         )
         if not (before.is_quiet and session.is_quiet):
-            held, self._holds = before.hold_charger(Hold.HAND_OVER), True
+            held, self.holds = before.hold_charger(Hold.HAND_OVER), True
             return [*asked_elsewhere, *self.board.addressed(self.board.leader, held)]
         return [*asked_elsewhere, *self.take(self.wanted, now)]
 
     def goes_on(self) -> list["Addressed"]:
         """Nobody else is to lead now: the charger, if it was read no further, is read again."""
-        if not self._holds:
+        if not self.holds:
             return []
-        self._holds = False
+        self.holds = False
         leader = self.board.leader
         return self.board.addressed(leader, self.board.sessions[leader].read_on(Hold.HAND_OVER))
 
@@ -91,7 +91,7 @@ class Lead:
         self.board.led_by(name)
         session.lead(before, now)
         self.standing.leader = self.wanted = name
-        self._holds = False
+        self.holds = False
         noted = Noted("lead-moved", f"{old} to {name}")
         effects = [noted, *session.read_on(_OF_WHO_LED), *session.mind_blocked()]
         left = self.board.route(old, before.mind_blocked(), now)

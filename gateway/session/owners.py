@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 
 LONGEST_ANSWERS = 64
+_NAME_A_TRANSACTION = frozenset({"StopTransaction", "MeterValues"})
 
 
 class Heard(Struct, gc=False):
@@ -82,7 +83,7 @@ def whose(board: "Switchboard", message: Message, label: str) -> Heard:
                 heard.owner, heard.answerer = owner, owner.backend
             return heard
         heard.owner = owner
-    if board.version is Version.V16 and action in ("StopTransaction", "MeterValues"):
+    if action in _NAME_A_TRANSACTION and board.version is Version.V16:
         heard.id_at = payloads.id_in(message)
         heard.answerer = _of_another_book(board, heard)
         heard.is_reading = action == "MeterValues" and not heard.answerer
@@ -102,7 +103,10 @@ def _of_another_book(board: "Switchboard", heard: Heard) -> str:
     """A backend that knows the transaction of this CALL, when the leader's does not (OCPP 1.6)."""
     buffer, message, id_at = board.sessions[board.leader].buffer, heard.message, heard.id_at
     assert buffer is not None
-    id_ = id_at[0] if id_at is not None else (payloads.of_call(message.frame) or {}).get("transactionId")
+    if id_at is not None or message.shape is not None:
+        id_: object = id_at[0] if id_at is not None else None
+    else:
+        id_ = (payloads.of_call(message.frame) or {}).get("transactionId")
     board.presence.track(id_, message.action == "StopTransaction")
     mine = buffer.book.by_charger_id(id_)
     if id_ is None or (mine is not None and not mine.is_elsewhere):

@@ -31,21 +31,16 @@ class Held(Struct, gc=False):
 
 
 class Securing:
-    """Holds back answers to the charger of `board`."""
+    """Holds back answers to the charger of `board`: those in `held`."""
 
     def __init__(self, board: "Switchboard") -> None:
         self.board = board
-        self._held: list[Held] = []
+        self.held: list[Held] = []
 
     @property
     def due(self) -> float:
         """When to look again at the latest."""
-        return self._held[0].until if self._held else NEVER
-
-    @property
-    def is_holding(self) -> bool:
-        """Whether the charger waits for an answer that is there."""
-        return bool(self._held)
+        return self.held[0].until if self.held else NEVER
 
     def answer(self, effect: SendToCharger, now: float) -> list["Addressed"]:
         """What becomes of an answer to the charger."""
@@ -63,7 +58,7 @@ class Securing:
             told += self.board.route(name, buffer.patience.store_open(now), now)
         if not self._endangered(rest):
             return [*told, (leader, effect)]
-        self._held.append(Held(leader, effect, rest, sessions[leader].charger.epoch, now + HELD_S))
+        self.held.append(Held(leader, effect, rest, sessions[leader].charger.epoch, now + HELD_S))
         return told
 
     def _endangered(self, rest: bytes) -> list[str]:
@@ -76,12 +71,12 @@ class Securing:
 
     def look(self, now: float) -> list["Addressed"]:
         """The answers that need not wait any more."""
-        held, self._held = self._held, []
+        held, self.held = self.held, []
         charger = self.board.sessions[self.board.leader].charger
         free: list[Addressed] = []
         for one in held:
             if now < one.until and self._endangered(one.rest):
-                self._held.append(one)
+                self.held.append(one)
             elif charger.is_current(one.epoch):
                 free.append((one.leader, one.effect))
         return free

@@ -8,7 +8,7 @@ Another session can be made to lead at any time: the charger is read no further 
 with the one that led so far; then its connection is the other's. The charger's socket stays.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeGuard
 
 from gateway.ocpp import frame
@@ -170,8 +170,10 @@ class Switchboard:
     def charger_frame(self, epoch: int, data: bytes, binary: bool, now: float) -> list[Addressed]:
         """A message of the charger: an answer goes to who asked, anything else is read by who leads."""
         leader = self.sessions[self.leader]
-        is_call = data[1:2] == b"2"
-        is_answer = not is_call and frame.digit(data) in (b"3", b"4") and leader.charger.is_current(epoch)
+        if data[1:2] == b"2":
+            effects = leader.charger_frame(epoch, data, binary, now)
+            return self.after(self.route(self.leader, effects, now), now)
+        is_answer = frame.digit(data) in (b"3", b"4") and leader.charger.is_current(epoch)
         if is_answer and (stray := self.commands.stray(data)) is not None:
             effects = leader.stray_answer(stray, self.commands.was_late(stray.id))
             return self.after(self.route(self.leader, [*effects, *leader.counts(now)], now), now)
@@ -191,18 +193,22 @@ class Switchboard:
     def backend_frame(self, name: str, epoch: int, data: bytes, binary: bool, now: float) -> list[Addressed]:
         """A message of one of the backends."""
         effects = self.sessions[name].backend_frame(epoch, data, binary, now)
-        if len(effects) == 1 and self._is_but_an_answer(effects[0]):
+        if len(effects) == 1 and self._is_but_an_answer(effects[0]) and self._is_at_rest:
             return self.securing.answer(effects[0], now) if name == self.leader else []
         return self.after(self.route(name, effects, now), now)
 
     def _is_but_an_answer(self, effect: Effect) -> TypeGuard[SendToCharger]:
-        """Whether an effect is an answer to what all heard, and all there is to do: nearly always."""
+        """Whether an effect is an answer to what all heard: nearly always."""
+        return type(effect) is SendToCharger and effect.data[1:2] == b"3" and not self.answerers.names
+
+    @property
+    def _is_at_rest(self) -> bool:
+        """Whether nothing is left to be done for the others, for the charger, or for who is to lead."""
+        commands, lead = self.commands, self.lead
         return (
-            type(effect) is SendToCharger
-            and effect.data[1:2] == b"3"
-            and not (self.answerers.names or self._heard or self._gave or self.commands.is_busy)
-            and not self.securing.is_holding
-            and self.lead.is_settled
+            not (self._heard or self._gave or commands.line or self.securing.held or lead.holds)
+            and commands.out is None
+            and lead.wanted == self.leader
         )
 
     def handle(self, name: str, event: ev.Event, now: float) -> list[Addressed]:
@@ -234,8 +240,10 @@ class Switchboard:
     def addressed(self, name: str, effects: Iterable[Effect]) -> list[Addressed]:
         return [(name, effect) for effect in effects]
 
-    def route(self, name: str, effects: Iterable[Effect], now: float) -> list[Addressed]:
+    def route(self, name: str, effects: Sequence[Effect], now: float) -> list[Addressed]:
         """What a session wants, without what only the one that leads may do to the charger."""
+        if len(effects) == 1 and type(effects[0]) is SendToBackend and not self.rulings.is_waiting:
+            return [(name, effects[0])]
         leads = name == self.leader
         routed: list[Addressed] = []
         for effect in effects:
@@ -259,11 +267,16 @@ class Switchboard:
         """What an event means for the others: copies, ids, the charger's next CALL, another leader."""
         while self._heard or self._gave:
             told = self._share(now)
+            if not self._gave:
+                routed += told
+                continue
             gave, self._gave = self._gave, []
             for by, key, id_ in gave:
                 told += self._given(by, key, id_, now)
-            routed = [*told, *routed] if gave else [*routed, *told]
-        if self.securing.is_holding:
+            routed = [*told, *routed]
+        if self._is_at_rest:
+            return routed
+        if self.securing.held:
             routed += self.securing.look(now)
         if self.commands.is_busy:
             routed += self.commands.pump(now)
@@ -299,8 +312,6 @@ class Switchboard:
     def _overhear(self, name: str, session: ChargerSession, one: Heard, now: float) -> list[Addressed]:
         message = as_read_by(name, one.message, one.owner)
         effects = session.overhear(message, one.label, now)
-        if len(effects) == 1 and type(effects[0]) is SendToBackend and not self.rulings.is_waiting:
-            return [(name, effects[0])]
         routed = self.route(name, effects, now)
         is_lost = any(type(effect) is Noted and effect.name == "copy-lost" for effect in effects)
         if is_lost and name == one.answerer:
@@ -312,12 +323,14 @@ class Switchboard:
     # What the sessions tell (Others)
 
     def heard(self, message: Message, label: str) -> Message | None:
-        self.presence.heard(message)
-        self.answerers.forget(message.id)
+        if message.shape is None:
+            self.presence.heard(message)
+        if self.answerers.names:
+            self.answerers.forget(message.id)
         heard = whose(self, message, label)
         self._heard.append(heard)
         if heard.answerer in ("", self.leader):
-            return as_read_by(self.leader, message, heard.owner)
+            return as_read_by(self.leader, message, heard.owner) if heard.owner is not None else message
         self.answerers.add(message.id, heard.answerer)
         return None
 
