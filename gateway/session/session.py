@@ -612,27 +612,29 @@ class ChargerSession:
 
     def overhear_reading(
         self, message: Message, id_at: payloads.Place | None, now: float
-    ) -> SendToBackend | None:
-        """`overhear` a reading, if its backend is free and owed nothing, as nearly always; else None.
+    ) -> SendToBackend | Noted | None:
+        """`overhear` a reading of 1.6, if nothing has to be weighed for it, as nearly always; else None.
 
-        `id_at` is where it names its transaction, if that is known.
+        It leaves for a backend that is free and owed nothing, and is lost to one that is away or silent and
+        for which nothing is kept. `id_at` is where it names its transaction, if that is known.
         """
-        calls, buffer = self.to_backend, self.buffer
+        calls, buffer, action = self.to_backend, self.buffer, message.action
+        if buffer is None or self.bridge is not None or not self.charger.is_open:
+            return None
+        if not buffer.is_calm and buffer.copies.are_lost:
+            self._ways[action].calls.n += 1
+            return Noted("copy-lost", action)
         if (
-            buffer is None
+            not buffer.is_calm
             or calls.out is not None
             or calls.line
             or calls.late
-            or not (buffer.is_calm and self.charger.is_open)
-            or self.version is not Version.V16
-            or self.bridge is not None
             or (not message.is_new and self._came_before(message))
         ):
             return None
         data = buffer.copies.reading(message.frame, id_at)
         if data is None:
             return None
-        action = message.action
         self._ways[action].calls.n += 1
         call = Call(message.id, action, action, data, now, True, message.id_literal, now)
         call.as_came = message.frame
