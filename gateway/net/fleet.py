@@ -5,13 +5,13 @@ import contextlib
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
-from time import monotonic, process_time
+from time import monotonic
 from typing import Protocol
 
 from gateway.config import Config, everyone
 from gateway.net.archive import Archive
 from gateway.net.bundle import Bundle
-from gateway.net.busy import Core, MalformedShare
+from gateway.net.busy import MalformedShare
 from gateway.net.driver import Driver
 from gateway.net.duplicates import Duplicates
 from gateway.net.gate import Admission, Gate
@@ -22,6 +22,7 @@ from gateway.net.migrations import Migrations
 from gateway.net.parking import Parking
 from gateway.net.party import Party
 from gateway.net.seating import Seating
+from gateway.net.sweeper import Sweeper
 from gateway.net.tasks import spawn
 from gateway.net.upstream import Upstream, resume_outages
 from gateway.observe import log
@@ -32,7 +33,6 @@ from gateway.session import events as ev
 from gateway.session.session import ChargerSession
 from gateway.session.tally import Tally
 
-SWEEP_S = 0.25
 FINISH_S = 5.0
 LOOK_AGAIN_S = 0.02
 REPLACED = 1008
@@ -84,11 +84,10 @@ class Fleet:
         self.copies = tally.beside()
         self.migrations = Migrations(self)
         self.seating = Seating(self)
-        self._core = Core()
         self._malformed = MalformedShare(config.limits.malformed_per_s)
         self._bundle = Bundle()
         self._ended: dict[str, asyncio.Event] = {}
-        self._sweeper: asyncio.TimerHandle | None = None
+        self._sweeper = Sweeper(self)
         self.apply(config)
         if archive is not None:
             resume_outages(self.upstreams, archive, clock())
@@ -265,27 +264,22 @@ class Fleet:
 
     def start(self) -> None:
         """Begin to look after deadlines, and see whether the backend answers."""
-        self._sweep()
+        self._sweeper.start()
         for upstream in self.upstreams.values():
             spawn(upstream.look(), f"first look at the backend {upstream.name}")
         if self.archive is not None and self.config.outage.deliver_for_absent:
             spawn(self.parking.fill(), "chargers with something to deliver")
 
-    def _sweep(self) -> None:
-        loop = asyncio.get_running_loop()
-        now = monotonic()
-        for driver in [driver for driver in self.everyone() if driver.due <= now]:
-            driver.tell(ev.TimePassed())
+    def sweep(self, now: float, used: float) -> None:
+        """Look after what is no single charger's; `used` is the share of its core that the node uses."""
         for upstream in self.upstreams.values():
             upstream.sweep(now)
         self.migrations.sweep(now)
-        used = self._core.used(now, process_time())
         self._malformed.look(used)
         self._bundle.look(used)
         self._duplicates.sweep(now)
         if self.archive is not None:
             self.archive.sweep()
-        self._sweeper = loop.call_later(SWEEP_S, self._sweep)
 
     async def close(self, within_s: float = 20.0) -> None:
         """Let every charger go: CALLs under way may be answered, then sockets close, spread out in time."""
@@ -307,8 +301,7 @@ class Fleet:
                     await asyncio.sleep(LOOK_AGAIN_S)
         for upstream in self.upstreams.values():
             upstream.outages.close()
-        if self._sweeper is not None:
-            self._sweeper.cancel()
+        self._sweeper.stop()
         if self.archive is not None:
             self.archive.sweep()
 

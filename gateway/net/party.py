@@ -8,7 +8,6 @@ from gateway.net.link import Link
 from gateway.observe import log
 from gateway.ocpp import frame
 from gateway.ocpp.message import Sender
-from gateway.session import effects as ef
 from gateway.session import events as ev
 from gateway.session.effects import SendToBackend, SendToCharger, is_about
 from gateway.session.switchboard import Addressed, Switchboard
@@ -33,6 +32,10 @@ class Party:
     @property
     def leader(self) -> Driver:
         return self.drivers[self._leading]
+
+    @property
+    def following(self) -> list[Driver]:
+        return [driver for driver in self.drivers.values() if driver.session.follows]
 
     @property
     def ranked(self) -> list[Driver]:

@@ -12,6 +12,8 @@ from gateway.net.limits import session_settings
 from gateway.net.link import Link
 from gateway.net.pacer import Pacer
 from gateway.net.relinker import STABLE_S, Relinker
+from gateway.net.sweeper import tell_each
+from gateway.net.tasks import spawn
 from gateway.net.unasked import Unasked
 from gateway.observe import log
 from gateway.observe.outages import Outages, left_open
@@ -74,23 +76,30 @@ class Upstream:
 
     def doubt(self, reason: str) -> None:
         """A session hears nothing. Without a buffer the first doubt counts; with one, several at a time."""
+        if self.links.is_away:
+            return  # all have heard of it
         now = monotonic()
         self._doubts.append(now)
-        links = sum(driver.backend is not None for driver in self.drivers())
         lately = sum(1 for at in self._doubts if now - at < DOUBT_S)
-        if self.session_settings.buffer is None or lately >= min(DOUBTS, links):
+        if (
+            self.session_settings.buffer is None
+            or lately >= DOUBTS
+            or lately >= sum(driver.backend is not None for driver in self.drivers())
+        ):
+            self._doubts.clear()
             self.links.doubt(reason)
-            for driver in self.drivers():
-                driver.tell(ev.BackendAway())
+            self._tell_away(self.drivers())
 
     def _changed(self, is_away: bool, reason: str) -> None:
         if not is_away:
             self.outages.end()
         elif self.session_settings.buffer is not None:
             self.outages.begin(reason)
-            for driver in self.drivers():
-                if driver.backend is None:
-                    asyncio.get_running_loop().call_soon(driver.tell, ev.BackendAway())
+            self._tell_away([driver for driver in self.drivers() if driver.backend is None])
+
+    def _tell_away(self, drivers: list["Driver"]) -> None:
+        told = tell_each(drivers, ev.BackendAway(), lambda: self.links.state != "up")
+        spawn(told, f"the backend {self.name} is away")
 
     def _floods(self) -> None:
         log.event("warning", "backend-flooding", backend=self.name)

@@ -10,7 +10,7 @@ from gateway.ocpp import frame
 from gateway.ocpp.message import Message, Version
 from gateway.session import payloads
 from gateway.session.book import Transaction
-from gateway.session.calls import Call, Own
+from gateway.session.calls import Call
 from gateway.session.effects import Effect, Noted
 from gateway.session.payloads import Payload
 
@@ -190,13 +190,10 @@ class Copies:
 
     @property
     def are_lost(self) -> bool:
-        """Whether what is said now is lost to the backend: it is away or silent, and nothing is kept for it."""
-        buffer, session = self.buffer, self.buffer.session
-        if buffer.settings.stores:
-            return False
-        out = session.to_backend.out
-        is_silent = buffer.is_silent and out is not None and out.own is Own.MISSED
-        return is_silent or (buffer.is_away and not session.backend.is_open)
+        """Whether what is said now is lost to the backend: away or silent, and nothing is kept for it."""
+        buffer = self.buffer
+        is_silent = buffer.is_silent and buffer.session.to_backend.out is not None
+        return (is_silent or buffer.is_away) and not buffer.settings.stores
 
     @property
     def awaits_link(self) -> bool:

@@ -13,7 +13,6 @@ closed with, as if the gateway were not there. With one (`gateway.session.buffer
 buffer stands in for the backend.
 """
 
-import re
 from collections.abc import Callable, Iterable
 from datetime import tzinfo
 from typing import Any
@@ -29,7 +28,7 @@ from gateway.dialect.rules.rule import Kind
 from gateway.dialect.station import Station, station_of
 from gateway.ocpp import actions, errors, frame
 from gateway.ocpp.flags import Flag, FlagCode
-from gateway.ocpp.message import Message, MessageType, Sender, Version
+from gateway.ocpp.message import Message, MessageType, Sender
 from gateway.session import events as ev
 from gateway.session import payloads
 from gateway.session.answers import stores_nothing_else

@@ -21,12 +21,13 @@ from gateway.session.commands import Commands
 from gateway.session.effects import Close, Effect, Noted, SendToBackend, SendToCharger, is_about
 from gateway.session.lead import Lead
 from gateway.session.others import Ruled
-from gateway.session.owners import Answerers, Heard, as_read_by, whose
+from gateway.session.owners import Answerers, as_read_by, whose
 from gateway.session.presence import Presence
 from gateway.session.rulings import Rules, Rulings
 from gateway.session.securing import Securing
 from gateway.session.session import GOING_AWAY, ChargerSession
 from gateway.session.shadowing import Shadowing
+from gateway.session.sharing import Sharing
 from gateway.session.tally import Tally
 
 CHARGER = Sender.CHARGER
@@ -64,8 +65,7 @@ class Switchboard:
         self.securing = Securing(self)
         self._seated: frozenset[str] = frozenset()
         self.followers: list[tuple[str, ChargerSession]] = []
-        self._heard: list[Heard] = []
-        self._gave: list[tuple[ChargerSession, str, int]] = []
+        self.sharing = Sharing(self)
         self.answerers = Answerers()
         self._add(leader, session)
         self.commands.adopt(leader, session.to_charger.out)
@@ -117,7 +117,7 @@ class Switchboard:
     def join(self, name: str, session: ChargerSession, now: float) -> list[Addressed]:
         """One more backend: it is told who the charger is, and of no transaction that began before."""
         self._add(name, session)
-        told = [*self._tell_book(self.leader, name, now), *self._tell_book(name, self.leader, now)]
+        told = [*self.sharing.book(self.leader, name, now), *self.sharing.book(name, self.leader, now)]
         return [*told, *self._welcome(name, session, now)] if self.is_seated(name) else told
 
     def _welcome(self, name: str, session: ChargerSession, now: float) -> list[Addressed]:
@@ -130,21 +130,6 @@ class Switchboard:
             buffer.owed.add_status(key, status.decode())
         opened = session.handle(ev.ChargerOpened(leader.charger.epoch, leader.version), now)
         return [*self.route(name, opened, now), *self.presence.ask(now)]
-
-    def _tell_book(self, by: str, to: str, now: float) -> list[Addressed]:
-        """One backend's session learns the ids of another's transactions."""
-        mine, theirs = self.sessions[to].buffer, self.sessions[by].buffer
-        assert mine is not None and theirs is not None
-        effects: list[Effect] = []
-        for known in theirs.book.transactions:
-            if not isinstance(known.charger_id, int):
-                continue
-            same = mine.book.by_key(known.key) if known.key else None
-            if same is not None and same.charger_id == same.key:
-                effects += mine.copies.given(known.key, known.charger_id, known.given_by or by, now)
-            elif same is None and known.is_open:
-                mine.copies.is_elsewhere(known.charger_id, now)
-        return self.addressed(to, effects)
 
     def is_seated(self, name: str) -> bool:
         """Whether this backend is told what the charger says."""
@@ -204,9 +189,9 @@ class Switchboard:
     @property
     def _is_at_rest(self) -> bool:
         """Whether nothing is left to be done for the others, for the charger, or for who is to lead."""
-        commands, lead = self.commands, self.lead
+        commands, lead, sharing = self.commands, self.lead, self.sharing
         return (
-            not (self._heard or self._gave or commands.line or self.securing.held or lead.holds)
+            not (sharing.heard or sharing.gave or commands.line or self.securing.held or lead.holds)
             and commands.out is None
             and lead.wanted == self.leader
         )
@@ -251,7 +236,7 @@ class Switchboard:
                 if effect.data[1:2] != b"3" and frame.digit(effect.data) == b"2":
                     self.commands.add(name, effect.data)
                 elif leads or self.answerers.take(name, effect.data):
-                    routed += self._share(now) if self._heard else []
+                    routed += self.sharing.copies(now) if self.sharing.heard else []
                     routed += self.securing.answer(effect, now)
             elif type(effect) is SendToBackend and self.rulings.is_waiting:
                 routed.append((name, self.rulings.complete(name, effect)))
@@ -265,15 +250,10 @@ class Switchboard:
 
     def after(self, routed: list[Addressed], now: float) -> list[Addressed]:
         """What an event means for the others: copies, ids, the charger's next CALL, another leader."""
-        while self._heard or self._gave:
-            told = self._share(now)
-            if not self._gave:
-                routed += told
-                continue
-            gave, self._gave = self._gave, []
-            for by, key, id_ in gave:
-                told += self._given(by, key, id_, now)
-            routed = [*told, *routed]
+        sharing = self.sharing
+        while sharing.heard or sharing.gave:
+            told = sharing.copies(now)
+            routed = [*told, *sharing.ids(now), *routed] if sharing.gave else routed + told
         if self._is_at_rest:
             return routed
         if self.securing.held:
@@ -281,44 +261,6 @@ class Switchboard:
         if self.commands.is_busy:
             routed += self.commands.pump(now)
         return routed if self.lead.is_settled else [*routed, *self.lead.hand_over(now)]
-
-    def _share(self, now: float) -> list[Addressed]:
-        """The followers overhear what the charger said."""
-        heard, self._heard = self._heard, []
-        routed: list[Addressed] = []
-        for one in heard:
-            followers = self.followers
-            if last := one.answerer:  # it may answer at once: the others have their copies first
-                followers = sorted(followers, key=lambda other: other[0] == last)
-            for name, session in followers:
-                if one.is_reading and not self.rulings.is_waiting:
-                    reading = session.overhear_reading(one.message, one.id_at, now)
-                    if reading is not None:
-                        routed.append((name, reading))
-                        continue
-                if one.is_for(name):
-                    routed += self._overhear(name, session, one, now)
-        return routed
-
-    def _given(self, by: ChargerSession, key: str, id_: int, now: float) -> list[Addressed]:
-        """The charger is about to hear this id: what the others note of it goes to the disk first."""
-        routed: list[Addressed] = []
-        for name, session in self.sessions.items():
-            if session is not by and (buffer := session.buffer) is not None:
-                noted = buffer.copies.given(key, id_, self.name_of(by), now)
-                routed += self.route(name, [*noted, *buffer.copies.store_start(now)], now)
-        return routed
-
-    def _overhear(self, name: str, session: ChargerSession, one: Heard, now: float) -> list[Addressed]:
-        message = as_read_by(name, one.message, one.owner)
-        effects = session.overhear(message, one.label, now)
-        routed = self.route(name, effects, now)
-        is_lost = any(type(effect) is Noted and effect.name == "copy-lost" for effect in effects)
-        if is_lost and name == one.answerer:
-            self.answerers.forget(one.message.id)
-            leader = self.sessions[self.leader]
-            routed += self.addressed(self.leader, leader.answer_locally(one.message, one.label, now))
-        return routed
 
     # What the sessions tell (Others)
 
@@ -328,7 +270,7 @@ class Switchboard:
         if self.answerers.names:
             self.answerers.forget(message.id)
         heard = whose(self, message, label)
-        self._heard.append(heard)
+        self.sharing.heard.append(heard)
         if heard.answerer in ("", self.leader):
             return as_read_by(self.leader, message, heard.owner) if heard.owner is not None else message
         self.answerers.add(message.id, heard.answerer)
@@ -349,7 +291,7 @@ class Switchboard:
         return not session.follows or self.answerers.of(id_) == self.name_of(session)
 
     def gave(self, session: ChargerSession, key: str, id_: int) -> None:
-        self._gave.append((session, key, id_))
+        self.sharing.gave.append((session, key, id_))
 
     def answered(self, session: ChargerSession, call: Call, data: bytes) -> None:
         if call.action == "BootNotification" and not session.follows:
