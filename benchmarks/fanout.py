@@ -33,6 +33,7 @@ P99_GROWTH = 1.10
 CASES = ("alone", "alone again", "well", "killed", "frozen", "flooding")
 COMPARED = {name: "alone" if name in CASES[:3] else "well" for name in CASES}
 ACT_AFTER_S = 0.2
+SETTLE_S = 2.0
 
 
 def options(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -200,8 +201,11 @@ class Case:
             case "flooding":
                 self.observer.tell(signal.SIGUSR1)
 
-    def rest(self, for_long: bool) -> None:
-        """The flood ends with the turn; who is dead or frozen stays so for two turns."""
+    async def rest(self, for_long: bool) -> None:
+        """The flood ends with the turn; who is dead or frozen stays so for two turns.
+
+        The others are not to be measured while this one picks itself up again.
+        """
         if self.observer is None or not self.is_acting or not (for_long or self.name == "flooding"):
             return
         self.is_acting = False
@@ -212,12 +216,13 @@ class Case:
                 self.observer.tell(signal.SIGCONT)
             case "flooding":
                 self.observer.tell(signal.SIGUSR1)
+        await asyncio.sleep(SETTLE_S)
 
     async def turn(self, chosen: argparse.Namespace, for_long: bool) -> Figures:
         acting = asyncio.get_running_loop().call_later(ACT_AFTER_S, self.act)
         sample = await self.crowd.pace(chosen.rate, chosen.seconds, self.relay.cpu_s)
         acting.cancel()
-        self.rest(for_long)
+        await self.rest(for_long)
         if self.crowd.wrong or self.crowd.lost:
             raise RuntimeError(
                 f"{self.name}: {self.crowd.wrong} wrong answers, {self.crowd.lost} chargers lost"

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from gateway.net.upstream import Upstream
 
 DIALS_AT_ONCE = 64
+TRIED_AT_ONCE = 4  # while nothing shows that the backend is there
 STABLE_S = 30.0
 AFTER_REFUSAL_S = 300.0
 POLICY_VIOLATION = 1008
@@ -31,6 +32,7 @@ class Relinker:
         self._upstream = upstream
         self._waiting: dict[str, Driver] = {}
         self._dialling: set[Driver] = set()
+        self._is_there = False  # a link was opened since one was last lost
 
     @property
     def next_at(self) -> float | None:
@@ -49,6 +51,7 @@ class Relinker:
         """Its link is gone: try again after a pause that grows while links do not last."""
         config = self._upstream.config
         now = monotonic()
+        self._is_there = False
         lasted = driver.linked_at and now - driver.linked_at > STABLE_S
         driver.redial_s = (
             config.reconnect_min_s
@@ -71,7 +74,8 @@ class Relinker:
         if not self._waiting or self._upstream.links.is_away:
             return
         due = [driver for driver in self._waiting.values() if driver.redial_at <= now]
-        for driver in due[: DIALS_AT_ONCE - len(self._dialling)]:
+        at_once = DIALS_AT_ONCE if self._is_there else TRIED_AT_ONCE
+        for driver in due[: max(0, at_once - len(self._dialling))]:
             del self._waiting[driver.key]
             if driver.backend is None and driver not in self._dialling and self._fleet.has(driver):
                 self._dialling.add(driver)
@@ -87,6 +91,7 @@ class Relinker:
         offer = structs.replace(driver.offer, versions=((driver.backend_version, token),))
         try:
             await self._upstream.links.connect(offer, self._fleet.backend_link(driver))
+            self._is_there = True
         except BackendAway:
             driver.tell(ev.BackendAway())
             self.want(driver)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from gateway.net.fleet import Fleet
 
 SWEEP_S = 0.25
-SLICE_S = 0.0005
+SLICE_S = 0.0002
 LOOKED_AT_ONCE = 64
 LEADING_SHARE = 0.5
 FOLLOWING_SHARE = 0.1

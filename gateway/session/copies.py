@@ -195,6 +195,10 @@ class Copies:
         is_silent = buffer.is_silent and buffer.session.to_backend.out is not None
         return (is_silent or buffer.is_away) and not buffer.settings.stores
 
+    def loses(self, call: Call) -> bool:
+        """Whether a CALL that waits is a reading that is lost to the backend, without being weighed."""
+        return call.action == "MeterValues" and self.are_lost and self.may_lose(call)
+
     @property
     def awaits_link(self) -> bool:
         """Whether copies for a backend that nothing is stored for wait until it is there and has booted."""

@@ -134,7 +134,11 @@ class Patience:
         line, calls.line = calls.line, None
         effects: list[Effect] = []
         for call in line or ():
-            taken = None if call.retry or call.own not in (None, Own.MADE) else self.buffer.take(call, now)
+            is_ours = call.retry or call.own not in (None, Own.MADE)
+            if not is_ours and self.buffer.copies.loses(call):
+                effects.append(Noted("copy-lost", call.label))
+                continue
+            taken = None if is_ours else self.buffer.take(call, now)
             if taken is None:
                 calls.wait(call)
             else:

@@ -72,7 +72,7 @@ def test_small_pieces_are_done_in_one_slice(clock):
             await slices.between()
 
     run(test)
-    assert clock.slept == pytest.approx([0.0005, 0.0005])
+    assert clock.slept == pytest.approx([0.0002] * 6)
 
 
 def fleet_of(drivers, followers=()):

@@ -1,7 +1,10 @@
 """Readings that others overhear: most go, or are lost, without being weighed; what must be weighed is."""
 
 import pytest
+from msgspec import structs
 
+from gateway.session.buffer import Buffer
+from gateway.session.knowledge import BufferSettings
 from gateway.session.session import ChargerSession
 from tests.session.boards import MAIN, SECOND, Board, stores, to
 from tests.session.script import answered, start, start_result
@@ -29,11 +32,15 @@ def meter_values(id_: str, transaction: int) -> bytes:
 
 def charging(board: Board) -> Board:
     """A transaction that the main backend calls 7 and the second one 1; nothing has been weighed since."""
-    board.charger_sends(start("s")).backend_sends(SECOND, start_result("s", 1))
-    board.backend_sends(MAIN, start_result("s", 7))
-    for number in range(9):
-        board.charger_sends(meter_values(f"r{number}", 7))
-        board.backend_sends(MAIN, answered(f"r{number}")).backend_sends(SECOND, answered(f"r{number}"))
+    numbers = {SECOND: 1, MAIN: 7}
+    names = [name for name in numbers if name in board.board.sessions]
+    board.charger_sends(start("s"))
+    for name in names:
+        board.backend_sends(name, start_result("s", numbers[name]))
+    for id_ in (f"r{number}" for number in range(9)):
+        board.charger_sends(meter_values(id_, 7))
+        for name in names:
+            board.backend_sends(name, answered(id_))
     board.told.clear()
     return board
 
@@ -91,3 +98,35 @@ def test_they_wait_for_the_answer_to_the_one_before(weighed):
     board.charger_sends(meter_values("2", 7)).then(to(MAIN, meter_values("2", 7)))
     board.backend_sends(SECOND, answered("1"))
     assert [name for name, _ in board.told] == [SECOND]
+
+
+def waiting(board: Board) -> Board:
+    """Two readings, of which the second backend has answered neither."""
+    for id_ in "12":
+        board.charger_sends(meter_values(id_, 7)).backend_sends(MAIN, answered(id_))
+    board.told.clear()
+    board.notes.clear()
+    return board
+
+
+def test_those_that_wait_are_lost_when_their_backend_falls_silent(monkeypatch):
+    board = waiting(charging(Board(MAIN, observers=(SECOND,))))
+    monkeypatch.setattr(Buffer, "take", None)
+    board.after(10.0)
+    assert board.noted().count("copy-lost") == 2
+    board.backend_sends(SECOND, answered("1")).then()
+
+
+def test_those_that_wait_are_lost_when_their_backend_has_gone():
+    board = waiting(charging(Board(MAIN, observers=(SECOND,)))).backend_goes(SECOND)
+    assert board.noted().count("copy-lost") == 2
+
+
+def test_those_that_wait_for_one_that_leads_are_kept_whatever_is_kept_for_others():
+    board = charging(Board(MAIN))
+    leader = board.board.sessions[MAIN]
+    leader.settings = structs.replace(leader.settings, buffer=BufferSettings(stores=False, hold_s=0.0))
+    leader.buffer.settings = leader.settings.buffer
+    board.charger_sends(meter_values("1", 7), meter_values("2", 7)).told.clear()
+    board.backend_goes(MAIN)
+    assert board.told[:2] == [stores(MAIN, "MeterValues")] * 2
