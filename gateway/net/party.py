@@ -110,7 +110,7 @@ class Party:
             self._take(driver, epoch, data, binary, now)
             return
         awaited = session.to_backend.out
-        waits = link in unasked.held or (session.follows and unasked.is_over(now))
+        waits = unasked.is_over(now) if session.follows else link in unasked.held
         if waits and (awaited is None or not _answers(data, awaited.id)):
             unasked.hold(link, lambda: self._take(driver, epoch, data, binary, monotonic()))
             return
