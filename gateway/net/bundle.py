@@ -31,6 +31,7 @@ class Bundle:
 
     def look(self, used: float) -> None:
         """Learn how much of its core the node uses."""
+        self.work()  # nothing may overtake what was gathered
         self.gathers = used >= GATHERS_FROM
 
     def add(self, link: "Link", data: bytes) -> None:

@@ -42,12 +42,12 @@ class Slices:
             self._began = monotonic()
 
 
-async def tell_each(drivers: list["Driver"], event: ev.Event, is_so: Callable[[], bool]) -> None:
-    """Tell the sessions of these drivers, those that lead first, what has happened, as long as it is so."""
+async def tell_each(drivers: list["Driver"], event: ev.Event, concerns: Callable[["Driver"], bool]) -> None:
+    """Tell the sessions of these drivers what has happened, if it concerns them still; leaders first."""
     for follows, share in ((False, LEADING_SHARE), (True, FOLLOWING_SHARE)):
         slices = Slices(share)
         for driver in drivers:
-            if driver.session.follows is follows and is_so():
+            if driver.session.follows is follows and concerns(driver):
                 driver.tell(event)
                 await slices.between()
 

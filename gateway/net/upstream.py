@@ -98,8 +98,10 @@ class Upstream:
             self._tell_away([driver for driver in self.drivers() if driver.backend is None])
 
     def _tell_away(self, drivers: list["Driver"]) -> None:
-        told = tell_each(drivers, ev.BackendAway(), lambda: self.links.state != "up")
-        spawn(told, f"the backend {self.name} is away")
+        def concerns(driver: "Driver") -> bool:
+            return self.links.state != "up" and self._fleet.has(driver)
+
+        spawn(tell_each(drivers, ev.BackendAway(), concerns), f"the backend {self.name} is away")
 
     def _floods(self) -> None:
         log.event("warning", "backend-flooding", backend=self.name)

@@ -130,6 +130,17 @@ def test_what_was_gathered_is_worked_through_at_the_end_of_the_turn():
     run(test)
 
 
+def test_nothing_overtakes_what_was_gathered_when_there_is_little_to_do_again():
+    def test(bundle):
+        ((one, owner, sent),) = links(bundle, 1)
+        one.on_ws_frame(sent, said(b"a"))
+        bundle.look(0.0)
+        one.on_ws_frame(sent, said(b"b"))
+        assert owner.told == [b"a", b"b"]
+
+    in_a_loop(test)
+
+
 def test_all_is_worked_through_before_anything_is_sent():
     def test(bundle):
         (one, told, wire), (other, also_told, other_wire) = links(bundle, 2)

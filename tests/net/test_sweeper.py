@@ -52,7 +52,7 @@ def clock(monkeypatch):
 def test_those_that_lead_are_told_first_and_those_that_follow_get_little_time(clock):
     log = []
     drivers = [Driver(name, log, clock, follows=name.islower()) for name in "aAbB"]
-    run(lambda: tell_each(drivers, ev.BackendAway(), lambda: True))
+    run(lambda: tell_each(drivers, ev.BackendAway(), lambda _: True))
     assert log == ["A", "B", "a", "b"]
     assert clock.slept == pytest.approx([0.001, 0.001, 0.009, 0.009])
 
@@ -60,7 +60,7 @@ def test_those_that_lead_are_told_first_and_those_that_follow_get_little_time(cl
 def test_nobody_is_told_what_is_so_no_more(clock):
     log = []
     drivers = [Driver(name, log, clock) for name in "abcd"]
-    run(lambda: tell_each(drivers, ev.BackendAway(), lambda: len(log) < 2))
+    run(lambda: tell_each(drivers, ev.BackendAway(), lambda _: len(log) < 2))
     assert log == ["a", "b"]
 
 
