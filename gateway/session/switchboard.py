@@ -258,7 +258,7 @@ class Switchboard:
             return routed
         if self.securing.held:
             routed += self.securing.look(now)
-        if self.commands.is_busy:
+        if self.commands.is_busy and not any(_closes_charger(effect) for _, effect in routed):
             routed += self.commands.pump(now)
         return routed if self.lead.is_settled else [*routed, *self.lead.hand_over(now)]
 
@@ -301,6 +301,10 @@ class Switchboard:
 
     def name_of(self, session: ChargerSession) -> str:
         return next(name for name, known in self.sessions.items() if known is session)
+
+
+def _closes_charger(effect: Effect) -> bool:
+    return type(effect) is Close and effect.to is CHARGER
 
 
 def _is_about_the_charger(effect: Effect) -> bool:

@@ -4,9 +4,10 @@ import json
 
 import pytest
 
-from gateway.ocpp.message import Version
+from gateway.ocpp.message import Sender, Version
 from gateway.routing.routes import Seats
 from gateway.session import events as ev
+from gateway.session.effects import Close, SendToCharger
 from tests.session.boards import MAIN, SECOND, Board, stores, to
 from tests.session.script import (
     STREAM,
@@ -117,6 +118,17 @@ def test_one_call_at_a_time_goes_to_the_charger():
     assert len(sent(board, "charger")) == 1
     board.charger_sends(result("1", {"configurationKey": []}))
     assert len(sent(board, "charger")) == 1
+
+
+def test_no_command_goes_to_a_charger_that_is_just_being_closed():
+    trigger = {"requestedMessage": "Heartbeat"}
+    board = Board(MAIN, SECOND).backend_sends(SECOND, call("c1", "TriggerMessage", trigger))
+    board.backend_sends(MAIN, call("c2", "TriggerMessage", trigger))
+    board.board.commands.out = None
+    closing = [(SECOND, Close(Sender.CHARGER, 1013, "no room for messages"))]
+    assert board.board.after([*closing], board.now) == closing
+    (waiting,) = board.board.after([], board.now)
+    assert type(waiting[1]) is SendToCharger
 
 
 def test_commands_of_followers_wait_for_the_boot():
