@@ -146,7 +146,8 @@ class PartyNode(Node):
         """What is known is read first."""
 
         def look(readable: bool) -> None:
-            if self.parties.get(party.key) is not party or name in party.drivers:
+            is_wanted = name not in party.drivers and party.board.is_seated(name)
+            if self.parties.get(party.key) is not party or not is_wanted:
                 return
             if not readable:
                 self.later(2.0, self._join_later, party, name)
