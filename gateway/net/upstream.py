@@ -88,7 +88,7 @@ class Upstream:
         ):
             self._doubts.clear()
             self.links.doubt(reason)
-            self._tell_away(self.drivers())
+            self._tell_away([driver for driver in self.drivers() if driver.backend is not None])
 
     def _changed(self, is_away: bool, reason: str) -> None:
         if not is_away:

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from gateway.session import payloads
 from gateway.session.payloads import Payload
 
 FIRST_ID = 2**30
@@ -254,6 +255,20 @@ class Book:
         """A transaction has changed: work out whether ids have to be exchanged at all."""
         self._is_changed = True
         self.is_mapped = any(_is_mapped(transaction) for transaction in self.transactions)
+
+
+def begun(charger_id: int | str, key: str, start: Payload, at: float) -> Transaction:
+    """The transaction that a StartTransaction has begun `at` seconds since 1970."""
+    reading = payloads.energy_wh("StartTransaction", start)
+    return Transaction(
+        charger_id=charger_id,
+        key=key,
+        connector=start.get("connectorId", 0),
+        tag=payloads.tag_of(start),
+        meter_start_wh=reading,
+        started_at=at,
+        register_wh=reading,
+    )
 
 
 def _is_mapped(transaction: Transaction) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from gateway.ocpp import frame
 from gateway.ocpp.message import Message, Version
 from gateway.session import payloads
-from gateway.session.book import Transaction
+from gateway.session.book import Transaction, begun
 from gateway.session.calls import Call
 from gateway.session.effects import Effect, Noted
 from gateway.session.payloads import Payload
@@ -66,16 +66,8 @@ class Copies:
     def _begin_copy(self, key: str, payload: Payload, now: float) -> None:
         book = self.buffer.book
         if book.by_key(key) is None:
-            reading = payloads.energy_wh("StartTransaction", payload)
-            transaction = Transaction(
-                charger_id=key,  # until it is known what the charger calls it; no id of 1.6 is a text
-                key=key,
-                connector=payload.get("connectorId", 0),
-                tag=payloads.tag_of(payload),
-                meter_start_wh=reading,
-                started_at=now + self.buffer.session.wall_offset_s,
-                register_wh=reading,
-            )
+            # its key is its id until it is known what the charger calls it; no id of 1.6 is a text
+            transaction = begun(key, key, payload, now + self.buffer.session.wall_offset_s)
             book.open(transaction)
             before = book.heard(key)  # its backend has answered, and nobody waited for it any more
             id_ = before.answer.get("transactionId") if before is not None else None

@@ -9,7 +9,7 @@ from gateway.ocpp import frame
 from gateway.ocpp.message import Message, Version
 from gateway.ocpp.times import seconds
 from gateway.session import payloads
-from gateway.session.book import Transaction
+from gateway.session.book import Transaction, begun
 from gateway.session.calls import Call
 from gateway.session.effects import Effect, Remember
 from gateway.session.knowledge import Boot
@@ -197,19 +197,10 @@ class Lessons:
                 self.buffer.book.look()
                 return 0.0
             when = payload.get("timestamp")
-            self.buffer.book.open(
-                Transaction(
-                    charger_id=answer["transactionId"],
-                    key=key,
-                    connector=payload.get("connectorId", 0),
-                    tag=payloads.tag_of(payload),
-                    meter_start_wh=reading,
-                    started_at=(seconds(when) if isinstance(when, str) else None) or at,
-                    answer=answer,
-                    register_wh=reading,
-                    pending=pending,
-                )
-            )
+            started_at = (seconds(when) if isinstance(when, str) else None) or at
+            started = begun(answer["transactionId"], key, payload, started_at)
+            started.answer, started.pending = answer, pending
+            self.buffer.book.open(started)
             return 0.0
         id_ = payloads.transaction_of(action, payload)
         if id_ is None:

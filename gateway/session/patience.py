@@ -134,11 +134,10 @@ class Patience:
         line, calls.line = calls.line, None
         effects: list[Effect] = []
         for call in line or ():
-            is_ours = call.retry or call.own not in (None, Own.MADE)
-            if not is_ours and self.buffer.copies.loses(call):
+            if _is_of_charger(call) and self.buffer.copies.loses(call):
                 effects.append(Noted("copy-lost", call.label))
                 continue
-            taken = None if is_ours else self.buffer.take(call, now)
+            taken = self.buffer.take(call, now) if _is_of_charger(call) else None
             if taken is None:
                 calls.wait(call)
             else:
@@ -155,9 +154,7 @@ class Patience:
         line, calls.line = calls.line, None
         effects: list[Effect] = []
         for call in line or ():
-            payload = (
-                payloads.of_call(call.frame) if call.own in (None, Own.MADE) and not call.retry else None
-            )
+            payload = payloads.of_call(call.frame) if _is_of_charger(call) else None
             if payload is None or not self.buffer.keeps(call.action, payload):
                 calls.wait(call)
                 continue
@@ -199,3 +196,8 @@ class Patience:
             *effects,
             *self.buffer.session.close_backend("no answer", now),
         ]
+
+
+def _is_of_charger(call: Call) -> bool:
+    """Whether a CALL is what the charger says, and not sent again or in its name."""
+    return call.own in (None, Own.MADE) and not call.retry

@@ -7,7 +7,7 @@ import msgspec
 from gateway.ocpp import frame
 from gateway.ocpp.message import Message
 from gateway.session import payloads
-from gateway.session.book import Transaction
+from gateway.session.book import Transaction, begun
 from gateway.session.calls import Call, Own
 from gateway.session.effects import Effect, KeepState
 from gateway.session.outbox import Entry
@@ -58,20 +58,9 @@ class Starts:
 
     def _begin(self, key: str, id_: int, request: Payload, result: Payload, now: float) -> None:
         """The backend and the charger know a new transaction by the same id."""
-        reading = payloads.energy_wh("StartTransaction", request)
-        self.buffer.book.open(
-            Transaction(
-                charger_id=id_,
-                key=key,
-                backend_id=id_,
-                connector=request.get("connectorId", 0),
-                tag=payloads.tag_of(request),
-                meter_start_wh=reading,
-                started_at=now + self.buffer.session.wall_offset_s,
-                answer=result,
-                register_wh=reading,
-            )
-        )
+        transaction = begun(id_, key, request, now + self.buffer.session.wall_offset_s)
+        transaction.backend_id, transaction.answer = id_, result
+        self.buffer.book.open(transaction)
 
     def _named_before(self, call: Call, known: Transaction, result: Payload) -> bytes:
         """The answer of a backend to a start that was answered before: the charger keeps what it may know."""

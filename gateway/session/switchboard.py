@@ -188,7 +188,10 @@ class Switchboard:
 
     @property
     def _is_at_rest(self) -> bool:
-        """Whether nothing is left to be done for the others, for the charger, or for who is to lead."""
+        """Whether nothing is left to be done for the others, for the charger, or for who is to lead.
+
+        `commands.is_busy` and `lead.is_settled` are spelt out here: it is asked three times for each message.
+        """
         commands, lead, sharing = self.commands, self.lead, self.sharing
         return (
             not (sharing.heard or sharing.gave or commands.line or self.securing.held or lead.holds)
