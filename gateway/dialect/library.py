@@ -13,9 +13,6 @@ from gateway.dialect.station import Station
 
 T = TypeVar("T", Pack, Adapter)
 
-UseOf = Callable[[str], Use | None]
-"""How far a pack or an adapter of this name may go; None: as it says itself."""
-
 
 class Library:
     """All packs and adapters, in their order; made once, then only asked.

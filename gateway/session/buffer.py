@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gateway.ocpp import frame
-from gateway.ocpp.message import Message, MessageType, Sender
+from gateway.ocpp.message import Message
 from gateway.session import answers, late, payloads
 from gateway.session import events as ev
 from gateway.session.answers import STORED, Local, Situation, stores_nothing_else
@@ -32,10 +32,6 @@ from gateway.session.starts import Starts
 
 if TYPE_CHECKING:
     from gateway.session.session import ChargerSession
-
-CHARGER, BACKEND = Sender
-CALLRESULT = MessageType.CALLRESULT
-NEVER = float("inf")
 
 FULL_SHARE = 0.8
 RECHECKED = 8
@@ -330,9 +326,13 @@ class Buffer:
 
     def charger_opened(self, now: float) -> list[Effect]:
         """It may send again what it did not hear the answer to; commands that it missed are due."""
+        self.expects_again()
+        return late.stops(self, now)
+
+    def expects_again(self) -> None:
+        """Compare the charger's next CALLs with what was answered already."""
         self._recheck = RECHECKED
         self.look()
-        return late.stops(self, now)
 
     def charger_left(self, last: Call | None, now: float) -> list[Effect]:
         """It may come again with what it was answered last; a boot that it told itself is ours to tell."""

@@ -194,11 +194,12 @@ class Delivery:
         return effects if self.buffer.owes else [*effects, *self.buffer.session.end_if_idle(now)]
 
     def _answered_to_nobody(self, call: Call, message: Message, now: float) -> list[Effect]:
-        """The charger has left, but it will ask again, and is to hear the same."""
+        """Nobody waits for it now, but the charger will ask again, and is to hear the same."""
         call.answer, effects = self.buffer.lessons.observe(call, message.frame, now)
         if not call.answer:
             return effects
         self.buffer.lessons.note_heard(call)
+        self.buffer.expects_again()
         return [*effects, Remember(*self.buffer.book.recent_part())]
 
     def _booted(self, message: Message, now: float) -> list[Effect]:

@@ -61,6 +61,8 @@ class Lead:
         before, session = self.board.sessions[self.board.leader], self.board.sessions.get(self.wanted)
         if before is session:
             return self.goes_on()
+        if session is not None and session.charger.is_open and not before.charger.is_open:
+            return []  # the charger is just being closed, and the others are yet to be told
         if session is None or not self.is_ready(self.wanted, now):
             self.wanted = self.board.leader
             return self.goes_on()

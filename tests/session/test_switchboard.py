@@ -332,6 +332,30 @@ def test_what_an_observer_misses_is_lost_and_the_rest_of_its_transaction_with_it
     board.charger_sends(stop("2", 7)).then(to(MAIN, stop("2", 7)))
 
 
+def test_what_an_observer_has_answered_too_late_it_is_not_told_again():
+    board = charging(Board(MAIN, observers=(SECOND,)), at_second=7)
+    for number in range(8):  # after so many the charger is not expected to say again what it said earlier
+        board.charger_sends(meter_values(f"m{number}", 7, energy=number))
+        board.backend_sends(SECOND, answered(f"m{number}")).backend_sends(MAIN, answered(f"m{number}"))
+    board.disk_stalls().charger_sends(meter_values("2", 7))
+    board.after(9.0).backend_sends(SECOND, answered("2"))
+    board.told.clear()
+    board.charger_sends(meter_values("3", 7)).then()
+
+
+def test_a_standby_that_is_to_lead_when_the_charger_is_closed_is_told_nothing_twice():
+    board = charging(Board(MAIN, SECOND, takeover_after_s=0.0)).disk_stalls()
+    board.charger_sends(meter_values("2", 7)).backend_sends(SECOND, answered("2"))
+    ((name, on_disk),) = board.happens(MAIN, ev.BackendClosed(10, 1006)).waits
+    board.told.clear()
+    board.disk_works((name, ev.EntryStored(on_disk.number, False))).then(("closes", 1013))
+    assert board.board.leader == MAIN
+    board.happens(MAIN, ev.ChargerClosed(1, 1013))
+    board.backend_comes(SECOND).happens(MAIN, ev.ChargerOpened(2, board.version)).told.clear()
+    board.charger_sends(meter_values("3", 7))
+    assert sent(board, SECOND) == []
+
+
 def test_a_standby_whose_outbox_is_full_loses_what_finds_no_room_and_the_charger_stays():
     board = Board(MAIN, SECOND).backend_goes(SECOND)
     board.board.sessions[SECOND].buffer.shared.can_store = False

@@ -123,6 +123,12 @@ class Ledgers(Promises):
                 if fate.key == key and name not in names and not copy.is_safe:
                     self.excuse(copy, "absent")
 
+    def joined(self, key: str, name: str) -> None:
+        """This backend is told what the charger says from now on, which a bad disk may have put off."""
+        for fate in self.fates.values():
+            if fate.key == key and fate.is_read and not fate.copies[name].is_safe:
+                self.excuse(fate.copies[name], "absent")
+
     def stop_commanded(self, charger: "Charger", named: object, found: Transaction | None) -> None:
         if found is None:
             return

@@ -156,6 +156,7 @@ class PartyNode(Node):
             session = self._session(party.key, name, reader)
             session.version = party.leader.session.version
             driver = self._add(party, name, party.leader.version, session)
+            self.world.promises.joined(party.key, name)
             joined = party.board.join(name, session, self.world.now)
             self._perform(party, driver, ev.TimePassed(), joined)
 
