@@ -4,7 +4,7 @@ Everything here returns at once; a driver hears from the store on the event loop
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from secrets import token_bytes
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from gateway.net.parts import Parts
 from gateway.net.tasks import spawn
 from gateway.observe import log
 from gateway.session import effects as ef
@@ -70,7 +71,7 @@ class Archive:
         self.waiting: dict[str, Waiting] = {}
         self.outages: list[Outage] = []
         self.messages = self.bytes = 0
-        self._unneeded: dict[tuple[str, str], Record] = {}
+        self._parts = Parts()
         self._told: StoreFailed | None = None
         self._under_way = 0
         self._settled = asyncio.Event()
@@ -109,6 +110,7 @@ class Archive:
         if charger != key:
             of_all = await self.store.state(charger)
             parts |= {name: data for name, data in of_all.items() if name in OF_THE_CHARGER}
+        parts |= self._parts.not_on_disk(key)
         return Known(parts, waiting.messages, waiting.size, waiting.oldest, waiting.last)
 
     def owed(self, backend: str) -> set[str]:
@@ -139,15 +141,15 @@ class Archive:
 
     def keep_state(self, key: str, driver: "Driver", effect: ef.KeepState) -> None:
         self._write(
-            _parts(key, effect.parts), lambda durable: driver.tell(ev.StateKept(effect.number, durable))
+            _parts(key, effect.parts), lambda durable: driver.tell(ev.StateKept(effect.number, durable)), True
         )
 
     def remember(self, key: str, part: str, data: bytes) -> None:
         record = StatePart(part_of(key, part), part, data)
         if data:
-            self._write([record], lambda _: None)
-        else:  # what is not needed any more goes with what anybody writes next: a commit costs more than it
-            self._unneeded[record.charger, part] = record
+            self._write([record], lambda _: None, True)
+        else:
+            self._parts.drop(record)
 
     def sweep(self) -> None:
         """Write down what was learned of tags; see whether the store takes messages."""
@@ -159,6 +161,8 @@ class Archive:
             ]
             self._write(list(seen), lambda _: None)
         self._take_away()
+        if self._parts.not_taken and self.store.failed is None:
+            self._write(list(self._parts.not_taken.values()), lambda _: None, True)
         self._judge()
 
     async def close(self) -> None:
@@ -174,23 +178,26 @@ class Archive:
 
     def _take_away(self) -> None:
         """Write down what is not needed any more, if nothing was written meanwhile."""
-        if self._unneeded:
+        if self._parts.unneeded:
             self._write([], lambda _: None)
 
-    def _write(self, records: list[Record], then: Callable[[bool], None]) -> None:
+    def _write(self, records: Sequence[Record], then: Callable[[bool], None], again: bool = False) -> None:
+        """Have this written; with `again`, parts that the disk does not take are kept until it does."""
         if self._closed:
             asyncio.get_running_loop().call_soon(then, False)
             return
-        unneeded, self._unneeded = self._unneeded, {}
+        parts = [one for one in records if type(one) is StatePart]
+        unneeded = self._parts.going(parts)
 
         def done(failed: StoreFailed | None) -> None:
             self._under_way -= 1
             self._settled.set()
+            self._parts.gone(parts, again and failed is not None and failed.reason != "invalid")
             self._judge()
             then(failed is None)
 
         self._under_way += 1
-        self.store.write([*unneeded.values(), *records], done)
+        self.store.write([*unneeded, *records], done)
 
     def _judge(self) -> None:
         failed = self.store.failed

@@ -1,6 +1,7 @@
 """What the archive writes, and when."""
 
 import asyncio
+from itertools import zip_longest
 
 from world import until
 
@@ -9,6 +10,7 @@ from gateway.net.archive import Archive
 from gateway.session.effects import KeepState
 from gateway.session.events import StateKept
 from gateway.store.memory import MemoryStore
+from gateway.store.protocol import StoreFailed
 
 
 class Counted(MemoryStore):
@@ -55,20 +57,102 @@ async def _is_not_read():
     assert "under_way" not in (await archive.known("CP1")).parts
 
 
+class Failing(MemoryStore):
+    """Takes nothing for `reason` while there is one."""
+
+    reason = ""
+
+    @property
+    def failed(self):
+        return StoreFailed(self.reason, "") if self.reason in ("full", "io") else None
+
+    def write(self, records, done):
+        failed = StoreFailed(self.reason, "") if self.reason else None
+        if failed is None:
+            super().write(records, done)
+        else:
+            asyncio.get_running_loop().call_soon(done, failed)
+
+
+def test_what_a_failing_disk_did_not_take_is_written_when_it_works_again():
+    asyncio.run(_is_written_again())
+
+
+async def _is_written_again():
+    store = Failing()
+    archive = await Archive.open(store, 1000)
+    driver = Driver(archive)
+    archive.remember("CP1", "old", b"1")
+    await asyncio.sleep(0)
+    store.reason = "io"
+    archive.remember("CP1", "old", b"2")
+    archive.remember("CP1", "gone", b"1")
+    archive.remember("CP1", "gone", b"")
+    archive.remember("CP1", "past", b"1")
+    archive.keep_state("CP1", driver, KeepState(7, (("kept", b"1"), ("newer", b"1"))))
+    await until(lambda: driver.told, "the driver hears of it")
+    archive.remember("CP1", "past", b"")
+    assert (await archive.known("CP1")).parts == {"old": b"2", "kept": b"1", "newer": b"1"}
+    archive.sweep()
+    assert await store.state("CP1") == {"old": b"1"}
+    store.reason = ""
+    archive.remember("CP1", "newer", b"2")
+    archive.sweep()
+    await asyncio.sleep(0.01)
+    assert await store.state("CP1") == {"old": b"2", "kept": b"1", "newer": b"2"}
+
+
+def test_what_is_older_than_what_the_disk_has_is_not_written_again():
+    asyncio.run(_is_not_written_again())
+
+
+async def _is_not_written_again():
+    memory = MemoryStore()
+    archive = await Archive.open(memory, 1000)
+    archive.store = store = Slow()
+    archive.remember("CP1", "book", b"1")
+    archive.remember("CP1", "book", b"2")
+    archive.remember("CP1", "moves", b"1")
+    archive.remember("CP1", "moves", b"")
+    store.go_on(StoreFailed("io", ""), None, StoreFailed("io", ""))
+    await asyncio.sleep(0.01)
+    archive.sweep()
+    store.go_on()
+    assert await store.state("CP1") == {"book": b"2"}
+
+
+def test_what_no_disk_would_take_is_not_tried_again():
+    asyncio.run(_is_not_tried_again())
+
+
+async def _is_not_tried_again():
+    store = Failing()
+    archive = await Archive.open(store, 1000)
+    store.reason = "invalid"
+    archive.remember("CP1", "book", b"1")
+    await asyncio.sleep(0.01)
+    store.reason = ""
+    archive.sweep()
+    assert await store.state("CP1") == {}
+
+
 class Slow(MemoryStore):
-    """Writes are done when the test says so."""
+    """Writes are done when the test says so, but for those that are to fail."""
 
     def __init__(self):
         super().__init__()
         self.waiting = []
 
     def write(self, records, done):
-        self.waiting.append(lambda: MemoryStore.write(self, records, done))
+        self.waiting.append((records, done))
 
-    def go_on(self):
+    def go_on(self, *failures):
         waiting, self.waiting = self.waiting, []
-        for write in waiting:
-            write()
+        for (records, done), failed in zip_longest(waiting, failures):
+            if failed is None:
+                super().write(records, done)
+            else:
+                done(failed)
 
 
 class Driver:

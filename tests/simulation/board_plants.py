@@ -4,6 +4,7 @@ from typing import Any
 
 from gateway.ocpp.message import Sender
 from gateway.session import effects as ef
+from gateway.session.commands import Command, Commands
 from gateway.session.session import ChargerSession
 from gateway.session.switchboard import Addressed, Switchboard
 from tests.simulation.several import BoardPlant
@@ -38,8 +39,14 @@ class CommandsAllAtOnce(BoardPlant):
     """A CALL goes to the charger although another is out."""
 
     def on_board(self, board: Switchboard) -> None:
-        answered = board.commands._is_open
-        board.commands._is_open = lambda command: command is not board.commands.out and answered(command)
+        board.commands.__class__ = _Impatient
+
+
+class _Impatient(Commands):
+    _frees_at = 0.0
+
+    def _is_open(self, command: Command) -> bool:
+        return command is not self.out and super()._is_open(command)
 
 
 class TakesLateAnswersForOthers(BoardPlant):

@@ -61,7 +61,8 @@ class Changes:
         for key in self.world.chargers:
             self.world.promises.seated(key, self.world.seats(key).everyone)
         for party in list(self.world.node.parties.values()):
-            self.world.node.reseat(party)
+            if self.world.node.parties.get(party.key) is party:  # the gateway may have died of the one before
+                self.world.node.reseat(party)
 
     def _migrate(self, to: str, stage: Stage, waits: bool) -> None:
         world = self.world
@@ -78,7 +79,8 @@ class Changes:
     def _look(self) -> None:
         """See how far each charger is, as a node does every second."""
         for party in list(self.world.node.parties.values()):
-            self._advance(party)
+            if self.world.node.parties.get(party.key) is party:
+                self._advance(party)
         self.world.at(self.world.now + LOOK_S, self._look)
 
     def _advance(self, party: "Party") -> None:

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from gateway.session.knowledge import Known
 from gateway.session.outbox import Entry
+from gateway.store.protocol import StatePart
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -34,14 +35,6 @@ class Gone(Struct):
     number: int
 
 
-class Part(Struct):
-    """A named part of what is known of a charger."""
-
-    key: str
-    name: str
-    data: bytes
-
-
 class Quarantined(Struct):
     """A message kept for a person."""
 
@@ -49,7 +42,7 @@ class Quarantined(Struct):
     raw: bytes
 
 
-Record = Put | Gone | Part | Quarantined
+Record = Put | Gone | StatePart | Quarantined
 
 
 class Write(Struct):
@@ -112,7 +105,8 @@ class Disk:
         chance = self.world.random
         self._life += 1
         if self._ghost and chance.random() < 0.5:
-            self._apply_all(self._ghost)
+            for write in self._ghost:
+                self._turns_up(write)
         if self._group and not self.trouble and chance.random() < 0.5:
             self._apply_all(self._group)
         self._group, self._ghost = [], []
@@ -167,6 +161,12 @@ class Disk:
             if isinstance(item, Write):
                 self._apply(item)
 
+    def _turns_up(self, write: Write) -> None:
+        self._apply(write)
+        for record in write.records:
+            if isinstance(record, Put):
+                self.world.promises.turned_up(record.key, record.entry.frame)
+
     def _apply(self, write: Write) -> None:
         promises = self.world.promises
         for record in sorted(write.records, key=lambda record: isinstance(record, Gone)):
@@ -174,7 +174,7 @@ class Disk:
                 case Put(key=key, entry=entry):
                     self.entries.setdefault(key, {}).setdefault(entry.number, entry)
                     promises.stored(key, entry.frame)
-                case Part(key=key, name=name, data=data):
+                case StatePart(charger=key, part=name, data=data):
                     self.parts.setdefault(key, {})[name] = data
                 case Quarantined(key=key, raw=raw):
                     promises.quarantined(key, raw)

@@ -13,6 +13,7 @@ from msgspec import Struct
 from gateway.ocpp.message import Version
 from gateway.session import effects as ef
 from gateway.session import events as ev
+from gateway.session import payloads
 from gateway.session.calls import Own
 from gateway.session.knowledge import Known
 from gateway.store.place import place, taken_apart
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
     from tests.simulation.charger import Charger
     from tests.simulation.party import Party, PartyDriver
     from tests.simulation.several import SeveralWorld
+
+
+HEALS_S = 4.0
+"""By when everything that a disk did not take is on it: the next probe, and the next look."""
 
 
 def _is_out(link: Link, token: int) -> bool:
@@ -67,8 +72,8 @@ class Fates(Struct):
     """What became of one message. `start`: the number of the start of its transaction, 0 for none.
 
     `given_by`: whose answer to a start the charger heard, `given`: the number in it; `asked_at`: when it
-    was last read. `is_nameless`: the disk failed since, and the gateway was killed, so that nobody knows any
-    more what the charger's number for this transaction means.
+    was last read; `natural_key`: by what a book knows it. `is_nameless`: the disk failed since, and the
+    gateway was killed, so that nobody knows any more what the charger's number for this transaction means.
     """
 
     key: str
@@ -83,6 +88,7 @@ class Fates(Struct):
     given_by: str = ""
     given: int = 0
     asked_at: float = 0.0
+    natural_key: str = ""
     is_nameless: bool = False
 
 
@@ -167,6 +173,7 @@ class Ledgers(Promises):
         if token:
             self.fates[token].is_read = True
             self.fates[token].asked_at = self.world.now
+            self.fates[token].natural_key = payloads.natural_key(action, payload)
             for copy in self.fates[token].copies.values():
                 copy.last = copy.last if copy.is_on_disk else b""
             patience_s = DEADLINE_S + SLACK_S + 3 * self.world.disk.delay_s
@@ -310,6 +317,10 @@ class Ledgers(Promises):
     def stored(self, key: str, data: bytes) -> None:
         self.copy(key, frames.token_in(data)).is_on_disk = True
 
+    def turned_up(self, key: str, data: bytes) -> None:
+        if token := frames.token_in(data):
+            self.copy(key, token).last = b""
+
     def store_failed(self, key: str, data: bytes) -> None:
         token = frames.token_in(data)
         copy = self.copy(key, token)
@@ -406,6 +417,8 @@ class Ledgers(Promises):
                     need_not = was_out or is_slow or not self.world.is_durable(name)
                     self.require(need_not, f"{token} is not lost for {name} when the gateway dies")
                     self.excuse(copy, "killed")
+                if token == fate.start and fate.version is Version.V16 and not fate.is_acked:
+                    copy.is_answered = self._is_named(at, fate.natural_key)
         for key in self.world.chargers:
             self.let_go(key)
 
@@ -419,25 +432,37 @@ class Ledgers(Promises):
 
     def _books(self, at: str, id_: int) -> list[dict]:
         """What the book on the disk of a place says of the transactions that the charger knows by this id."""
+        return [one for one in self._booked(at) if one["charger_id"] == id_]
+
+    def _is_named(self, at: str, key: str) -> bool:
+        """Whether the book on the disk of a place has the backend's number for the start with this key."""
+        return any(one.get("key") == key and "backend_id" in one for one in self._booked(at))
+
+    def _booked(self, at: str) -> list[dict]:
         data = self.world.disk.parts.get(at, {}).get("book")
-        found = msgspec.json.decode(data)["transactions"] if data else ()
-        return [one for one in found if one["charger_id"] == id_]
+        return msgspec.json.decode(data)["transactions"] if data else []
 
     def _has_failed(self, fate: Fates) -> bool:
         """Whether something could not be written since the charger said this last."""
         return self.world.disk.failed_at >= fate.asked_at
 
+    @property
+    def _fails(self) -> bool:
+        """Whether the disk takes nothing, or has only just begun to again."""
+        disk = self.world.disk
+        return bool(disk.trouble) or disk.failed_at >= self.world.now - HEALS_S
+
     def _forgotten(self, at: str, token: int, copy: Copy) -> None:
         """A disk that failed may not hold by which ids both ends know a transaction that goes on."""
         fate, name = self.fates[token], taken_apart(at)[1]
-        unsaid = any(one.start == token and not one.is_acked for one in self.fates.values())
+        unsaid = any(one.start == token and not one.is_heard for one in self.fates.values())
         if not (unsaid or self.transactions[token].is_open):
             return
         known = self._books(at, fate.given)
         if known and (known[-1].get("backend_id") is not None or copy.is_on_disk):
             return
         if self.world.is_durable(name) and not copy.excuse:
-            self.require(self._has_failed(fate), f"the numbers of {token} are on the disk of {at!r}")
+            self.require(self._fails, f"the numbers of {token} are on the disk of {at!r}")
         if not known and name == fate.given_by and not fate.is_nameless:
             fate.is_nameless = True
             self.counted["nameless"] += 1

@@ -6,17 +6,20 @@ from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from gateway.dialect.reader import Reader
+from gateway.net.parts import Parts
 from gateway.ocpp.message import Sender, Version
 from gateway.session import effects as ef
 from gateway.session import events as ev
-from gateway.session.knowledge import Shared
+from gateway.session.knowledge import Known, Shared
 from gateway.session.outbox import Entry
 from gateway.session.session import ChargerSession
 from gateway.session.tags import Tags
 from gateway.session.tally import Tally
+from gateway.store.place import part_of
+from gateway.store.protocol import StatePart
 from gateway.translate.factory import translator_for
 from gateway.translate.parts import whole
-from tests.simulation.disk import Gone, Part, Put, Quarantined
+from tests.simulation.disk import Gone, Put, Quarantined
 from tests.simulation.wire import Link
 
 if TYPE_CHECKING:
@@ -73,7 +76,7 @@ class Node:
         self._epochs = 0
         self._life = 0
         self._probes = False
-        self._unneeded: dict[tuple[str, str], Part] = {}
+        self.parts = Parts()
 
     # Its life
 
@@ -93,7 +96,7 @@ class Node:
         self.is_up = False
         self.fuse = None
         self._probes = False
-        self._unneeded.clear()
+        self.parts = Parts()
         drivers, self.drivers = self.drivers, {}
         self.world.disk.die()
         self.world.promises.gateway_died(drivers.values())
@@ -143,9 +146,15 @@ class Node:
         self._take_away()
         self.world.disk.read(look)
 
+    def known(self, at: str) -> Known:
+        """What a session of this place is told."""
+        known = self.world.disk.known(at)
+        known.parts |= self.parts.not_on_disk(at)
+        return known
+
     def _new_driver(self, key: str, version: Version) -> Driver:
         world = self.world
-        known = world.disk.known(key)
+        known = self.known(key)
         world.promises.session_made(key, known)
         session = world.session_kind(
             key,
@@ -369,7 +378,7 @@ class Node:
 
     def _store_entry(self, driver: Driver, effect: ef.StoreEntry) -> None:
         entry = Entry(effect.number, effect.came_at, effect.version.value, effect.action, effect.frame)
-        parts = [Part(driver.key, name, data) for name, data in effect.parts]
+        parts = [StatePart(driver.key, name, data) for name, data in effect.parts]
 
         def done(durable: bool) -> None:
             if not durable:
@@ -379,7 +388,7 @@ class Node:
         self._write([Put(driver.key, entry), *parts], done)
 
     def _drop_entry(self, driver: Driver, effect: ef.DropEntry) -> None:
-        parts = [Part(driver.key, name, data) for name, data in effect.parts]
+        parts = [StatePart(driver.key, name, data) for name, data in effect.parts]
         self._write(
             [Gone(driver.key, effect.number), *parts],
             lambda durable: self.tell(driver, ev.EntryDropped(effect.number, durable)),
@@ -395,8 +404,9 @@ class Node:
         disk.read(look)
 
     def _remember(self, driver: Driver, effect: ef.Remember) -> None:
+        part = StatePart(part_of(driver.key, effect.part), effect.part, effect.data)
         if not effect.data:
-            self._unneeded[driver.key, effect.part] = Part(driver.key, effect.part, b"")
+            self.parts.drop(part)
             self.later(SWEEP_S, self._take_away)
             return
 
@@ -404,17 +414,17 @@ class Node:
             if not durable:
                 self.world.promises.not_remembered(driver.key)
 
-        self._write([Part(driver.key, effect.part, effect.data)], done)
+        self._write([part], done, True)
 
     def _keep_state(self, driver: Driver, effect: ef.KeepState) -> None:
-        parts = [Part(driver.key, name, data) for name, data in effect.parts]
+        parts = [StatePart(driver.key, name, data) for name, data in effect.parts]
 
         def done(durable: bool) -> None:
             if not durable:
                 self.world.promises.not_remembered(driver.key)
             self.tell(driver, ev.StateKept(effect.number, durable))
 
-        self._write(parts, done)
+        self._write(parts, done, True)
 
     def _flagged(self, driver: Driver, effect: ef.Flagged) -> None:
         if effect.verdict is not ef.Verdict.QUARANTINED:
@@ -441,25 +451,33 @@ class Node:
                 self.later(0.0, self.tell, known, ev.BackendAway())
 
     def _take_away(self) -> None:
-        if self._unneeded:
+        if self.parts.unneeded:
             self._write([], lambda _: None)
 
-    def _write(self, records: list[Any], done: Callable[[bool], None]) -> None:
-        unneeded, self._unneeded = self._unneeded, {}
+    def _write_again(self) -> None:
+        if self.parts.not_taken and self.shared.can_store:
+            self._write(list(self.parts.not_taken.values()), lambda _: None, True)
+
+    def _write(self, records: list[Any], done: Callable[[bool], None], again: bool = False) -> None:
+        parts = [one for one in records if type(one) is StatePart]
+        unneeded = self.parts.going(parts)
 
         def then(durable: bool) -> None:
             self.shared.can_store = durable
+            self.parts.gone(parts, again and not durable)
+            if self.parts.not_taken and durable:
+                self.later(SWEEP_S, self._write_again)
             if not durable and not self._probes:
                 self._probes = True
                 self.later(PROBE_S, self._probe)
             done(durable)
 
-        self.world.disk.write([*unneeded.values(), *records], then)
+        self.world.disk.write([*unneeded, *records], then)
 
     def _probe(self) -> None:
         self._probes = False
         if not self.shared.can_store:
-            self._write([Part("", "probe", b"")], lambda durable: None)
+            self._write([StatePart("", "probe", b"")], lambda durable: None)
 
 
 _PERFORM: dict[type, Callable[[Node, Driver, Any], None]] = {

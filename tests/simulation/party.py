@@ -7,11 +7,9 @@ from gateway.ocpp.message import Sender, Version
 from gateway.routing.ids import Ids
 from gateway.session import effects as ef
 from gateway.session import events as ev
-from gateway.session.knowledge import Known
 from gateway.session.session import ChargerSession
 from gateway.session.switchboard import Switchboard
-from gateway.store.place import OF_THE_CHARGER, part_of, place
-from tests.simulation.disk import Part
+from gateway.store.place import OF_THE_CHARGER, place
 from tests.simulation.node import _PERFORM, Driver, Node
 
 if TYPE_CHECKING:
@@ -177,9 +175,9 @@ class PartyNode(Node):
     def _session(self, key: str, name: str, reader: Reader) -> ChargerSession:
         world = self.world
         at = place(key, name)
-        of_all = {n: data for n, data in world.disk.known(key).parts.items() if n in OF_THE_CHARGER}
-        found = world.disk.known(at)
-        known = Known(dict(found.parts) | of_all, found.messages, found.size, found.oldest, found.last)
+        of_all = {n: data for n, data in self.known(key).parts.items() if n in OF_THE_CHARGER}
+        known = self.known(at)
+        known.parts |= of_all
         world.promises.session_made(at, known)
         settings, offset_s = world.settings_of(name), world.wall_s + world.skew_s
         session = world.session_kind(key, settings, self.tally, reader, offset_s, self.shared, known)
@@ -337,13 +335,6 @@ class PartyNode(Node):
 
     # What sessions want
 
-    def _remember(self, driver: Driver, effect: ef.Remember) -> None:
-        def done(durable: bool) -> None:
-            if not durable:
-                self.world.promises.not_remembered(driver.key)
-
-        self._write([Part(part_of(driver.key, effect.part), effect.part, effect.data)], done)
-
     def _noted(self, driver: Any, effect: ef.Noted) -> None:
         super()._noted(driver, effect)
         self.world.promises.noted(driver, effect, self.event)
@@ -357,7 +348,6 @@ class PartyNode(Node):
 
 
 _DO: dict[type, Any] = _PERFORM | {
-    ef.Remember: PartyNode._remember,
     ef.Noted: PartyNode._noted,
     ef.DoubtBackend: PartyNode._doubt_backend,
 }

@@ -246,6 +246,11 @@ class Promises:
         if token := frames.token_in(data):
             self.fates[token].is_on_disk = True
 
+    def turned_up(self, key: str, data: bytes) -> None:
+        """What could not be written, as was told, is there after a restart: it may have left as it came."""
+        if token := frames.token_in(data):
+            self.fates[token].last = b""
+
     def store_failed(self, key: str, data: bytes) -> None:
         """What could not be written and was sent all the same may be sent again."""
         if token := frames.token_in(data):
