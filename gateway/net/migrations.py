@@ -149,7 +149,8 @@ class Migrations:
                 reason=progress.reason,
             )
         self._fleet.seating.look(driver.key)
-        if before is not None and before.is_led != progress.is_led and driver.party is not None:
+        was_led = before is not None and before.is_led
+        if progress.is_led is not was_led and driver.party is not None:
             driver.party.favour(self._to_lead(driver, move))
 
     def _to_lead(self, driver: "Driver", move: Move) -> str:
@@ -276,9 +277,10 @@ class Migrations:
         kept = self._one(name)
         mine = {key: known.progress for key, known in self._of.items() if known.name == name}
         waiting = [
-            {"charger": self._fleet.drivers[key].charger_id, "state": one.state.value, "reason": one.reason}
+            {"charger": driver.charger_id, "state": one.state.value, "reason": reason}
             for key, one in mine.items()
-            if one.reason and key in self._fleet.drivers
+            if (driver := self._fleet.drivers.get(key)) is not None
+            and (reason := one.reason or _led_elsewhere(driver, one, kept.move.to))
         ]
         return {
             **structs.asdict(kept.move),
@@ -289,3 +291,9 @@ class Migrations:
             "report": msgspec.to_builtins(kept.report.actions),
             "lines": list(kept.report.lines()),
         }
+
+
+def _led_elsewhere(driver: "Driver", progress: Progress, to: str) -> str:
+    """What there is to say of a charger that was moved and is led by another backend all the same."""
+    leader = driver.upstream.name
+    return f'"{leader}" leads it at present' if progress.is_led and leader != to else ""

@@ -28,7 +28,7 @@ leader = "main"
 standby = [{standby}]
 observers = [{observers}]
 takeover_after_s = 0.5
-give_back_after_s = 0.5
+give_back_after_s = {give_back_after_s}
 """
 
 
@@ -57,6 +57,7 @@ async def between(
     standby: str = "",
     observers: str = "",
     more: str = "",
+    give_back_after_s: float = 0.5,
 ) -> AsyncIterator[Gateway]:
     """The gateway in front of `main` and the others."""
     others = [
@@ -64,7 +65,9 @@ async def between(
         for name, one in cpms.items()
         if name != "main"
     ]
-    route = ROUTE.format(standby=_quoted(standby), observers=_quoted(observers))
+    route = ROUTE.format(
+        standby=_quoted(standby), observers=_quoted(observers), give_back_after_s=give_back_after_s
+    )
     tables = TABLES.format(tags="accept-all") + "".join(others) + route
     async with gateway(folder, cpms["main"].url, backend=QUICK, tables=tables) as node:
         site.url = node.url
@@ -290,7 +293,7 @@ def test_a_reload_gives_chargers_another_backend_and_other_rules(tmp_path: Path)
                 await everybody_knows([charger], {"main": cpms["main"]})
                 rule = '[[commands]]\nbackends = ["main"]\nactions = ["RemoteStop*"]\ndo = "deny"\n'
                 config = tmp_path / "gateway.toml"
-                route = ROUTE.format(standby="", observers='"second"')
+                route = ROUTE.format(standby="", observers='"second"', give_back_after_s=0.5)
                 config.write_text(config.read_text().replace("[[backends]]", rule + route + "[[backends]]"))
                 node.process.send_signal(signal.SIGHUP)
                 await until(lambda: " reloaded " in "".join(node.output), "the reload")
@@ -344,6 +347,29 @@ def test_a_migration_outlives_the_gateway_and_can_be_taken_back_and_ended(tmp_pa
                 await everybody_knows(chargers, {"main": cpms["main"]})
                 assert all(charger.visits == 2 for charger in chargers)
                 assert len(cpms["second"].rows()) == 9
+
+    run(test)
+
+
+def test_a_charger_that_can_be_moved_at_once_is(tmp_path: Path) -> None:
+    async def test() -> None:
+        site = Site()
+        chargers = [QueueingCharger(f"CP{n}", site) for n in range(3)]
+        async with (
+            ledgers(tmp_path, "main", "second") as cpms,
+            between(tmp_path, cpms, site, observers="second", give_back_after_s=600.0) as node,
+            living(*chargers),
+        ):
+            await in_the_bridge(chargers)
+            end_all(chargers, begin_all(chargers))
+            await everybody_knows(chargers, cpms)
+            await node.post("/api/v1/migrations/spring/start", {"to": "second", "stage": "moving"})
+            await until(lambda: led_by(node, "second"), "second leads")
+            assert (await node.fetch("/api/v1/migrations/spring"))["waiting"] == []
+            await cpms["second"].kill()
+            await until(lambda: led_by(node, "main"), "main stands in")
+            (first, *_) = (await node.fetch("/api/v1/migrations/spring"))["waiting"]
+            assert (first["state"], first["reason"]) == ("moved", '"main" leads it at present')
 
     run(test)
 
