@@ -19,15 +19,15 @@ GATHERS_FROM = 0.4  # of one core
 class Bundle:
     """What all links of a node have taken in this turn and not yet handed on, and what they are to send.
 
-    `gathers`: messages are to be added here; `is_at_work`: what is to be sent now is to be posted here.
+    `gathers`: messages are to be added here; `is_at_work`: what is to be sent is put into `outgoing`.
     """
 
-    __slots__ = ("_incoming", "_outgoing", "gathers", "is_at_work")
+    __slots__ = ("_incoming", "gathers", "is_at_work", "outgoing")
 
     def __init__(self) -> None:
         self.gathers = self.is_at_work = False
         self._incoming: list[tuple[Link, bytes]] = []
-        self._outgoing: deque[tuple[Link, bytes]] = deque()
+        self.outgoing: deque[tuple[Link, bytes]] = deque()
 
     def look(self, used: float) -> None:
         """Learn how much of its core the node uses."""
@@ -39,10 +39,6 @@ class Bundle:
         if not self._incoming:
             get_running_loop().call_soon(self.work)
         self._incoming.append((link, data))
-
-    def post(self, link: "Link", data: bytes) -> None:
-        """A text message is to be sent on `link`, after all those posted before."""
-        self._outgoing.append((link, data))
 
     def work(self) -> None:
         """Hand on all that has come, and send what comes of it; whatever is not a message waits for it."""
@@ -60,7 +56,7 @@ class Bundle:
 
     def flush(self) -> None:
         """Send what was posted."""
-        outgoing = self._outgoing
+        outgoing = self.outgoing
         while outgoing:
             link, data = outgoing.popleft()
             try:

@@ -192,7 +192,7 @@ class Link(WSListener):
     def send(self, data: bytes) -> None:
         """Send one text message. A connection that is not open drops it, as the peer would."""
         if self._bundle.is_at_work:
-            self._bundle.post(self, data)
+            self._bundle.outgoing.append((self, data))
         else:
             self.put(data)
 

@@ -114,7 +114,7 @@ class Migrations:
             return
         progress = self._progress(driver.key, move) if move is not None else None
         is_led = progress is not None and progress.is_led
-        board.shadowing.compared = frozenset() if move is None or is_led else frozenset({move.to})
+        board.compared = frozenset() if move is None or is_led else frozenset({move.to})
         board.lead.waits_for_transactions = move is not None and move.wait_for_transactions
 
     # Time

@@ -102,23 +102,18 @@ class Party:
             return
         self.perform(routed)
 
-    def backend_frame(self, driver: Driver, epoch: int, data: bytes, binary: bool) -> None:
+    def backend_frame(
+        self, driver: Driver, epoch: int, data: bytes, binary: bool, waited: bool = False
+    ) -> None:
         """Give one of the sessions a message of its backend; what one that follows says unasked may wait."""
-        unasked, link = driver.upstream.unasked, driver.backend
-        session, now = driver.session, monotonic()
-        if not (session.follows or unasked.held) or link is None:
-            self._take(driver, epoch, data, binary, now)
-            return
+        unasked, session, now = driver.upstream.unasked, driver.session, monotonic()
         awaited = session.to_backend.out
-        waits = unasked.is_over(now) if session.follows else link in unasked.held
-        if waits and (awaited is None or not _answers(data, awaited.id)):
-            unasked.hold(link, lambda: self._take(driver, epoch, data, binary, monotonic()))
-            return
-        self._take(driver, epoch, data, binary, now)
-        if session.to_backend.out is awaited:
-            unasked.spent(now)
-
-    def _take(self, driver: Driver, epoch: int, data: bytes, binary: bool, now: float) -> None:
+        bounded = driver.backend if (session.follows or unasked.held) and not waited else None
+        if bounded is not None:
+            waits = unasked.is_over(now) if session.follows else bounded in unasked.held
+            if waits and (awaited is None or not _answers(data, awaited.id)):
+                unasked.hold(bounded, lambda: self.backend_frame(driver, epoch, data, binary, True))
+                return
         try:
             routed = self.board.backend_frame(driver.upstream.name, epoch, data, binary, now)
         except Exception as error:
@@ -126,6 +121,8 @@ class Party:
             return
         if routed or self.board.shadowing.found:  # most answers of those that follow end here
             self.perform(routed)
+        if bounded is not None and session.to_backend.out is awaited:
+            unasked.spent(now)
 
     def perform(self, routed: list[Addressed]) -> None:
         """Do what the sessions want."""

@@ -24,13 +24,13 @@ class Ruled(Struct, frozen=True, gc=False):
 
 
 class Others(Protocol):
-    """The sessions of one charger, one per backend (`gateway.session.switchboard`); `leader` is a name."""
+    """The sessions of one charger, one per backend (`gateway.session.switchboard`).
+
+    `leader` is a name, `compared` those of the backends whose answers are compared: each is to be told of.
+    """
 
     leader: str
-
-    @property
-    def compares(self) -> bool:
-        """Whether answers are compared: each is to be told of."""
+    compared: frozenset[str]
 
     def heard(self, message: Message, label: str) -> Message | None:
         """The session that leads heard a CALL of the charger; as its backend is to hear it.

@@ -22,14 +22,17 @@ FREE = frozenset({"Available", "Preparing", "Finishing", "Reserved"})
 
 
 class Presence:
-    """The charger of `board`. `statuses` are its last StatusNotifications, by connector."""
+    """The charger of `board`. `statuses` are its last StatusNotifications, by connector.
+
+    `open` are the transactions that are going on, by the charger's ids.
+    """
 
     def __init__(self, board: "Switchboard") -> None:
         self.board = board
         self.statuses: dict[str, bytes] = {}
         self._boot = b""
-        self._open: dict[object, None] = {}  # transactions that are going on, by the charger's ids
-        self._knows = False  # whether those that are not in `_open` are not going on
+        self.open: dict[object, None] = {}
+        self._knows = False  # whether those that are not in `open` are not going on
         self._busy: set[str] = set()  # connectors that somebody charges at, by their last status
         self._free: set[str] = set()  # connectors (OCPP 1.6) that nobody charges at
         self._asked_at = NEVER  # when the charger was asked for its connectors' statuses
@@ -81,13 +84,16 @@ class Presence:
         self.track(id_, payload.get("eventType") == "Ended")
 
     def track(self, id_: object, is_over: bool) -> None:
+        """A message names this transaction; one that names none (None) says nothing of any."""
+        if id_ is None:
+            return
         self._knows = True
         if is_over:
-            self._open.pop(id_, None)
-        elif id_ is not None:
-            self._open[id_] = None
-            if len(self._open) > MOST_KNOWN:
-                del self._open[next(iter(self._open))]
+            self.open.pop(id_, None)
+        else:
+            self.open[id_] = None
+            if len(self.open) > MOST_KNOWN:
+                del self.open[next(iter(self.open))]
 
     @property
     def open_transactions(self) -> int | None:
@@ -96,7 +102,7 @@ class Presence:
         is_16 = self.board.version is Version.V16
         booked = self._booked() if is_16 else {}
         going_on = {id_ for id_, is_open in booked.items() if is_open}
-        found = max(len(going_on.union(self._open)), len(self._busy))
+        found = max(len(going_on.union(self.open)), len(self._busy))
         knows = self._knows or (is_16 and buffer is not None and (booked or buffer.saw_boot))
         return found if found or knows else None
 

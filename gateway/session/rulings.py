@@ -8,7 +8,7 @@ from msgspec import Struct, structs
 
 from gateway.ocpp import frame
 from gateway.ocpp.flags import Flag
-from gateway.ocpp.message import Message, Version
+from gateway.ocpp.message import Message, MessageType, Version
 from gateway.routing.policy import Pace, Policy, Rewritten
 from gateway.session import payloads
 from gateway.session.effects import SendToBackend
@@ -27,19 +27,17 @@ class Rules(Struct, frozen=True):
 
 
 class Rulings:
-    """Judges the backends of `board` by `rules`, which are every backend's by its name."""
+    """Judges the backends of `board` by `rules`, which are every backend's by its name.
+
+    `unfinished` are the rules' parts of answers that the charger has yet to give, by backend and CALL.
+    """
 
     def __init__(self, board: "Switchboard", rules: Mapping[str, Rules]) -> None:
         self.board = board
         self.rules = rules
         self._policies: dict[str, Policy] = {}
         self._paces: dict[str, Pace] = {}
-        self._completed: dict[tuple[str, str], Rewritten] = {}
-
-    @property
-    def is_waiting(self) -> bool:
-        """Whether an answer of the charger has to be completed."""
-        return bool(self._completed)
+        self.unfinished: dict[tuple[str, str], Rewritten] = {}
 
     def apply(self, rules: Mapping[str, Rules]) -> None:
         """Other rules from now on."""
@@ -76,7 +74,7 @@ class Rulings:
         if isinstance(verdict, Rewritten):
             changed = frame.call(message.id, message.action, verdict.payload)
             if verdict.withheld:
-                self._completed[name, message.id] = verdict
+                self.unfinished[name, message.id] = verdict
             return Ruled(flag, structs.replace(message, payload=verdict.payload, frame=changed))
         if verdict.payload is not None:
             return Ruled(flag, None, frame.result(id_, verdict.payload))
@@ -85,9 +83,11 @@ class Rulings:
     def complete(self, name: str, effect: SendToBackend) -> SendToBackend:
         """The charger's answer to a CALL of which a rule has let only a part through."""
         message = frame.split(effect.data)
-        rewritten = self._completed.pop((name, message.id), None) if message is not None else None
+        if message is None or message.type is MessageType.CALL:
+            return effect
+        rewritten = self.unfinished.pop((name, message.id), None)
         answer = payloads.of_result(effect.data) if rewritten is not None else None
-        if message is None or rewritten is None or answer is None:
+        if rewritten is None or answer is None:
             return effect
         return SendToBackend(frame.result(message.id, msgspec.json.encode(rewritten.completed(answer))))
 

@@ -493,7 +493,7 @@ class ChargerSession:
             or call.own
             or self.bridge is not None
             or self.reader.to_charger
-            or (self.others is not None and self.others.compares)
+            or (self.others is not None and self.others.compared)
             or (buffer is not None and (buffer.is_silent or not buffer.is_calm))
         ):
             return None

@@ -1,6 +1,6 @@
 """Comparing what a backend that follows answers with what the leader does."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
@@ -9,6 +9,9 @@ from gateway.ocpp.message import MessageType
 from gateway.routing.shadow import Difference, compare
 from gateway.session import payloads
 from gateway.session.calls import Call
+
+if TYPE_CHECKING:
+    from gateway.session.switchboard import Switchboard
 
 MOST_OPEN = 64
 
@@ -22,19 +25,20 @@ class Compared(Struct, frozen=True, gc=False):
 
 
 class Shadowing:
-    """`compared` are the backends whose answers are compared; `found` what came of it, until it is taken."""
+    """Compares the answers of those that are `compared` by `board`; `found`: what came of it, until taken."""
 
-    def __init__(self) -> None:
-        self.compared: frozenset[str] = frozenset()
+    def __init__(self, board: "Switchboard") -> None:
+        self.board = board
         self.found: list[Compared] = []
         self._open: dict[tuple[str, bytes], bytes] = {}
 
-    def answered(self, name: str, leader: str, call: Call, data: bytes) -> None:
+    def answered(self, name: str, call: Call, data: bytes) -> None:
         """Backend `name` answered a CALL of the charger."""
-        if name != leader and name not in self.compared:
+        leader, compared = self.board.leader, self.board.compared
+        if name != leader and name not in compared:
             return
         id_ = call.answer_id or frame.quoted(call.id)
-        others = self.compared if name == leader else (leader,)
+        others = compared if name == leader else (leader,)
         for other in others:
             theirs = self._open.pop((other, id_), None)
             if theirs is None:

@@ -9,7 +9,6 @@ with the one that led so far; then its connection is the other's. The charger's 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TypeGuard
 
 from gateway.ocpp import frame
 from gateway.ocpp.message import Message, Sender, Version
@@ -42,7 +41,7 @@ class Switchboard:
     """The `sessions` of one charger by the name of their backend; `leader` is the one whose answers count.
 
     It begins with the leader's own `session`; the others `join`. `rules` are every backend's. `copies` counts
-    what `followers` overhear. `shadowing` compares the answers of those named in it with the leader's.
+    what `followers` overhear. The answers of those that are `compared` are held against the leader's.
     """
 
     def __init__(
@@ -58,7 +57,8 @@ class Switchboard:
         self.leader = leader
         self.copies = copies
         self.commands = Commands(self, ids)
-        self.shadowing = Shadowing()
+        self.compared: frozenset[str] = frozenset()
+        self.shadowing = Shadowing(self)
         self.presence = Presence(self)
         self.rulings = Rulings(self, rules)
         self.lead = Lead(self)
@@ -157,6 +157,8 @@ class Switchboard:
         leader = self.sessions[self.leader]
         if data[1:2] == b"2":
             effects = leader.charger_frame(epoch, data, binary, now)
+            if len(effects) == 1 and type(effects[0]) is SendToBackend:
+                return self.after([(self.leader, effects[0])], now)  # it just goes on, as nearly always
             return self.after(self.route(self.leader, effects, now), now)
         is_answer = frame.digit(data) in (b"3", b"4") and leader.charger.is_current(epoch)
         if is_answer and (stray := self.commands.stray(data)) is not None:
@@ -178,19 +180,20 @@ class Switchboard:
     def backend_frame(self, name: str, epoch: int, data: bytes, binary: bool, now: float) -> list[Addressed]:
         """A message of one of the backends."""
         effects = self.sessions[name].backend_frame(epoch, data, binary, now)
-        if len(effects) == 1 and self._is_but_an_answer(effects[0]) and self._is_at_rest:
-            return self.securing.answer(effects[0], now) if name == self.leader else []
+        if len(effects) == 1 and not self.answerers.names:  # an answer to what all heard: nearly always
+            effect = effects[0]
+            if type(effect) is SendToCharger and effect.data[1:2] == b"3":
+                if name != self.leader and not self.lead.holds:
+                    return []  # nobody waits for it
+                if name == self.leader and self._is_at_rest:
+                    return self.securing.answer(effect, now)
         return self.after(self.route(name, effects, now), now)
-
-    def _is_but_an_answer(self, effect: Effect) -> TypeGuard[SendToCharger]:
-        """Whether an effect is an answer to what all heard: nearly always."""
-        return type(effect) is SendToCharger and effect.data[1:2] == b"3" and not self.answerers.names
 
     @property
     def _is_at_rest(self) -> bool:
         """Whether nothing is left to be done for the others, for the charger, or for who is to lead.
 
-        `commands.is_busy` and `lead.is_settled` are spelt out here: it is asked three times for each message.
+        `commands.is_busy` and `lead.is_settled` are spelt out here: it is asked twice for each message.
         """
         commands, lead, sharing = self.commands, self.lead, self.sharing
         return (
@@ -230,8 +233,6 @@ class Switchboard:
 
     def route(self, name: str, effects: Sequence[Effect], now: float) -> list[Addressed]:
         """What a session wants, without what only the one that leads may do to the charger."""
-        if len(effects) == 1 and type(effects[0]) is SendToBackend and not self.rulings.is_waiting:
-            return [(name, effects[0])]
         leads = name == self.leader
         routed: list[Addressed] = []
         for effect in effects:
@@ -241,7 +242,7 @@ class Switchboard:
                 elif leads or self.answerers.take(name, effect.data):
                     routed += self.sharing.copies(now) if self.sharing.heard else []
                     routed += self.securing.answer(effect, now)
-            elif type(effect) is SendToBackend and self.rulings.is_waiting:
+            elif type(effect) is SendToBackend and self.rulings.unfinished:
                 routed.append((name, self.rulings.complete(name, effect)))
             elif leads or not _is_about_the_charger(effect) or self._closes(name, effect):
                 routed.append((name, effect))
@@ -256,7 +257,10 @@ class Switchboard:
         sharing = self.sharing
         while sharing.heard or sharing.gave:
             told = sharing.copies(now)
-            routed = [*told, *sharing.ids(now), *routed] if sharing.gave else routed + told
+            if sharing.gave:
+                routed = [*told, *sharing.ids(now), *routed]
+            else:
+                routed += told
         if self._is_at_rest:
             return routed
         if self.securing.held:
@@ -268,20 +272,18 @@ class Switchboard:
     # What the sessions tell (Others)
 
     def heard(self, message: Message, label: str) -> Message | None:
-        if message.shape is None:
-            self.presence.heard(message)
         if self.answerers.names:
             self.answerers.forget(message.id)
+        elif message.shape is not None and self.sharing.reading(message):
+            return message
+        if message.shape is None:
+            self.presence.heard(message)
         heard = whose(self, message, label)
         self.sharing.heard.append(heard)
         if heard.answerer in ("", self.leader):
             return as_read_by(self.leader, message, heard.owner) if heard.owner is not None else message
         self.answerers.add(message.id, heard.answerer)
         return None
-
-    @property
-    def compares(self) -> bool:
-        return bool(self.shadowing.compared)
 
     def judge(self, session: ChargerSession, message: Message, version: Version, now: float) -> Ruled | None:
         return self.rulings.judge(session, message, version, now)
@@ -299,8 +301,8 @@ class Switchboard:
     def answered(self, session: ChargerSession, call: Call, data: bytes) -> None:
         if call.action == "BootNotification" and not session.follows:
             self.commands.boot_until = 0.0
-        if self.shadowing.compared:
-            self.shadowing.answered(self.name_of(session), self.leader, call, data)
+        if self.compared:
+            self.shadowing.answered(self.name_of(session), call, data)
 
     def name_of(self, session: ChargerSession) -> str:
         return next(name for name, known in self.sessions.items() if known is session)

@@ -130,3 +130,49 @@ def test_those_that_wait_for_one_that_leads_are_kept_whatever_is_kept_for_others
     board.charger_sends(meter_values("1", 7), meter_values("2", 7)).told.clear()
     board.after(10.0)
     assert board.told.count(stores(MAIN, "MeterValues")) == 2
+
+
+# Readings that are known by their shape: written like those before, to the letter
+
+
+def compact(id_: str, transaction: int) -> bytes:
+    return meter_values(id_, transaction).replace(b" ", b"")
+
+
+def written_alike(board: Board, transaction: int, *names: str) -> Board:
+    """So many that the reader knows how this charger writes them."""
+    for id_ in (f"w{number}" for number in range(5)):
+        board.charger_sends(compact(id_, transaction))
+        for name in names:
+            board.backend_sends(name, answered(id_))
+    reader = board.board.sessions[MAIN].reader
+    assert reader.shape is not None
+    board.told.clear()
+    return board
+
+
+def test_one_that_names_a_transaction_says_that_it_goes_on():
+    board = written_alike(charging(Board(MAIN, SECOND)), 7, SECOND, MAIN)
+    board.board.presence.open.clear()
+    board.charger_sends(compact("1", 7)).then(to(MAIN, compact("1", 7)), to(SECOND, compact("1", 1)))
+    assert 7 in board.board.presence.open
+
+
+def test_one_that_names_no_transaction_says_nothing_of_any():
+    values = compact("w", 7).replace(b'"transactionId":7,', b"")
+    board = Board(MAIN, SECOND)
+    for number in range(5):
+        board.charger_sends(values.replace(b'"w"', b'"%d"' % number).replace(b"619", b"%d" % (600 + number)))
+        for name in (SECOND, MAIN):
+            board.backend_sends(name, answered(f"{number}"))
+    assert board.board.sessions[MAIN].reader.shape is not None
+    assert board.board.presence.open_transactions is None
+
+
+def test_one_of_a_transaction_that_another_backend_knows_alone_goes_to_that_alone():
+    board = written_alike(charging(Board(MAIN, SECOND)), 7, SECOND, MAIN)
+    main = board.board.sessions[MAIN].buffer
+    main.copies.misses(main.book.by_charger_id(7).key, board.now)
+    board.board.sessions[SECOND].buffer.book.by_charger_id(7).given_by = SECOND
+    board.charger_sends(compact("1", 7)).backend_sends(SECOND, answered("1"))
+    board.then(to(SECOND, compact("1", 1)), to("charger", answered("1")))

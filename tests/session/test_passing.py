@@ -38,7 +38,7 @@ def test_empty_answers_of_a_backend_that_is_tried_are_compared_with_the_leaders(
     for number in range(10):  # after some of them it is known that the charger repeats nothing
         board.charger_sends(meter_values(f"m{number}", energy=500 + number))
         board.backend_sends(MAIN, empty(f"m{number}")).backend_sends(SECOND, empty(f"m{number}"))
-    board.board.shadowing.compared = frozenset({SECOND})
+    board.board.compared = frozenset({SECOND})
     board.charger_sends(meter_values("v", energy=600))
     board.backend_sends(MAIN, empty("v")).backend_sends(SECOND, empty("v"))
     (found,) = board.board.shadowing.found

@@ -5,9 +5,11 @@ import json
 import pytest
 
 from gateway.ocpp.message import Sender, Version
+from gateway.routing.policy import CommandRule, Policy
 from gateway.routing.routes import Seats
 from gateway.session import events as ev
 from gateway.session.effects import Close, SendToCharger
+from gateway.session.rulings import Rules
 from tests.session.boards import MAIN, SECOND, Board, stores, to
 from tests.session.script import (
     STREAM,
@@ -183,6 +185,31 @@ def test_the_lead_moves_only_when_nothing_is_open_with_either():
     assert board.board.leader == SECOND
 
 
+def test_the_lead_moves_with_the_last_answer_of_the_one_that_is_to_lead():
+    board = charging(Board(MAIN, SECOND, takeover_after_s=0.0)).charger_sends(meter_values("2", 7))
+    board.backend_sends(MAIN, answered("2")).backend_goes(MAIN)
+    assert board.board.leader == MAIN
+    board.backend_sends(SECOND, answered("2"))
+    assert board.board.leader == SECOND
+
+
+def test_a_call_of_the_charger_is_not_taken_for_its_answer_to_a_rewritten_command():
+    policy = Policy(SECOND, "all", [CommandRule(actions=("SetVariables",), keys=("A.absorb",), do="absorb")])
+    board = Board(MAIN, SECOND, version=Version.V201)
+    board.board.rulings.apply({SECOND: Rules(policy, 100.0), MAIN: board.rules[MAIN]})
+    items = [
+        {"component": {"name": "A"}, "variable": {"name": name}, "attributeValue": "1"}
+        for name in ("pass", "absorb")
+    ]
+    board.backend_sends(SECOND, call("x", "SetVariables", {"setVariableData": items})).charger_sends(
+        heartbeat("x")
+    )
+    done = {"attributeStatus": "Accepted", "component": {"name": "A"}, "variable": {"name": "pass"}}
+    board.charger_sends(result("x", {"setVariableResult": [done]}))
+    (_, whole) = sent(board, SECOND)
+    assert [one["attributeStatus"] for one in json.loads(whole)[2]["setVariableResult"]] == ["Accepted"] * 2
+
+
 def test_the_backend_that_leads_is_the_one_that_waits_for_a_charger_that_reads_nothing():
     board = Board(MAIN, SECOND).happens(MAIN, ev.ChargerBlocked(1)).then(("reads main", False))
     board._take(board.board.lead.take(SECOND, board.now))
@@ -272,7 +299,7 @@ def test_a_call_whose_backend_has_left_is_not_waited_for_for_ever():
 def test_a_transaction_whose_end_a_book_has_missed_does_not_go_on_at_a_free_connector(status):
     board = charging(Board(MAIN, SECOND))
     presence = board.board.presence
-    presence._open.clear()  # as after a restart
+    presence.open.clear()  # as after a restart
     assert presence.open_transactions == 1
     board.charger_sends(
         call("2", "StatusNotification", {"connectorId": 1, "errorCode": "NoError", "status": status})
@@ -286,7 +313,7 @@ def test_a_transaction_whose_end_a_book_has_missed_does_not_go_on_at_a_free_conn
 def test_an_end_that_one_book_has_is_one_for_all():
     board = charging(Board(MAIN, SECOND))
     board.board.sessions[SECOND].buffer.book.transactions[-1].ended_at = 1.0
-    board.board.presence._open.clear()
+    board.board.presence.open.clear()
     assert board.board.presence.open_transactions == 0
 
 

@@ -32,7 +32,12 @@ class SendsTheChargersNumbers(BoardPlant):
 class ForwardsAnswersOfFollowers(BoardPlant):
     def on_board(self, board: Switchboard) -> None:
         board.answerers.take = lambda name, data: True
-        board._is_but_an_answer = lambda effect: False
+        board.answerers.names = _NeverEmpty()
+
+
+class _NeverEmpty(dict[str, str]):
+    def __bool__(self) -> bool:
+        return True
 
 
 class CommandsAllAtOnce(BoardPlant):
