@@ -1,6 +1,8 @@
 """The commands for authors of rules, without a gateway."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -39,6 +41,38 @@ def test_a_scaffold_loads_with_its_adapter_and_is_not_overwritten(tmp_path, caps
         assert part in told, part
     assert main(["adapter", "new", "ACME street", "--directory", str(tmp_path)]) == 2
     assert "there already" in capsys.readouterr().err
+
+
+def pytest_passes(folder):
+    words = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(folder / "tests"))
+    return subprocess.run(words, capture_output=True, check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("brand", "name", "pattern"),
+    [
+        ("Acme Street", "acme-street", "acme street*"),
+        ("Ümläut & Söhne", "umlaut-sohne", "ümläut & söhne*"),
+        ('Acme "[EU]" Inc.', "acme-eu-inc", "acme ??eu?? inc?*"),
+    ],
+)
+def test_a_scaffold_is_for_the_vendor_as_given(brand, name, pattern, tmp_path):
+    scaffold(tmp_path, brand)
+    file = tmp_path / "rules" / f"{name}.toml"
+    assert f'vendor = "{pattern}"' in file.read_text()
+    assert main(["rules", "test", str(file)]) == 0
+    assert pytest_passes(tmp_path)
+    file.write_text(file.read_text().replace(pattern, "other*"))
+    assert not pytest_passes(tmp_path)
+
+
+def test_a_pack_that_is_shipped_for_the_same_chargers_is_named(tmp_path, capsys):
+    scaffold(tmp_path)
+    assert "note" not in capsys.readouterr().out
+    scaffold(tmp_path, "ABB Ltd")
+    told = capsys.readouterr().out
+    assert "note: the shipped pack abb is for such chargers too" in told
+    assert 'write after = ["abb"] into it' in told
 
 
 @pytest.mark.parametrize("brand", ["", "123", "."])

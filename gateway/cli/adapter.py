@@ -1,7 +1,10 @@
 """`ocpp-gateway adapter`: begin a rule pack and an adapter for a brand."""
 
 import argparse
+import json
 import re
+import unicodedata
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +18,7 @@ name    = "{name}"
 summary = "What {title} chargers get wrong."
 
 [match]
-vendor = "{name}*"              # BootNotification.chargePointVendor, any case
+vendor = "{pattern}"  # BootNotification.chargePointVendor: * any text, ? one character, any case
 # model    = ["Model 1", "Model 2*"]
 # firmware = ">=3.0, <3.4"
 
@@ -51,7 +54,7 @@ from gateway.api import Adapter, Match, Memory, Message, OpenTransactions, backe
 class {cls}(Adapter):
     """StopTransaction gets its transaction id back when only one transaction can be meant."""
 
-    match = Match(vendor="{name}*", ocpp="1.6")
+    match = Match(vendor="{pattern}", ocpp="1.6")
 
     @backend_result("StartTransaction")
     def remember(self, result: Message, memory: Memory) -> Message:
@@ -64,25 +67,38 @@ class {cls}(Adapter):
 '''
 
 TEST = '''\
-"""{cls}: a good id is left alone, one open is restored, two open are no guess, none open stays."""
+"""{cls}: it is for its chargers; a good id is left alone, one open is restored, two open are no guess."""
 
 from pathlib import Path
 
 import pytest
 
 from gateway.dialect.rehearsal import Rehearsal
-from gateway.plugins import adapters_in
+from gateway.dialect.station import Station
+from gateway.plugins import adapters_in, read_file
 
+HERE = Path(__file__).parent.parent
+VENDOR = {vendor}  # BootNotification.chargePointVendor
 STOP = {{"transactionId": 0, "meterStop": 9, "timestamp": "2026-03-01T10:00:00Z"}}
+
+
+@pytest.fixture
+def adapter():
+    errors = []
+    (found,) = adapters_in(HERE / "adapters" / "{module}.py", errors)
+    assert errors == []
+    return found
+
+
+def test_pack_and_adapter_are_for_these_chargers(adapter):
+    for part in (adapter, read_file(HERE / "rules" / "{name}.toml")):
+        assert part.match.matches("CP-1", Station(vendor=VENDOR)), part.match
 
 
 @pytest.mark.parametrize(
     ("opened", "sent", "wanted"), [([7], 7, 7), ([7], 0, 7), ([7, 8], 0, 0), ([], 0, 0)]
 )
-def test_a_stop_transaction_gets_its_id_back(opened, sent, wanted):
-    errors = []
-    (adapter,) = adapters_in(Path(__file__).parent.parent / "adapters" / "{module}.py", errors)
-    assert errors == []
+def test_a_stop_transaction_gets_its_id_back(adapter, opened, sent, wanted):
     charger = Rehearsal(adapter)
     for connector, transaction in enumerate(opened, 1):
         start = {{"connectorId": connector, "idTag": "A", "meterStart": 0}}
@@ -109,12 +125,15 @@ def add(subparsers: "argparse._SubParsersAction[Any]") -> None:
 
 
 def _new(arguments: argparse.Namespace) -> int:
-    name = re.sub(r"[^a-z0-9]+", "-", arguments.brand.lower()).strip("-")
+    brand = arguments.brand.strip()
+    name = _file_name(brand)
     if not name or not name[0].isalpha():
-        raise Mistake(f"{arguments.brand!r}: give a name that begins with a letter, such as acme")
+        raise Mistake(f"{brand!r}: give a name that begins with a letter, such as acme")
     words = {
         "name": name,
-        "title": re.sub(r"[\\\"'{}\n]", "", arguments.brand),
+        "title": re.sub(r"[\\\"'{}\x00-\x1f\x7f]", "", brand),
+        "vendor": json.dumps(brand, ensure_ascii=False),
+        "pattern": re.sub(r"[^\w &-]", "?", brand.lower()) + "*",
         "module": name.replace("-", "_"),
         "cls": "".join(part.capitalize() for part in name.split("-")),
     }
@@ -136,5 +155,28 @@ def _new(arguments: argparse.Namespace) -> int:
         raise Mistake(
             f"{error.filename}: cannot be written ({error.strerror}); give another --directory"
         ) from None
+    for theirs in _shipped(words["pattern"]):
+        print(
+            f"note: the shipped pack {theirs} is for such chargers too (ocpp-gateway rules show {theirs}); "
+            f'give yours another name, and write after = ["{theirs}"] into it'
+        )
     print(f"next: ocpp-gateway rules test {base / 'rules' / (name + '.toml')}")
     return 0
+
+
+def _file_name(brand: str) -> str:
+    """`umlaut-sohne` for `Ümläut & Söhne`."""
+    bare = "".join(c for c in unicodedata.normalize("NFKD", brand.casefold()) if not unicodedata.combining(c))
+    return re.sub(r"[^a-z0-9]+", "-", bare).strip("-")
+
+
+def _shipped(pattern: str) -> Iterator[str]:
+    """The packs that come with the gateway and that a charger of this vendor may fit."""
+    from gateway import plugins
+    from gateway.dialect.match import Match
+
+    mine = Match(vendor=pattern)
+    for path in sorted(plugins.SHIPPED_RULES.glob("*.toml")):
+        pack = plugins.read_file(path)
+        if pack.match.overlaps(mine):
+            yield pack.name
