@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from gateway.admin.index import ADDRESSES, MOVE
 from gateway.cli import COMMANDS
 from gateway.config.reference import page
 from gateway.ocpp.flags import FlagCode
 from gateway.ocpp.flags import reference as flags_page
+from gateway.routing.moves import Move
 from gateway.translate.reference import page as translation_page
 
 ROOT = Path(__file__).parent.parent
@@ -89,6 +91,27 @@ def test_every_command_is_documented_with_its_options(command):
     assert f"## {command}" in text.splitlines()
     section = text.split(f"## {command}\n")[1].split("\n## ")[0]
     assert missing(sorted(arguments(command)), section) == []
+
+
+def api_sections() -> dict[str, str]:
+    """Method and path → what docs/api.md says below that heading."""
+    parts = re.split(r"^#+ `(.+)`\n", (DOCS / "api.md").read_text("utf-8"), flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_every_address_is_documented_with_its_parameters(address):
+    section = api_sections()[address]
+    _, _, parameters = ADDRESSES[address].partition("; ")
+    assert missing(parameters.split(", ") if "api" in address and parameters else [], section) == []
+
+
+def test_no_address_is_documented_that_is_not_there():
+    assert api_sections().keys() == ADDRESSES.keys()
+
+
+def test_the_fields_of_a_move_are_documented_and_listed():
+    assert set(MOVE.split(", ")) == set(Move.__struct_fields__) - {"name", "started_at"}
 
 
 def test_every_link_leads_somewhere():

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any
 
 import orjson
@@ -45,7 +46,27 @@ def number(query: Mapping[str, str], name: str) -> int | None:
 def limit(query: Mapping[str, str]) -> int:
     """How many rows one answer may have."""
     asked = number(query, "limit")
-    return DEFAULT_LIMIT if asked is None else max(1, min(asked, MAX_LIMIT))
+    if asked == 0:
+        raise Refused(400, "limit: give a whole number from 1")
+    return DEFAULT_LIMIT if asked is None else min(asked, MAX_LIMIT)
+
+
+def yes(query: Mapping[str, str], name: str) -> bool:
+    """Whether the URL's query asks for `name`: with anything but nothing, `0` and `false`."""
+    return query.get(name, "") not in ("", "0", "false")
+
+
+def one_of(query: Mapping[str, str], name: str, words: type[StrEnum]) -> str:
+    """One of these words in the URL's query, or "" when it is not there."""
+    text = query.get(name, "")
+    if text and text not in list(words):
+        raise Refused(400, f"{name}: one of {', '.join(words)}")
+    return text
+
+
+def next_page(request: web.Request, name: str, value: str | int) -> str:
+    """Path and query of the page that follows: those of this one, with another `name`."""
+    return str(request.rel_url.update_query({name: value}))
 
 
 def moment(query: Mapping[str, str], name: str) -> float | None:

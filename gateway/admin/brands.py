@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import orjson
 from aiohttp import web
 
-from gateway.admin.answers import Refused, as_json, body, known_only, number
+from gateway.admin.answers import Refused, as_json, body, known_only, number, yes
 
 MOST_FRAMES = 100_000
 MOST_SECONDS = 86_400
@@ -61,9 +61,10 @@ class BrandsApi:
         known_only(request.query, "frames", "seconds", "mask")
         frames = min(number(request.query, "frames") or FRAMES, MOST_FRAMES)
         seconds = min(number(request.query, "seconds") or SECONDS, MOST_SECONDS)
-        mask = request.query.get("mask", "") not in ("", "0", "false")
         try:
-            lines = self._brands.capture(request.match_info["id"], frames, seconds, mask)
+            lines = self._brands.capture(
+                request.match_info["id"], frames, seconds, yes(request.query, "mask")
+            )
         except OverflowError:
             raise Refused(503, "too many recordings are under way; wait until one ends") from None
         response = web.StreamResponse()

@@ -12,7 +12,8 @@ from gateway.routing.moves import Move, Plan, Stage
 class MigrationsView(Protocol):
     """What the admin plane wants of migrations.
 
-    Errors: an exception with `reasons`, each with its cure, when a move cannot be planned, begun or ended.
+    Errors: an exception with `reasons`, each with its cure, when a move cannot be planned, begun or ended;
+    where there is none of that name, it is a LookupError.
     """
 
     @property
@@ -98,4 +99,5 @@ def _answered(ask: Any) -> web.Response:
         reasons = getattr(error, "reasons", None)
         if reasons is None:
             raise
-        return as_json({"error": "; ".join(reasons), "errors": reasons}, 422)
+        status = 404 if isinstance(error, LookupError) else 422
+        return as_json({"error": "; ".join(reasons), "errors": reasons}, status)

@@ -8,7 +8,19 @@ import msgspec
 from aiohttp import web
 from msgspec.structs import replace
 
-from gateway.admin.answers import Refused, as_json, body, known_only, limit, moment, number
+from gateway.admin.answers import (
+    Refused,
+    as_json,
+    body,
+    known_only,
+    limit,
+    moment,
+    next_page,
+    number,
+    one_of,
+    yes,
+)
+from gateway.ocpp.flags import FlagCode, Severity, no_flag
 from gateway.store.protocol import (
     EntryMoved,
     EntryState,
@@ -49,10 +61,13 @@ class RecordsApi:
         ]
 
     async def flags(self, request: web.Request) -> web.Response:
-        """Newest first, `next` is the next page's `before`; with `after` what came since, oldest first."""
+        """Newest first; with `after` what came since, oldest first."""
         asked = request.query
         names = ("code", "brand", "firmware", "charger", "severity")
         known_only(asked, *names, "since", "until", "before", "after", "limit")
+        one_of(asked, "severity", Severity)
+        if (code := asked.get("code", "")) and code not in list(FlagCode):
+            raise Refused(400, f"code: {no_flag(code)}")
         query = FlagQuery(
             **{name: asked.get(name, "") for name in names},
             since=moment(asked, "since"),
@@ -62,8 +77,12 @@ class RecordsApi:
             limit=limit(asked),
         )
         found = await _read(self._archive.flags(query))
+        way = "before" if query.after is None else "after"
         return as_json(
-            {"flags": [msgspec.structs.asdict(flag) for flag in found], "next": _next(found, query.limit)}
+            {
+                "flags": [msgspec.structs.asdict(flag) for flag in found],
+                "next": _next(request, way, found, query.limit),
+            }
         )
 
     async def outages(self, request: web.Request) -> web.Response:
@@ -77,15 +96,18 @@ class RecordsApi:
         asked = request.query
         known_only(asked, "state", "charger", "before", "limit", "raw")
         query = QuarantineQuery(
-            state=_state(asked.get("state", "")),
+            state=EntryState(state) if (state := one_of(asked, "state", EntryState)) else None,
             charger=asked.get("charger", ""),
             before=number(asked, "before"),
             limit=limit(asked),
         )
         found = await _read(self._archive.quarantine(query))
-        with_raw = asked.get("raw") == "true"
+        with_raw = yes(asked, "raw")
         return as_json(
-            {"entries": [described(entry, with_raw) for entry in found], "next": _next(found, query.limit)}
+            {
+                "entries": [described(entry, with_raw) for entry in found],
+                "next": _next(request, "before", found, query.limit),
+            }
         )
 
     async def show(self, request: web.Request) -> web.Response:
@@ -160,16 +182,9 @@ def _text(raw: bytes) -> str | None:
         return None
 
 
-def _next(found: list[Any], limit: int) -> int | None:
-    """The number to go on from, when there may be more."""
-    return found[-1].number if len(found) == limit else None
-
-
-def _state(text: str) -> EntryState | None:
-    try:
-        return EntryState(text) if text else None
-    except ValueError:
-        raise Refused(400, f"state: one of {', '.join(EntryState)}") from None
+def _next(request: web.Request, way: str, found: list[Any], limit: int) -> str | None:
+    """Where to go on, `before` or `after` the last one, when there may be more."""
+    return next_page(request, way, found[-1].number) if len(found) == limit else None
 
 
 def outage_of(outage: Outage) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from aiohttp import web
 
 from gateway.admin import index
-from gateway.admin.answers import Refused, as_json, known_only, limit
+from gateway.admin.answers import Refused, as_json, known_only, limit, next_page
 from gateway.admin.brands import BrandsApi, BrandsView
 from gateway.admin.guard import Guard, middlewares
 from gateway.admin.migrations import MigrationsApi, MigrationsView
@@ -177,13 +177,15 @@ def _pages(name: str, key: str, rows: Callable[[], Iterable[dict[str, Any]]]) ->
         last = found[-1][key] if found else ""
         page = [row for row in later if row[key] <= last]
         page.sort(key=lambda row: str(row[key]))
-        return as_json({name: page, "next": last if len(page) < len(later) else None})
+        more = next_page(request, "after", last) if len(page) < len(later) else None
+        return as_json({name: page, "next": more})
 
     return answer
 
 
 def _charger(fleet: FleetView) -> Answering:
     async def answer(request: web.Request) -> web.Response:
+        known_only(request.query)
         found = fleet.charger(request.match_info["id"])
         if found is None:
             raise Refused(404, f"no charger {request.match_info['id']!r} is known")

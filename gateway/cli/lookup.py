@@ -187,12 +187,12 @@ class Running:
 
     def outbox(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
-        after: str | None = ""
-        while after is not None:
+        while True:
+            after = found[-1]["charger"] if found else ""
             page = declined(partial(self._admin.get, "/outbox", after=after, limit=PAGE))
             found += page["outbox"]
-            after = page["next"]
-        return found
+            if page["next"] is None:
+                return found
 
     def outages(self, limit: int) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = declined(lambda: self._admin.get("/outages", limit=limit))["outages"]

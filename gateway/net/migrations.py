@@ -39,6 +39,10 @@ class Refused(Exception):
         self.reasons = reasons
 
 
+class Unknown(Refused, LookupError):
+    """There is no move of that name."""
+
+
 class Kept(Struct):
     """One move as it is kept: what was asked for, and what comparing answers has shown."""
 
@@ -225,14 +229,14 @@ class Migrations:
         return self._changed(move)
 
     def stop(self, name: str) -> dict[str, Any]:
-        """Give the chargers back to the backend that led them before. Errors: Refused."""
+        """Give the chargers back to the backend that led them before. Errors: Refused, Unknown."""
         move = self._one(name).move
         move = structs.replace(move, stage=Stage.BACK, started_at=self._fleet.clock())
         self.moves[name].move = move
         return self._changed(move)
 
     def end(self, name: str) -> dict[str, Any]:
-        """Forget a move: from now on the routes alone say who leads. Errors: Refused."""
+        """Forget a move: from now on the routes alone say who leads. Errors: Refused, Unknown."""
         move = self._one(name).move
         led = [
             driver.charger_id
@@ -265,7 +269,7 @@ class Migrations:
 
     def _one(self, name: str) -> Kept:
         if name not in self.moves:
-            raise Refused([f'no migration is called "{name}"; known: {", ".join(self.moves) or "none"}'])
+            raise Unknown([f'no migration is called "{name}"; known: {", ".join(self.moves) or "none"}'])
         return self.moves[name]
 
     def counts(self) -> dict[tuple[str, str], int]:
@@ -273,7 +277,7 @@ class Migrations:
         return dict(Counter((known.name, known.progress.state.value) for known in self._of.values()))
 
     def described(self, name: str) -> dict[str, Any]:
-        """A move, how far its chargers are, and what comparing answers has shown. Errors: Refused."""
+        """A move, how far its chargers are, and what comparing answers has shown. Errors: Unknown."""
         kept = self._one(name)
         mine = {key: known.progress for key, known in self._of.items() if known.name == name}
         waiting = [

@@ -5,6 +5,7 @@ severity and one consequence; `FLAGS` is the table, and the reference page is ge
 """
 
 from collections.abc import Iterable
+from difflib import get_close_matches
 from enum import StrEnum
 from typing import Final
 
@@ -269,6 +270,13 @@ def labelled(code: str, author: str) -> str:
     """`code`; of something lost in translation with what it was, `translation-loss/FIELD_DROPPED`."""
     kind = author.removeprefix("translate")
     return code + kind if kind != author else code
+
+
+def no_flag(code: object) -> str:
+    """What to say of a text that is no flag's code, with those it may be meant for."""
+    near = get_close_matches(str(code), list(FlagCode), n=3)
+    hint = f"did you mean {' or '.join(near)}? " if near else ""
+    return f"{code!r} is no flag; {hint}all are in docs/flags.md"
 
 
 class FlagFacts(Struct, frozen=True):

@@ -9,6 +9,7 @@ import re
 import socket
 import threading
 import time
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import pytest
@@ -28,7 +29,7 @@ def flag(n, **over):
     facts = {
         "time": 1.8e9 + n,
         "charger": "CP1",
-        "code": "comma",
+        "code": "unit-corrected",
         "severity": "info",
         "consequence": "delivered",
     }
@@ -188,7 +189,7 @@ def test_flags_as_json_lines_and_filtered(said, where):
     assert [one["path"] for one in objects(out)] == ["p3", "p4"]
     _, out, _ = said("flags", "--json", "--since", "1800000001", "--until", "2027-01-15T08:00:03Z", *where)
     assert [one["path"] for one in objects(out)] == ["p1", "p2"]
-    _, out, err = said("flags", "--code", "none", *where)
+    _, out, err = said("flags", "--code", "id-reused", *where)
     assert (out, err) == ("", "no flags\n")
 
 
@@ -437,3 +438,15 @@ def test_a_migration_that_nobody_belongs_to_is_said_to(said, monkeypatch):
     assert err == "no charger that is connected is among them; those that connect later will be\n"
     found["states"] = {"waiting": 1}
     assert said("migrate", "start", "spring", "--to", "b")[2] == ""
+
+
+def test_what_waits_is_asked_for_page_by_page(said, monkeypatch):
+    rows = {"": ("A", "/x"), "A": ("B", None)}
+
+    def get(path, after, limit):
+        charger, more = rows[after]
+        return {"outbox": [WAITING | {"charger": charger}], "next": more}
+
+    running = lookup.Running(SimpleNamespace(get=get))
+    monkeypatch.setattr("gateway.cli.outbox.source", lambda _: nullcontext(running))
+    assert [one["charger"] for one in objects(said("outbox", "--json")[1])] == ["A", "B"]

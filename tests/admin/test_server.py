@@ -11,6 +11,7 @@ import pytest
 from gateway.admin import guard, index
 from gateway.admin.server import application, start
 from gateway.config import Address, Secret
+from gateway.net.migrations import Migrations
 from gateway.session.tally import Tally
 from gateway.store.memory import MemoryStore
 from gateway.store.protocol import FlagRecord, Outage, QuarantineEntry, StoreFailed, kept
@@ -78,13 +79,13 @@ def quiet():
     logging.getLogger("gateway").setLevel(logging.NOTSET)
 
 
-def serving(steps, token=None, fleet=None, store=None, retry=None):
+def serving(steps, token=None, fleet=None, store=None, retry=None, migrations=None):
     """Run `steps(client, store)` against a listening admin plane; `client` knows its address."""
 
     async def run():
         settings = SimpleNamespace(address=Address("127.0.0.1", 0), token=Secret(token) if token else None)
         archive = store if store is not None else MemoryStore()
-        server = await start(settings, fleet or Fleet(), Tally(), archive, retry)
+        server = await start(settings, fleet or Fleet(), Tally(), archive, retry, None, migrations)
         try:
             async with aiohttp.ClientSession(f"http://127.0.0.1:{server.port}") as client:
                 await steps(client, archive)
@@ -140,8 +141,9 @@ def test_metrics_are_there():
 def test_chargers_come_in_pages_by_id():
     async def steps(client, _):
         page = await asked(client, "/api/v1/chargers?limit=2")
-        assert [one["id"] for one in page["chargers"]] == ["CP1", "CP2"] and page["next"] == "CP2"
-        page = await asked(client, "/api/v1/chargers?limit=2&after=CP2")
+        assert [one["id"] for one in page["chargers"]] == ["CP1", "CP2"]
+        assert page["next"] == "/api/v1/chargers?limit=2&after=CP2"
+        page = await asked(client, page["next"])
         assert [one["id"] for one in page["chargers"]] == ["CP3"] and page["next"] is None
         assert (await asked(client, "/api/v1/chargers/CP1"))["messages_in"] == 5
 
@@ -172,6 +174,10 @@ def test_a_charger_with_an_odd_id_is_found(id_):
         ("/api/v1/flags?since=nan", 400, "since: give seconds"),
         ("/api/v1/flags?before=99999999999999999999", 400, "before: give a whole number"),
         ("/api/v1/quarantine?state=lost", 400, "state: one of open, retried"),
+        ("/api/v1/flags?severity=grave", 400, "severity: one of info, warning, error"),
+        ("/api/v1/flags?code=comma", 400, "code: 'comma' is no flag; did you mean"),
+        ("/api/v1/flags?limit=0", 400, "limit: give a whole number from 1"),
+        ("/api/v1/chargers/CP1?full=1", 400, "full: no such parameter; there are none"),
         ("/api/v1/quarantine/e9", 404, "no message 'e9' is in quarantine"),
     ],
 )
@@ -293,11 +299,14 @@ def test_with_a_token_any_name_is_answered():
 
 def test_flags_can_be_looked_up():
     async def steps(client, store):
-        await kept(store, *(flag(n, code="x" if n % 2 else "y") for n in range(5)))
-        found = await asked(client, "/api/v1/flags?code=x&limit=1")
+        await kept(store, *(flag(n, code="id-reused" if n % 2 else "extra-field") for n in range(5)))
+        found = await asked(client, "/api/v1/flags?code=id-reused&limit=1")
         assert [one["path"] for one in found["flags"]] == ["p3"]
-        found = await asked(client, f"/api/v1/flags?code=x&before={found['next']}")
-        assert [one["path"] for one in found["flags"]] == ["p1"] and found["next"] is None
+        found = await asked(client, found["next"])
+        assert [one["path"] for one in found["flags"]] == ["p1"]
+        assert (await asked(client, found["next"])) == {"flags": [], "next": None}
+        newer = await asked(client, "/api/v1/flags?after=2&limit=2")
+        assert newer["next"] == "/api/v1/flags?after=4&limit=2"
         found = await asked(client, "/api/v1/flags?since=1970-01-01T00:16:41&until=1003")
         assert [one["path"] for one in found["flags"]] == ["p2", "p1"]
         found = await asked(client, "/api/v1/flags?after=3")
@@ -319,6 +328,20 @@ def test_every_address_is_listed():
     app = application(settings, Fleet(), Tally(), MemoryStore(), None, SimpleNamespace(), SimpleNamespace())
     there = {f"{route.method} {route.resource.canonical}" for route in app.router.routes()}
     assert {one for one in there if not one.startswith("HEAD ")} - {"GET /api/v1"} == set(index.ADDRESSES)
+
+
+def test_every_parameter_is_listed():
+    async def steps(client, _):
+        addresses = (await asked(client, "/api/v1/"))["addresses"]
+        for path in (one.removeprefix("GET ") for one in addresses if one.startswith("GET /api/v1/")):
+            if path == "/api/v1/":
+                continue
+            told = (await asked(client, path.format(id="CP1") + "?nope=1", 400))["error"]
+            there = told.removeprefix("nope: no such parameter; there are ").removesuffix("none")
+            _, _, listed = index.ADDRESSES[f"GET {path}"].partition("; ")
+            assert listed == there, path
+
+    serving(steps)
 
 
 def test_quarantine_can_be_looked_up_with_its_bytes():
@@ -453,10 +476,20 @@ def test_an_address_that_is_taken_is_an_os_error():
 def test_what_waits_comes_by_charger_and_outages_newest_first():
     async def steps(client, store):
         page = await asked(client, "/api/v1/outbox?limit=1")
-        assert [row["charger"] for row in page["outbox"]] == ["CP1"] and page["next"] == "CP1"
-        assert (await asked(client, "/api/v1/outbox?after=CP1"))["outbox"][0]["charger"] == "CP2"
+        assert [row["charger"] for row in page["outbox"]] == ["CP1"]
+        assert (await asked(client, page["next"]))["outbox"][0]["charger"] == "CP2"
         await kept(store, Outage(backend="b", begin=1.0, end=2.0), Outage(backend="b", begin=3.0))
         outages = (await asked(client, "/api/v1/outages"))["outages"]
         assert [(one["begin"], one["end"]) for one in outages] == [(3.0, None), (1.0, 2.0)]
 
     serving(steps)
+
+
+@pytest.mark.parametrize(("method", "verb"), [("GET", ""), ("POST", "/stop"), ("POST", "/end")])
+def test_a_migration_that_is_not_there_is_not_found(method, verb):
+    async def steps(client, _):
+        over = {} if method == "GET" else {"json": {}}
+        answer = await asked(client, f"/api/v1/migrations/none{verb}", 404, method, **over)
+        assert answer["error"] == 'no migration is called "none"; known: none'
+
+    serving(steps, migrations=Migrations(SimpleNamespace(archive=None)))

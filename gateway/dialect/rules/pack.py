@@ -15,7 +15,7 @@ from gateway.dialect.rules.places import EACH, Steps, steps
 from gateway.dialect.rules.rule import Deed, Kind, Rule, Use
 from gateway.dialect.rules.verbs import ONLY_MEMBERS, VERBS
 from gateway.ocpp.actions import may_send
-from gateway.ocpp.flags import FLAGS, Consequence, FlagCode
+from gateway.ocpp.flags import FLAGS, Consequence, FlagCode, no_flag
 from gateway.ocpp.message import Version
 
 FORMAT: Final = 1
@@ -243,9 +243,7 @@ class _Reading:
         try:
             code = FlagCode(value)
         except ValueError:
-            near = get_close_matches(str(value), list(FlagCode), n=3)
-            hint = f"did you mean {' or '.join(near)}? " if near else ""
-            self.wrong(f"{place}: flag", f"{value!r} is no flag; {hint}all are in docs/flags.md")
+            self.wrong(f"{place}: flag", no_flag(value))
             return DEFAULT_FLAG
         if FLAGS[code].consequence is not Consequence.DELIVERED:
             self.wrong(f"{place}: flag", f"{value!r} says that the message is not delivered; choose another")
