@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "observe": CORE | {"store.protocol"},
     "net": CORE | {"config", "store", "cluster", "observe"},
     "admin": CORE | {"config", "store", "observe", "net.fleet"},
-    "sandbox": VOCABULARY | {"net.tasks"},
+    "sandbox": VOCABULARY | {"net.tasks", "net.explain"},
     "api": VOCABULARY | {"dialect"},
 }
 """What each package or module of `gateway` may import of ours; those not named here (`app`, `cli`) may all.

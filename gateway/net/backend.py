@@ -14,6 +14,7 @@ from picows import WSError, WSHandshakeError, ws_connect
 from python_socks.async_.asyncio import Proxy
 
 from gateway import config as settings
+from gateway.net.explain import explain
 from gateway.net.handshake import Offer, url_segment
 from gateway.net.link import READ_BUFFER_BYTES, Link
 from gateway.net.refusals import SEVERAL, Refusals
@@ -259,20 +260,3 @@ async def answers(config: settings.Backend, tls: ssl.SSLContext | None) -> str |
     except Exception as error:  # python-socks has errors of its own
         return f"proxy: {error}"
     return None
-
-
-def explain(error: BaseException) -> str:
-    """What kept a link from opening, for an operator."""
-    match error:
-        case ssl.SSLCertVerificationError():
-            return f"its certificate is not trusted: {error.verify_message}"
-        case ssl.SSLError():
-            return f"TLS fails: {error.reason}"
-        case TimeoutError():
-            return "it does not answer in time"
-        case ConnectionRefusedError():
-            return "it refuses connections"
-        case OSError():
-            return error.strerror or str(error)
-        case _:
-            return str(error)

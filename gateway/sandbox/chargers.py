@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from itertools import count
+from ssl import SSLContext
 from typing import Any
 from uuid import uuid4
 
@@ -19,6 +20,7 @@ import orjson
 from aiohttp import ClientError, ClientSession, ClientWebSocketResponse, WSMsgType
 
 from gateway.net.tasks import spawn
+from gateway.sandbox.refusal import cause_of, refuse
 
 Payload = dict[str, Any]
 
@@ -75,21 +77,26 @@ class Charger:
         self._connection: ClientWebSocketResponse | None = None
         self._answers: dict[str, asyncio.Future[Payload]] = {}
 
-    async def run(self, url: str) -> None:
-        """Connect and live, again and again, until cancelled; waits double, with jitter."""
-        wait_s = 1.0
-        async with ClientSession() as session:
+    async def run(self, url: str, tls: SSLContext | bool = True) -> None:
+        """Connect and live, again and again, until cancelled; waits double, with jitter.
+
+        What keeps it from connecting is told once, until it is something else or over.
+        """
+        wait_s, cause = 1.0, ""
+        async with ClientSession(raise_for_status=refuse) as session:
             while True:
                 try:
                     async with session.ws_connect(
-                        f"{url.rstrip('/')}/{self.charger_id}", protocols=(self.subprotocol,)
+                        f"{url.rstrip('/')}/{self.charger_id}", protocols=(self.subprotocol,), ssl=tls
                     ) as connection:
-                        wait_s = 1.0
+                        wait_s, cause = 1.0, ""
                         self.told("is connected")
                         await self._live(connection)
                         self.told("has lost its connection")
                 except (ClientError, OSError) as error:
-                    self.told(f"cannot connect, and tries again: {error}")
+                    before, cause = cause, cause_of(error)
+                    if cause != before:
+                        self.told(f"cannot connect, and tries again: {cause}")
                     wait_s = min(2 * wait_s, RECONNECT_MAX_S)
                 await asyncio.sleep(random.uniform(0.5, 1) * wait_s)
 
@@ -301,10 +308,14 @@ class Flighty(Charger):
 
 
 async def run_chargers(
-    url: str, ids: Sequence[str] = (), told: Callable[[str, str], None] = lambda *_: None
+    url: str,
+    ids: Sequence[str] = (),
+    told: Callable[[str, str], None] = lambda *_: None,
+    tls: SSLContext | bool = True,
 ) -> None:
     """Let one charger of every temper live at the gateway or backend at `url`, until cancelled; or
-    well-behaved ones with these ids. `told` hears each one's id and what it says, hears and does.
+    well-behaved ones with these ids. `told` hears each one's id and what it says, hears and does; what it
+    raises ends them all. `tls`: whom to trust, where not those that the system does.
     """
     everyone = (
         Charger("SANDBOX-GOOD"),
@@ -313,7 +324,7 @@ async def run_chargers(
         Hasty("SANDBOX-HASTY"),
         Flighty("SANDBOX-FLIGHTY"),
     )
-    async with asyncio.TaskGroup() as group:
-        for charger in [Charger(id_) for id_ in ids] or everyone:
-            charger.told = partial(told, charger.charger_id)
-            group.create_task(charger.run(url))
+    chargers = [Charger(id_) for id_ in ids] or everyone
+    for charger in chargers:
+        charger.told = partial(told, charger.charger_id)
+    await asyncio.gather(*(charger.run(url, tls) for charger in chargers))

@@ -32,6 +32,22 @@ def test_the_demo_shows_traffic_of_both_versions_and_flags_the_sloppy_charger(tm
     run(test)
 
 
+def test_its_chargers_end_quietly_when_nobody_reads_any_more(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with backend({"ocpp1.6": ANSWERS["ocpp1.6"]}) as cpms:
+            words = f"{sys.executable} -m gateway.cli demo --chargers {cpms.url}"
+            process = await asyncio.create_subprocess_exec(
+                *("bash", "-o", "pipefail", "-c", f"exec {words} --id CP-17 --id CP-18 | head -1"),
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                cwd=Path(__file__).parents[2],
+            )
+            out, err = await process.communicate()
+            assert (out.count(b"\n"), err, process.returncode) == (1, b"", 0)
+
+    run(test)
+
+
 def _has_booted(cpms: Backend, charger_id: str) -> bool:
     return any("BootNotification" in text for p in cpms.peers.get(charger_id, []) for text in p.wire.received)
 
