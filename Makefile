@@ -35,6 +35,7 @@ run: $(VENV)/.runtime ## start the gateway: with BACKEND or CONFIG, else a demon
 ifneq ($(strip $(BACKEND)$(CONFIG)),)
 	@exec $(BIN)/ocpp-gateway run $(if $(CONFIG),'$(CONFIG)') $(if $(BACKEND),--backend '$(BACKEND)') $(OPTIONS)
 else
+	@echo "no BACKEND= or CONFIG=: this is a demonstration with its own backend and chargers"
 	@exec $(BIN)/ocpp-gateway demo $(OPTIONS)
 endif
 

@@ -2,8 +2,10 @@
 
 import io
 import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import pytest
@@ -108,6 +110,13 @@ def test_every_command_explains_itself(command, capsys):
         ),
         (["demo", "--chargers", "wss://x", "--ca", "none.pem"], "--ca: none.pem: cannot be read (No such"),
         (["demo", "--chargers", "wss://x", "--ca", "README.md"], "--ca: README.md: is no certificate"),
+        (["flags", "--code", "id-reusd"], "--code: 'id-reusd' is no flag; did you mean id-reused"),
+        (["flags", "--limit", "0"], "--limit: '0': give a whole number from 1 on"),
+        (["outages", "--limit", "-5"], "--limit: '-5': give a whole number from 1 on"),
+        (["outages", "--limit", "9" * 20], "give a whole number from 1 on"),
+        (["quarantine", "list", "--limit", "x"], "--limit: 'x': give a whole number from 1 on"),
+        (["capture", "CP1", "--frames", "0"], "--frames: '0': give a whole number from 1 on"),
+        (["capture", "CP1", "--seconds", "-1"], "--seconds: '-1': give a whole number from 1 on"),
         (["check", "none.toml"], "none.toml: cannot be read"),
         (["inspect", "none.txt"], "none.txt: cannot be read: No such file or directory"),
         (["inspect", "[2]"], "[2]: cannot be read: No such file or directory; a frame itself goes to"),
@@ -372,3 +381,24 @@ def test_check_says_when_nothing_can_be_kept(capsys, tmp_path):
     path.write_text(f'[backend]\nurl = "wss://one"\n[data]\ndirectory = "{tmp_path}/new/er"\n')
     assert ends("check", str(path)) == 0
     assert not (tmp_path / "new").exists()
+
+
+def test_an_answer_to_an_action_that_does_not_exist_is_a_mistake(paste, capsys):
+    paste(b'[3,"1",{"currentTime":"2026-03-01T09:00:00Z"}]')
+    assert ends("inspect", "--from", "backend", "--action", "Heartbeet") == 2
+    told = capsys.readouterr().err
+    assert told == "frame 1: OCPP 1.6 has no action 'Heartbeet'; did you mean Heartbeat?\n"
+
+
+@pytest.mark.parametrize(("given", "is_said"), [("BACKED=ws://x", True), ("BACKEND=ws://x", False)])
+def test_make_run_says_when_it_is_a_demonstration(given, is_said):
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    told = subprocess.run(
+        ["make", "--dry-run", "run", given],
+        cwd=Path(gateway.__file__).parents[1],
+        env=clean,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert ("no BACKEND= or CONFIG=: this is a demonstration" in told) is is_said

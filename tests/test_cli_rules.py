@@ -138,6 +138,9 @@ def test_a_proposal_is_printed_or_written_once(tmp_path, capsys):
     capture.write_text(json.dumps({"raw": FRAME}) + "\n")
     assert main(["suggest", str(capture)]) == 0
     assert "[[rule]]" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        main(["suggest", "--help"])
+    assert "--output my-rules/acme.toml" in capsys.readouterr().out
     file = tmp_path / "p.toml"
     assert main(["suggest", str(capture), "--output", str(file)]) == 0
     assert main(["suggest", str(capture), "--output", str(file)]) == 2

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from gateway.cli import Mistake
-from gateway.cli.lookup import Running, Table, add_source, client, declined, shown
+from gateway.cli.lookup import Running, Table, add_source, client, connected, declined, shown
 from gateway.cli.outbox import span
 
 if TYPE_CHECKING:
@@ -47,17 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _charger(admin: "AdminClient", id_: str) -> dict[str, Any]:
     """What is known of a charger. Errors: Mistake, with what waits for one that is not connected."""
-    from gateway.admin.client import Declined
-
-    def ask() -> dict[str, Any] | None:
-        try:
-            return admin.get(f"/chargers/{id_}")
-        except Declined as error:
-            if "is known" in str(error):
-                return None
-            raise
-
-    found = declined(ask)
+    found = connected(admin, id_)
     if found is None:
         rows = [row for row in Running(admin).outbox() if row["charger"].casefold() == id_.casefold()]
         waits = "".join(f"; messages that wait for {row['backend']}: {row['messages']}" for row in rows)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from gateway.cli import Mistake
-from gateway.cli.lookup import add_admin, client, declined
+from gateway.cli.lookup import add_admin, client, connected, count, declined
 
 
 def add(subparsers: "argparse._SubParsersAction[Any]") -> None:
@@ -20,8 +20,8 @@ def add(subparsers: "argparse._SubParsersAction[Any]") -> None:
         epilog="example: ocpp-gateway capture CP-17 --seconds 600 --mask --output cp-17.jsonl",
     )
     parser.add_argument("charger", metavar="CHARGER", help="the charger's id")
-    parser.add_argument("--frames", type=int, default=1000, metavar="N", help="frames at most (1000)")
-    parser.add_argument("--seconds", type=int, default=3600, metavar="N", help="seconds at most (3600)")
+    parser.add_argument("--frames", type=count, default=1000, metavar="N", help="frames at most (1000)")
+    parser.add_argument("--seconds", type=count, default=3600, metavar="N", help="seconds at most (3600)")
     parser.add_argument("--mask", action="store_true", help="hide drivers' identifiers and secrets")
     parser.add_argument("--output", metavar="FILE", help="where to write; standard output unless given")
     add_admin(parser)
@@ -29,31 +29,41 @@ def add(subparsers: "argparse._SubParsersAction[Any]") -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    if arguments.frames < 1 or arguments.seconds < 1:
-        raise Mistake("--frames and --seconds: give whole numbers from 1")
     if arguments.output is None:
         return _record(arguments, sys.stdout)
+    path = Path(arguments.output)
     try:
-        with Path(arguments.output).open("w", encoding="utf-8") as file:
+        with path.open("x", encoding="utf-8") as file:
             return _record(arguments, file)
+    except FileExistsError:
+        raise Mistake(f"{path}: is there already; give another file, or move it away") from None
     except OSError as error:
-        raise Mistake(
-            f"{arguments.output}: cannot be written ({error.strerror}); give another file"
-        ) from None
+        raise Mistake(f"{path}: cannot be written ({error.strerror}); give another file") from None
+    except Mistake:
+        if not path.stat().st_size:  # nothing was recorded: the next try finds the place free
+            path.unlink()
+        raise
 
 
 def _record(arguments: argparse.Namespace, file: IO[str]) -> int:
-    count = 0
+    frames = 0
+    admin = client(arguments)
+    if connected(admin, arguments.charger) is None:
+        print(
+            f"{arguments.charger} is not connected; waiting for it, {arguments.seconds} s at most "
+            "(Ctrl-C ends it)",
+            file=sys.stderr,
+        )
     query = {"frames": arguments.frames, "seconds": arguments.seconds, "mask": int(arguments.mask)}
 
     def record() -> None:
-        nonlocal count
-        for line in client(arguments).lines(f"/chargers/{arguments.charger}/capture", **query):
+        nonlocal frames
+        for line in admin.lines(f"/chargers/{arguments.charger}/capture", **query):
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
             file.flush()
-            count += 1
+            frames += 1
 
     with suppress(KeyboardInterrupt):
         declined(record)
-    print(f"{count} frames of {arguments.charger}", file=sys.stderr)
+    print(f"{frames} frames of {arguments.charger}", file=sys.stderr)
     return 0

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from gateway.cli import Mistake
-from gateway.cli.lookup import Lookup, Table, add_source, change, shown, source
+from gateway.cli.lookup import Lookup, Table, add_source, change, count, shown, source
 
 FOLLOW_S = 1.0
 PAGE = 1000
@@ -28,7 +28,9 @@ def add(subparsers: "argparse._SubParsersAction[Any]") -> None:
         description="Show what was wrong with messages, the newest last.",
         epilog="example: ocpp-gateway flags --charger CP-17 --since 2h --severity error",
     )
-    parser.add_argument("--code", default="", help="such as schema-violation; all are in docs/flags.md")
+    parser.add_argument(
+        "--code", type=_code, default="", help="such as schema-violation; all are in docs/flags.md"
+    )
     parser.add_argument("--brand", default="", help="the charger's vendor as it names itself")
     parser.add_argument("--firmware", default="", help="the charger's firmware version")
     parser.add_argument("--charger", default="", metavar="ID", help="the charger's id")
@@ -39,7 +41,7 @@ def add(subparsers: "argparse._SubParsersAction[Any]") -> None:
     parser.add_argument(
         "--until", default="", metavar="TIME", help="only flags before that; given as for --since"
     )
-    parser.add_argument("--limit", type=int, default=100, metavar="N", help="how many at most (100)")
+    parser.add_argument("--limit", type=count, default=100, metavar="N", help="how many at most (100)")
     parser.add_argument("--follow", action="store_true", help="go on showing new ones until Ctrl-C")
     parser.add_argument("--json", action="store_true", help="one JSON object per line")
     add_source(parser)
@@ -62,6 +64,14 @@ def run(arguments: argparse.Namespace) -> int:
                 show(more, table)
                 sys.stdout.flush()
     return 0
+
+
+def _code(text: str) -> str:
+    from gateway.ocpp.flags import FlagCode, no_flag
+
+    if text and text not in list(FlagCode):
+        raise argparse.ArgumentTypeError(no_flag(text))
+    return text
 
 
 def newest(lookup: Lookup, query: dict[str, Any], limit: int) -> list[dict[str, Any]]:

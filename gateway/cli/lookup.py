@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 ADMIN = "http://127.0.0.1:9080"
 DATA = "data"
 PAGE = 1000
+MOST = 2**53
 T = TypeVar("T")
 
 
@@ -34,6 +35,13 @@ class Lookup(Protocol):
     def outbox(self) -> list[dict[str, Any]]: ...
 
     def outages(self, limit: int) -> list[dict[str, Any]]: ...
+
+
+def count(text: str) -> int:
+    """How many, as an option says it: a whole number from 1 on."""
+    if not (text.isascii() and text.isdigit() and 0 < int(text) <= MOST):
+        raise argparse.ArgumentTypeError(f"{text!r}: give a whole number from 1 on")
+    return int(text)
 
 
 def add_admin(parser: argparse.ArgumentParser) -> None:
@@ -104,6 +112,21 @@ def _nobody(error: Exception) -> str:
         f"no gateway answers at {error}; is the gateway running? "
         "Name its address with --admin (or OCPP_GATEWAY_ADMIN)"
     )
+
+
+def connected(admin: "AdminClient", id_: str) -> dict[str, Any] | None:
+    """What the gateway knows of a charger; None when it is not connected. Errors: Mistake."""
+    from gateway.admin.client import Declined
+
+    def ask() -> dict[str, Any] | None:
+        try:
+            return admin.get(f"/chargers/{id_}")
+        except Declined as error:
+            if "is known" in str(error):
+                return None
+            raise
+
+    return declined(ask)
 
 
 def declined(ask: Callable[[], T], reachable: bool = True) -> T:
@@ -253,12 +276,15 @@ class _Files:
 
 
 def _opened(directory: Path) -> "sqlite3.Connection":
+    from gateway.config.reading import DEMO_DATA
     from gateway.store import sqlite_file
     from gateway.store.protocol import StoreError
 
     try:
         return sqlite_file.open_read_only(directory)
     except StoreError as error:
-        raise Mistake(str(error)) from None
+        has_demo = not (directory / sqlite_file.NAME).exists() and Path(DEMO_DATA, sqlite_file.NAME).exists()
+        hint = f" A demonstration has: --data {DEMO_DATA}" if has_demo else ""
+        raise Mistake(f"{error}{hint}") from None
     except OSError as error:
         raise Mistake(f"{directory}: cannot be read: {error.strerror}") from None

@@ -83,6 +83,14 @@ def run(arguments: argparse.Namespace) -> int:
     elif "migrations" in found:
         _print_all(found["migrations"])
     elif verb == "plan":
+        if not found["chargers"]:
+            print(
+                f"no charger that is connected would move: {found['not_chosen']} are not chosen, "
+                f"{found['already_led']} are led by {arguments.to} already; "
+                "check --charger, --label and --percent, and who is connected (GET /api/v1/chargers)",
+                file=sys.stderr,
+            )
+            return 0
         print("\n".join(shown(line) for line in found["lines"]))
     elif found.get("ended"):
         print(f"{arguments.name} is forgotten; routes alone say who leads", file=sys.stderr)

@@ -7,7 +7,7 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
-from gateway.cli.lookup import Table, add_source, shown, source
+from gateway.cli.lookup import Table, add_source, count, shown, source
 from gateway.cli.outbox import span
 
 COLUMNS = ("BEGIN", "LASTED", "BACKEND", "CHARGERS", "MESSAGES", "ENERGY kWh", "REASON")
@@ -22,7 +22,7 @@ def add(subparsers: "argparse._SubParsersAction[Any]") -> None:
         "meanwhile.",
         epilog="example: ocpp-gateway outages --limit 5",
     )
-    parser.add_argument("--limit", type=int, default=20, metavar="N", help="how many at most (20)")
+    parser.add_argument("--limit", type=count, default=20, metavar="N", help="how many at most (20)")
     parser.add_argument("--json", action="store_true", help="one JSON object per line")
     add_source(parser)
     parser.set_defaults(run=run)

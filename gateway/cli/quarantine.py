@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.cli import Mistake
-from gateway.cli.lookup import Lookup, Table, add_source, add_verbs, client, declined, shown, source
+from gateway.cli.lookup import Lookup, Table, add_source, add_verbs, client, count, declined, shown, source
 
 PAGE = 100
 COLUMNS = ("ID", "TIME", "STATE", "REVENUE", "CHARGER", "ACTION", "FLAGS", "BYTES")
@@ -41,7 +41,7 @@ def add(subparsers: "argparse._SubParsersAction[Any]") -> None:
     for verb in (listing, exporting):
         verb.add_argument("--state", default="", choices=STATES, help="only those that are in this state")
         verb.add_argument("--charger", default="", metavar="ID", help="only those of this charger")
-    listing.add_argument("--limit", type=int, default=100, metavar="N", help="how many at most (100)")
+    listing.add_argument("--limit", type=count, default=100, metavar="N", help="how many at most (100)")
     showing.add_argument("id", metavar="ID", help="as `quarantine list` shows it, or how it begins")
     for verb in (retrying, discarding):
         verb.add_argument(

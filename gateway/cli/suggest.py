@@ -14,7 +14,7 @@ def add(subparsers: "argparse._SubParsersAction[Any]") -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Read a capture, report every deviation from the standard, and propose a rule pack for\n"
         "what the gateway does not repair by itself.",
-        epilog="example: ocpp-gateway suggest cp-17.jsonl --output rules/acme.toml",
+        epilog="example: ocpp-gateway suggest cp-17.jsonl --output my-rules/acme.toml",
     )
     parser.add_argument(
         "file", metavar="FILE", help="JSON lines, as `capture` writes them; - is standard input"

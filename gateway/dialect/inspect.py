@@ -9,12 +9,14 @@ import binascii
 import json
 import re
 from collections.abc import Iterable
+from difflib import get_close_matches
 from typing import Any, Final
 
 from msgspec import UNSET
 
 from gateway.dialect.history import Register, State, Transaction
 from gateway.dialect.reader import Outcome, Reader, Reading
+from gateway.ocpp.actions import actions, known_action
 from gateway.ocpp.flags import Flag, FlagCode
 from gateway.ocpp.message import Message, MessageType, Sender, Version
 from gateway.ocpp.times import seconds
@@ -184,6 +186,10 @@ class _Scene:
     def read(self) -> tuple[Outcome, list[Message], list[Flag]]:
         """The record's own frame."""
         waiting = self.pending[self.sender]
+        if self.action and not known_action(self.version, self.action):
+            near = get_close_matches(self.action, actions(self.version), n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise ValueError(f"OCPP {self.version} has no action {self.action!r}{hint}")
         if self.action and (id_ := _id_of(self.data)):
             waiting.setdefault(id_, self.action)
         reading = self._read(self.data, self.sender)

@@ -24,6 +24,7 @@ class Brands:
         self.errors = []
         self.asked = []
         self.is_full = False
+        self.connected = {"CP1"}
 
     def rules(self):
         return {"packs": [{"name": "acme"}], "adapters": []}
@@ -50,7 +51,9 @@ def serving(steps, token=None):
 
     async def run():
         brands = Brands()
-        fleet = SimpleNamespace(chargers=list, outbox=list)
+        fleet = SimpleNamespace(
+            chargers=list, outbox=list, charger=lambda id_: {"id": id_} if id_ in brands.connected else None
+        )
         settings = SimpleNamespace(address=Address("127.0.0.1", 0), token=Secret(token) if token else None)
         server = await start(settings, fleet, Tally(), None, None, brands)
         try:
@@ -110,14 +113,20 @@ def test_the_command_writes_what_it_gets_line_by_line(tmp_path, capsys, monkeypa
         assert main(["capture", "CP1", "--frames", "2", "--output", str(file), "--admin", url]) == 0
         assert [json.loads(line)["id"] for line in file.read_text().splitlines()] == ["0", "1"]
         assert main(["capture", "CP1", "--seconds", "5", "--mask", "--admin", url]) == 0
+        told = capsys.readouterr()
+        assert told.out.count('"raw"') == 3
+        assert "2 frames of CP1" in told.err and "not connected" not in told.err
         assert brands.asked == [("CP1", 2, 3600, False), ("CP1", 1000, 5, True)]
+        assert main(["capture", "CP1", "--output", str(file), "--admin", url]) == 2
+        assert len(file.read_text().splitlines()) == 2
         brands.is_full = True
-        assert main(["capture", "CP1", "--admin", url]) == 2
+        assert main(["capture", "CP2", "--seconds", "7", "--output", f"{file}2", "--admin", url]) == 2
+        assert not (tmp_path / "out.jsonl2").exists()
 
     serving(steps, TOKEN)
     told = capsys.readouterr()
-    assert told.out.count('"raw"') == 3
-    assert "2 frames of CP1" in told.err
+    assert "out.jsonl: is there already; give another file, or move it away" in told.err
+    assert "CP2 is not connected; waiting for it, 7 s at most (Ctrl-C ends it)" in told.err
     assert "too many recordings are under way" in told.err
 
 
@@ -140,7 +149,5 @@ def test_without_a_gateway_the_commands_say_so(words, capsys):
 
 
 def test_what_cannot_be_recorded_or_written_is_told(tmp_path, capsys):
-    assert main(["capture", "CP1", "--frames", "0"]) == 2
     assert main(["capture", "CP1", "--output", str(tmp_path / "no" / "file")]) == 2
-    told = capsys.readouterr().err
-    assert "give whole numbers from 1" in told and "cannot be written" in told
+    assert "cannot be written" in capsys.readouterr().err

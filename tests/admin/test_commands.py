@@ -450,3 +450,24 @@ def test_what_waits_is_asked_for_page_by_page(said, monkeypatch):
     running = lookup.Running(SimpleNamespace(get=get))
     monkeypatch.setattr("gateway.cli.outbox.source", lambda _: nullcontext(running))
     assert [one["charger"] for one in objects(said("outbox", "--json")[1])] == ["A", "B"]
+
+
+def test_a_plan_that_moves_nobody_says_what_to_check(said, monkeypatch):
+    found = {"chargers": [], "already_led": 1, "not_chosen": 5, "lines": ["a table"]}
+    monkeypatch.setattr("gateway.admin.client.AdminClient.post", lambda *_: found)
+    status, out, err = said("migrate", "plan", "spring", "--to", "b", "--charger", "LAB-*")
+    assert (status, out) == (0, "")
+    assert "5 are not chosen, 1 are led by b already; check --charger, --label and --percent" in err
+    found["chargers"] = [{"charger_id": "LAB-1"}]
+    assert said("migrate", "plan", "spring", "--to", "b")[1] == "a table\n"
+
+
+def test_where_only_a_demonstration_has_run_its_data_are_named(said, monkeypatch, tmp_path, unused):
+    monkeypatch.setattr(lookup, "ADMIN", f"http://127.0.0.1:{unused}")
+    monkeypatch.chdir(tmp_path)
+    Gateway(tmp_path / "data" / "demo").close()
+    assert said("flags")[2].endswith("data directory? A demonstration has: --data data/demo\n")
+    Gateway(tmp_path / "data").close()
+    assert said("flags")[0] == 0
+    (tmp_path / "data" / "gateway.db").write_bytes(b"x" * 5000)
+    assert "demonstration" not in said("flags")[2]
