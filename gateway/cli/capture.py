@@ -34,15 +34,15 @@ def run(arguments: argparse.Namespace) -> int:
     path = Path(arguments.output)
     try:
         with path.open("x", encoding="utf-8") as file:
-            return _record(arguments, file)
+            try:
+                return _record(arguments, file)
+            finally:
+                if not file.tell():  # nothing was recorded: the next try finds the place free
+                    path.unlink()
     except FileExistsError:
         raise Mistake(f"{path}: is there already; give another file, or move it away") from None
     except OSError as error:
         raise Mistake(f"{path}: cannot be written ({error.strerror}); give another file") from None
-    except Mistake:
-        if not path.stat().st_size:  # nothing was recorded: the next try finds the place free
-            path.unlink()
-        raise
 
 
 def _record(arguments: argparse.Namespace, file: IO[str]) -> int:

@@ -25,6 +25,7 @@ class Brands:
         self.asked = []
         self.is_full = False
         self.connected = {"CP1"}
+        self.most = 3
 
     def rules(self):
         return {"packs": [{"name": "acme"}], "adapters": []}
@@ -42,7 +43,7 @@ class Brands:
 
     async def lines(self, frames):
         yield None
-        for number in range(min(frames, 3)):
+        for number in range(min(frames, self.most)):
             yield {"id": str(number), "raw": "[2]"}
 
 
@@ -119,6 +120,9 @@ def test_the_command_writes_what_it_gets_line_by_line(tmp_path, capsys, monkeypa
         assert brands.asked == [("CP1", 2, 3600, False), ("CP1", 1000, 5, True)]
         assert main(["capture", "CP1", "--output", str(file), "--admin", url]) == 2
         assert len(file.read_text().splitlines()) == 2
+        brands.most = 0
+        assert main(["capture", "CP1", "--output", f"{file}2", "--admin", url]) == 0
+        assert not (tmp_path / "out.jsonl2").exists()
         brands.is_full = True
         assert main(["capture", "CP2", "--seconds", "7", "--output", f"{file}2", "--admin", url]) == 2
         assert not (tmp_path / "out.jsonl2").exists()
