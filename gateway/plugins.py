@@ -20,7 +20,7 @@ from typing import Any, Final
 from gateway.config import Config, Dialect
 from gateway.config.reading import where
 from gateway.dialect.adapter import Adapter
-from gateway.dialect.adapting import Runner, TookTooLong
+from gateway.dialect.adapting import Runner, TookTooLong, line_of
 from gateway.dialect.library import Library, ordered
 from gateway.dialect.match import Match, MatchError
 from gateway.dialect.rules.pack import Pack, RulePackError, read_pack
@@ -193,19 +193,10 @@ def adapters_in(path: Path, errors: list[str]) -> Iterator[Adapter]:
         errors += [f"{where}: match.{key}: {text}" for key, text in error.findings]
         return
     except Exception as error:
-        errors.append(f"{where}:{_line(error, path)}: {type(error).__name__}: {error}; correct it there")
+        place = f"{where}:{line_of(error, str(path)) or 1}"
+        errors.append(f"{place}: {type(error).__name__}: {error}; correct it there")
         return
     yield from _instances(module, where, errors)
-
-
-def _line(error: BaseException, path: Path) -> int:
-    """The line of the file that an error came from."""
-    line, trace = 1, error.__traceback__
-    while trace is not None:
-        if trace.tb_frame.f_code.co_filename == str(path):
-            line = trace.tb_lineno
-        trace = trace.tb_next
-    return line
 
 
 def _forbidden(tree: ast.AST, where: str) -> Iterator[str]:

@@ -265,6 +265,7 @@ def test_a_file_of_json_lines_keeps_what_each_says_of_itself(inspected, tmp_path
 
 def test_an_answer_to_nothing_known_is_explained(inspected, paste, capsys):
     unknown = {"code": "answer-unknown", "severity": "info", "path": "", "before": "", "after": ""}
+    unknown["applied"] = True
     inspected.answer = {"outcome": "ignored", "flags": [unknown]}
     paste(b'[3,"1",{}]')
     assert ends("inspect") == 0 and "--action ACTION" in capsys.readouterr().out
@@ -322,7 +323,14 @@ def test_json_output_is_one_line_per_frame(inspected, paste, capsys):
 
 
 def test_people_see_before_after_and_flags(inspected, paste, capsys):
-    flag = {"code": "unit-corrected", "severity": "warning", "path": "a[0].b", "before": "1", "after": "2"}
+    flag = {
+        "code": "unit-corrected",
+        "severity": "warning",
+        "path": "a[0].b",
+        "before": "1",
+        "after": "2",
+        "applied": True,
+    }
     inspected.answer = {
         "outcome": "repaired",
         "flags": [flag, flag | {"path": "", "before": "", "after": ""}],

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from gateway.cli import Mistake
-from gateway.cli.lookup import Lookup, Table, add_source, change, count, shown, source
+from gateway.cli.lookup import Lookup, Table, add_source, changed, count, shown, source
 
 FOLLOW_S = 1.0
 PAGE = 1000
@@ -132,5 +132,5 @@ def _row(flag: dict[str, Any]) -> tuple[str, ...]:
         *(shown(flag[name]) for name in ("severity", "charger")),
         shown(labelled(flag["code"], flag["author"])),
         *(shown(flag[name]) for name in ("action", "path")),
-        shown(change(flag["before"], flag["after"])),
+        shown(changed(flag)),
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.cli import Mistake
-from gateway.cli.lookup import change
+from gateway.cli.lookup import changed
 
 DIRECTIONS = {"charger": "charger_to_backend", "backend": "backend_to_charger"}
 
@@ -115,7 +115,7 @@ def _lines(record: dict[str, Any], report: dict[str, Any]) -> Iterator[str]:
     if not report["frames"]:
         yield "  after    no certain repair" if report["outcome"] == "quarantined" else "  after    nothing"
     for flag in report["flags"]:
-        told = (flag["code"], safe(flag["path"]), safe(change(flag["before"], flag["after"])))
+        told = (flag["code"], safe(flag["path"]), safe(changed(flag)))
         yield f"  {flag['severity']:<8} " + "  ".join(filter(None, told))
     if "action" not in record and any(flag["code"] == "answer-unknown" for flag in report["flags"]):
         yield "  hint     to judge an answer, say what it answers: --action ACTION"

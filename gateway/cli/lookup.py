@@ -149,9 +149,12 @@ def shown(text: str, most: int = 200) -> str:
     return safe if len(safe) <= most else safe[: most - 1] + "…"
 
 
-def change(before: str, after: str) -> str:
-    """`before → after`; what was only noted, or left out, stands alone."""
-    return f"{before} → {after}".lstrip() if after else before
+def changed(flag: dict[str, Any]) -> str:
+    """What a flag changed, or would have."""
+    from gateway.ocpp.flags import change
+
+    told = change(flag["before"], flag["after"], flag["applied"])
+    return told or ("" if flag["applied"] else "(as it came)")
 
 
 class Table:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gateway.cli import Mistake
-from gateway.cli.lookup import Table, add_admin, add_verbs, change, client, declined, shown
+from gateway.cli.lookup import Table, add_admin, add_verbs, changed, client, declined, shown
 
 if TYPE_CHECKING:
     from gateway.config import Config
@@ -216,7 +216,7 @@ def _replay_lines(one: dict[str, Any]) -> Iterator[str]:
     if one["after"] != one["before"]:
         yield f"  after    {shown(one['after'], 2000)}"
     for flag in one["flags"]:
-        told = (flag["code"], flag["path"], change(flag["before"], flag["after"]), flag["author"])
+        told = (flag["code"], flag["path"], changed(flag), flag["author"])
         yield "  " + "  ".join(filter(None, map(shown, told)))
 
 

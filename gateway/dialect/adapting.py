@@ -1,6 +1,7 @@
 """Running a brand's adapters on one message: bounded, checked, and harmless when they fail."""
 
 from collections.abc import Callable
+from pathlib import PurePath
 from typing import Any, Final
 
 import msgspec
@@ -21,6 +22,7 @@ MOST_MEMORY_BYTES: Final = 65_536
 MOST_PAYLOAD_BYTES: Final = 1_048_576
 MOST_OVERRUNS: Final = 3
 REQUESTS_KEPT: Final = 16
+_MOST_PLACE: Final = 200
 
 Payload = dict[str, Any]
 Runner = Callable[[Callable[[], Any]], Any]
@@ -136,22 +138,36 @@ def adapted(methods: tuple[Method, ...], subject: Subject, memories: Memories, r
             continue
         try:
             _one(method, subject, memories, run, result)
-        except TookTooLong:
+        except TookTooLong as error:
             memories.overruns[name] = memories.overruns.get(name, 0) + 1
             rest = MOST_OVERRUNS - memories.overruns[name]
-            _failed(
-                result, method, f"took too long; it is given up after {rest} more" if rest else "given up"
-            )
+            reason = f"took too long; it is given up after {rest} more" if rest else "given up"
+            result.flags.append(_failed(method, error, reason))
         except Exception as error:
-            _failed(result, method, f"{type(error).__name__}: {error}")
+            result.flags.append(_failed(method, error, f"{type(error).__name__}: {error}"))
         subject.payload = result.payload
         if result.is_withheld or result.answer is not None:
             break
     return result
 
 
-def _failed(result: Adapted, method: Method, reason: str) -> None:
-    result.flags.append(Flag(FlagCode.ADAPTER_FAILED, after=dumps(reason[:200]), author=method.author))
+def _failed(method: Method, error: BaseException, reason: str) -> Flag:
+    """The flag of a failure; its path is the adapter, with the line of its file that was reached last."""
+    path, code = method.author, getattr(getattr(method.adapter, method.name), "__code__", None)
+    if code is not None:
+        line = line_of(error, code.co_filename) or code.co_firstlineno
+        path = f"{path} {PurePath(code.co_filename).name}:{line}"
+    return Flag(FlagCode.ADAPTER_FAILED, path[:_MOST_PLACE], dumps(reason[:200]), author=method.author)
+
+
+def line_of(error: BaseException, filename: str) -> int:
+    """The last line of a file that an error came through; 0 when it came through none."""
+    line, trace = 0, error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == filename:
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    return line
 
 
 def _one(method: Method, subject: Subject, memories: Memories, run: Runner, result: Adapted) -> None:
@@ -271,7 +287,9 @@ def _take(wanted: _Wanted, subject: Subject, method: Method, result: Adapted) ->
             *(["withhold"] if wanted.message.is_withheld else []),
         ]
         what += ["answer"] if wanted.answer is not None else []
-        result.flags += [Flag(FlagCode.DIALECT_OBSERVED, after=dumps(word), author=author) for word in what]
+        result.flags += [
+            Flag(FlagCode.DIALECT_OBSERVED, after=dumps(word), author=author, applied=False) for word in what
+        ]
         return
     result.flags += _flags(wanted, author)
     result.payload = wanted.payload

@@ -45,7 +45,7 @@ class Index(Struct, frozen=True):
                     objects.clear()
             except (ArithmeticError, ValueError, TypeError, LookupError, RecursionError) as error:
                 reason = f'"{type(error).__name__}"'
-                raised = [Flag(FlagCode.RULE_FAILED, after=reason, author=rule.author)]
+                raised = [Flag(FlagCode.RULE_FAILED, before=reason, author=rule.author)]
             flags = flags + raised if raised else flags
         return payload, flags
 

@@ -80,6 +80,7 @@ def inspect(record: Record) -> Record:
                 "path": flag.path,
                 "before": flag.before,
                 "after": flag.after,
+                "applied": flag.applied,
             }
             for flag in flags
         ],

@@ -20,7 +20,7 @@ from gateway.dialect.reading import Mode, Outcome, Reading
 from gateway.dialect.rules.rule import KIND_OF, Kind, Payload
 from gateway.ocpp import frame
 from gateway.ocpp.actions import known_action
-from gateway.ocpp.flags import Flag
+from gateway.ocpp.flags import Flag, unapplied
 from gateway.ocpp.frame import split
 from gateway.ocpp.message import Message, MessageType, Sender, Version
 from gateway.ocpp.values import Number, dumps
@@ -98,7 +98,7 @@ class Interpreter:
             got = self._adapted(reader, got, action_of, now, awaited)
         if flags:
             got = got if isinstance(got, Reading) else Reading(Outcome.REPAIRED, [got], [])
-            got.flags = [*flags, *got.flags]
+            got.flags = [*(unapplied(flags) if reader.mode is Mode.OBSERVE else flags), *got.flags]
         if reader.mode is Mode.OBSERVE and isinstance(got, Reading) and written is not data and got.messages:
             got.messages[0].frame = data
         return got
@@ -161,9 +161,10 @@ class Interpreter:
         if done.payload is before and not done.flags and not done.is_withheld:
             return message if reading.outcome is Outcome.CLEAN else reading
         reading.outcome = Outcome.REPAIRED
-        reading.flags = [*reading.flags, *done.flags]
         if reader.mode is Mode.OBSERVE:
+            reading.flags = [*reading.flags, *unapplied(done.flags)]
             return reading
+        reading.flags = [*reading.flags, *done.flags]
         if done.payload != before:
             _rewrite(message, done.payload)
         made = [self._made(message, n, *new) for n, new in enumerate([*done.before, *done.after], 1)]
@@ -195,7 +196,7 @@ class Interpreter:
         awaited: Callable[[], Sequence[str]],
     ) -> Message | Reading:
         """A message beyond repair that adapters changed: read once more. In vain, it stays."""
-        reading.flags = [*reading.flags, *done.flags]
+        reading.flags = [*reading.flags, *unapplied(done.flags)]
         if done.payload == before or reader.mode is Mode.OBSERVE:
             return reading
         text = dumps(done.payload).encode()

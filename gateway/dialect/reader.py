@@ -28,7 +28,7 @@ from gateway.dialect.slow import Work, untouched
 from gateway.dialect.times import Clock
 from gateway.ocpp import errors, frame
 from gateway.ocpp.actions import may_send
-from gateway.ocpp.flags import Flag, FlagCode
+from gateway.ocpp.flags import Flag, FlagCode, unapplied
 from gateway.ocpp.frame import MAX_ID_LENGTH, split
 from gateway.ocpp.message import Message, MessageType, Sender, Version
 from gateway.ocpp.schema import deviations, wrong_of
@@ -175,7 +175,7 @@ class Reader:
         """A message to the charger that is among `to_charger`, in the form that its brand takes."""
         assert self._interpreter is not None
         fitted = self._interpreter.fit(data, kind, action)
-        return Fitted(data, fitted.flags) if self.mode is Mode.OBSERVE else fitted
+        return Fitted(data, unapplied(fitted.flags)) if self.mode is Mode.OBSERVE else fitted
 
     def _in_one_go(
         self, kind: KindOfMessage, data: bytes, sender: Sender, now: float

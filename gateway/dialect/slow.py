@@ -17,7 +17,7 @@ from gateway.dialect.text import decoded
 from gateway.dialect.times import Clock
 from gateway.ocpp import frame
 from gateway.ocpp.actions import NEVER_LOST, may_send
-from gateway.ocpp.flags import Flag, FlagCode, Severity, gravest
+from gateway.ocpp.flags import Flag, FlagCode, Severity, gravest, unapplied
 from gateway.ocpp.frame import split
 from gateway.ocpp.message import Message, MessageType, Version
 from gateway.ocpp.schema import schema
@@ -45,6 +45,7 @@ class Work:
         self.context = context
         self.rules = rules
         self.notes = Notes()
+        self.written = 0  # flags of what is as repaired even in a frame that is kept: its text and envelope
 
     def run(self) -> Reading:
         """Every frame in the message."""
@@ -87,7 +88,7 @@ class Work:
         """A message that is kept because nobody can say what it is."""
         self.notes.add(code)
         reply = replies.reply_to_text(self.version, text)
-        return Reading(Outcome.QUARANTINED, [], self.notes.flags, reply)
+        return Reading(Outcome.QUARANTINED, [], unapplied(self.notes.flags), reply)
 
     def one(self, value: object, text: str) -> Reading:
         """One frame."""
@@ -98,6 +99,7 @@ class Work:
             return self.unreadable(text, error.code)
         if envelope is None:
             return self.without_envelope(text)
+        self.written = len(notes.flags)
         if notes.fatal or (envelope.type in _CALLS and not self.allowed(envelope)):
             return self.kept(envelope)
         if envelope.type in _ERRORS or not envelope.action:
@@ -122,6 +124,7 @@ class Work:
         is_request = envelope.type in _CALLS
         before = len(self.notes.flags)
         envelope.payload = payload = self.ruled(envelope, payload)
+        self.written = len(self.notes.flags)
         fixed = self.settled(envelope, is_request, payload)
         if fixed is None:
             if (other := self.other_version(envelope, payload)) is not None:
@@ -201,7 +204,10 @@ class Work:
         flags = self.notes.flags
         lost = gravest(flags) is Severity.ERROR
         reply = replies.reply_to(self.version, self.sender, envelope, flags)
-        original = self.original(envelope) or _message(envelope, envelope.payload)
+        original = self.original(envelope)
+        untouched_from = 0 if original is not None else self.written
+        flags[untouched_from:] = unapplied(flags[untouched_from:])
+        original = original or _message(envelope, envelope.payload)
         return Reading(Outcome.QUARANTINED if lost else Outcome.IGNORED, [], flags, reply, original)
 
     def original(self, envelope: Envelope) -> Message | None:
@@ -265,4 +271,4 @@ def untouched(reading: Message | Reading, data: bytes) -> Message | Reading:
     if message is None or len(reading.messages) > 1:
         return reading
     message.frame = data
-    return Reading(Outcome.REPAIRED, [message], reading.flags)
+    return Reading(Outcome.REPAIRED, [message], unapplied(reading.flags))

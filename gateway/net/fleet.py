@@ -174,6 +174,7 @@ class Fleet:
 
     def flagged(self, driver: Driver, flagged: ef.Flagged) -> None:
         worst = gravest(flagged.flags)
+        untouched = ", ".join(flag.label for flag in flagged.flags if not flag.applied)
         log.event(
             "debug" if worst == "info" else "warning",
             "message-flagged",
@@ -182,6 +183,7 @@ class Fleet:
             action=flagged.action,
             flags=", ".join(flag.label for flag in flagged.flags),
             verdict=flagged.verdict.value,
+            **({"as_it_came": untouched} if untouched else {}),
         )
         if flagged.sender is Sender.CHARGER and (wait_s := self._malformed.wait_after_one(monotonic())):
             driver.tell(ev.RestWanted(wait_s))

@@ -6,7 +6,6 @@ from secrets import token_hex
 
 from gateway.observe.recorder import Recorder
 from gateway.ocpp.actions import NEVER_LOST, must_not_be_lost
-from gateway.ocpp.flags import FLAGS
 from gateway.session.effects import Flagged, Verdict
 from gateway.session.session import ChargerSession
 from gateway.store.protocol import FlagRecord, QuarantineEntry, StoreFailed
@@ -31,14 +30,13 @@ class Keeper:
             self._entry(charger, session, flagged, now) if flagged.verdict is Verdict.QUARANTINED else None
         )
         for flag in flagged.flags:
-            facts = FLAGS[flag.code]
             self._recorder.flagged(
                 FlagRecord(
                     time=now,
                     charger=charger,
                     code=flag.code.value,
                     severity=flag.severity.value,
-                    consequence=facts.consequence.value,
+                    consequence=flagged.verdict.value,
                     brand=session.station.vendor,
                     firmware=session.station.firmware,
                     version=session.version.value,
@@ -47,6 +45,7 @@ class Keeper:
                     path=flag.path,
                     before=flag.before,
                     after=flag.after,
+                    applied=flag.applied,
                     author=flag.author,
                     raw_ref=entry.id if entry else "",
                     backend=session.settings.backend_name,

@@ -41,11 +41,11 @@ MAX_OUTAGES = 1000
 class FlagRecord(Struct, frozen=True, kw_only=True):
     """One flag of one message, as it is looked up later.
 
-    `time`: seconds since 1970 by the gateway's clock. `version`: of the charger. `kind`: `charger_call`,
-    `charger_result`, `backend_call` or `backend_result`. `before`, `after`: JSON text or "". `raw_ref`: the
-    id of the quarantine entry that holds the message's bytes, or "". `backend`: the one it came from or was
-    for, by name. `number`: given by the store, rising;
-    0 before.
+    `time`: seconds since 1970 by the gateway's clock. `consequence`: what became of the message. `version`:
+    of the charger. `kind`: `charger_call`, `charger_result`, `backend_call` or `backend_result`. `before`,
+    `after`: JSON text or "". `applied`: False where nothing was changed, and `after` is what would be there.
+    `raw_ref`: the id of the quarantine entry that holds the message's bytes, or "". `backend`: the one it
+    came from or was for, by name. `number`: given by the store, rising; 0 before.
     """
 
     time: float
@@ -61,6 +61,7 @@ class FlagRecord(Struct, frozen=True, kw_only=True):
     path: str = ""
     before: str = ""
     after: str = ""
+    applied: bool = True
     author: str = "gateway"
     raw_ref: str = ""
     backend: str = ""

@@ -274,9 +274,14 @@ def _name_backends(db: sqlite3.Connection) -> None:
         db.execute(f"ALTER TABLE {table} ADD COLUMN backend TEXT NOT NULL DEFAULT ''")
 
 
+def _tell_what_was_applied(db: sqlite3.Connection) -> None:
+    db.execute("ALTER TABLE flags ADD COLUMN applied INTEGER NOT NULL DEFAULT 1")
+
+
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _begin_with_flags_and_quarantine,
     _add_outbox_and_state,
     _name_backends,
+    _tell_what_was_applied,
 )
 """Each takes the file one version further; once released, one is never changed, only followed by another."""

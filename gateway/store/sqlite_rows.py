@@ -30,7 +30,7 @@ from gateway.store.sqlite_statements import insert, select, text
 
 _FLAG_COLUMNS = (
     "time", "charger", "code", "severity", "consequence", "brand", "firmware", "version", "kind", "action",
-    "path", "before", "after", "author", "raw_ref", "backend",
+    "path", "before", "after", "author", "raw_ref", "backend", "applied",
 )  # fmt: skip
 _ENTRY_COLUMNS = (
     "id", "time", "charger", "sender", "raw", "brand", "firmware", "version", "action", "flags",
@@ -69,7 +69,7 @@ def flags(db: sqlite3.Connection, query: FlagQuery) -> list[FlagRecord]:
         "number DESC" if query.after is None else "number",
         query.limit,
     )
-    return [FlagRecord(**row) for row in found]
+    return [FlagRecord(**row | {"applied": bool(row["applied"])}) for row in found]
 
 
 def quarantine(db: sqlite3.Connection, query: QuarantineQuery) -> list[QuarantineEntry]:

@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct, field, structs
 
-from gateway.ocpp.flags import FLAGS, Flag, FlagCode
+from gateway.ocpp.flags import FLAGS, Flag, FlagCode, change
 
 ENOUGH_MESSAGES: Final = 50
 OFTEN: Final = 3
@@ -28,7 +28,7 @@ NOT_OF_FIRMWARE: Final = frozenset(
 
 
 class Deviation(Struct):
-    """One kind of deviation: how often it came, and the first example, `before → after`."""
+    """One kind of deviation: how often it came, and the first example, as `change` tells it."""
 
     count: int = 0
     example: str = ""
@@ -95,7 +95,7 @@ class Drift(Struct):
         if found is None:
             if len(profile.kinds) >= MOST_KINDS:
                 return
-            example = f"{flag.before} → {flag.after}" if flag.after else flag.before
+            example = change(flag.before, flag.after, flag.applied)
             found = profile.kinds[name] = Deviation(0, example[:_EXAMPLE] or FLAGS[flag.code].meaning)
             self.is_dirty = True
         found.count += 1

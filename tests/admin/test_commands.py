@@ -221,10 +221,20 @@ def test_rows_that_come_later_line_up_with_those_before():
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "told"), [("1", "2", "1 → 2"), ("1", "", "1"), ("", "2", "→ 2"), ("", "", "")]
+    ("before", "after", "applied", "told"),
+    [
+        ("1", "2", True, "1 → 2"),
+        ("1", "", True, "1"),
+        ("", "2", True, "→ 2"),
+        ("", "", True, ""),
+        ("1", "2", False, "1 (would be 2)"),
+        ("1", "", False, "1"),
+        ("", "2", False, "(would be 2)"),
+        ("", "", False, "(as it came)"),
+    ],
 )
-def test_what_was_only_noted_is_not_shown_as_changed(before, after, told):
-    assert lookup.change(before, after) == told
+def test_what_was_only_noted_is_not_shown_as_changed(before, after, applied, told):
+    assert lookup.changed({"before": before, "after": after, "applied": applied}) == told
 
 
 def test_a_data_directory_that_may_not_be_read_is_said(said, tmp_path, monkeypatch):

@@ -2,6 +2,8 @@
 """Adapters: what they see and may do, and that a bad one harms no more than its own message."""
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 
@@ -135,12 +137,15 @@ def test_an_observed_adapter_learns_but_changes_nothing():
     made = reader(adapter=Both(), use=Use.OBSERVE)
     frames, flags = read(made, STATUS % "Charging")
     assert frames == [STATUS % "Charging"]
-    assert [(flag.code.value, flag.after) for flag in flags] == [
-        ("dialect-observed", '"add StatusNotification"')
+    assert [(flag.code.value, flag.after, flag.applied) for flag in flags] == [
+        ("dialect-observed", '"add StatusNotification"', False)
     ]
     assert codes(read(made, STATUS % "Finishing")[1]) == ["dialect-observed"]
     made = reader(adapter=Both(), mode=Mode.OBSERVE)
-    assert read(made, STATUS % "Finishing")[0] == [STATUS % "Finishing"]
+    frames, flags = read(made, STATUS % "Finishing")
+    assert frames == [STATUS % "Finishing"]
+    assert flags
+    assert not any(flag.applied for flag in flags)
 
 
 def one(body, action="Heartbeat", mark=charger_call):
@@ -216,9 +221,10 @@ def test_nonsense_is_flagged_and_the_message_goes_on_as_it_was(name):
     made = reader(adapter=one(body))
     frames, flags = read(made, HEARTBEAT)
     assert frames == [HEARTBEAT]
-    assert codes(flags) == ["adapter-failed"]
-    assert reason in flags[0].after
+    assert [flag.code.value for flag in flags] == ["adapter-failed"]
+    assert reason in flags[0].before
     assert flags[0].author == "adapters/one"
+    assert re.fullmatch(r"adapters/one test_adapters\.py:\d+", flags[0].path)
     assert made.memories.stored() == b""
     assert read(made, STATUS % "Available")[1] == []
 
@@ -232,7 +238,7 @@ def test_what_only_the_backend_can_answer_cannot_be_withheld(action):
     }
     found, flags = read(reader(adapter=one(lambda m, _: m.withheld(), action)), frames[action])
     assert found == [frames[action]]
-    assert "cannot be withheld" in flags[0].after
+    assert "cannot be withheld" in flags[0].before
 
 
 def test_a_withheld_heartbeat_is_answered_with_the_time():
@@ -247,8 +253,15 @@ def test_an_adapter_that_takes_too_long_is_given_up_after_three_times():
     made = reader(adapter=one(slow))
     for _ in range(MOST_OVERRUNS):
         frames, flags = read(made, HEARTBEAT)
-        assert (frames, codes(flags)) == ([HEARTBEAT], ["adapter-failed"])
+        assert (frames, [flag.code.value for flag in flags]) == ([HEARTBEAT], ["adapter-failed"])
     assert read(made, HEARTBEAT) == ([HEARTBEAT], [])
+
+
+def test_a_failed_adapter_is_told_with_the_line_that_raised():
+    _, flags = read(reader(adapter=one(raising)), HEARTBEAT)
+    source = Path(__file__).read_text().splitlines()
+    assert source[int(flags[0].path.rpartition(":")[2]) - 1].strip() == 'raise KeyError("connectorId")'
+    assert flags[0].label == f"adapter-failed@{flags[0].path}"
 
 
 def test_an_endless_loop_over_a_large_message_is_interrupted():
@@ -268,8 +281,8 @@ def test_an_endless_loop_over_a_large_message_is_interrupted():
     frame = METER[: METER.index("[{")] + "[" + ",".join([value] * 5000) + "]}]"
     frames, flags = read(made, frame)
     assert frames == [frame]
-    assert codes(flags)[0] == "adapter-failed"
-    assert "took too long" in flags[0].after
+    assert flags[0].code.value == "adapter-failed"
+    assert "took too long" in flags[0].before
 
 
 def test_numbers_that_an_adapter_does_not_touch_keep_their_text():
@@ -296,7 +309,8 @@ def test_a_signed_value_cannot_be_changed_by_an_adapter():
     frames, flags = read(reader(adapter=one(body, "MeterValues")), frame)
     assert frames == [frame]
     assert (
-        "changed a signed meter value" in flags[-1].after or "changed a signed meter value" in flags[0].after
+        "changed a signed meter value" in flags[-1].before
+        or "changed a signed meter value" in flags[0].before
     )
 
 
@@ -309,7 +323,7 @@ def test_a_command_can_be_answered_in_the_charger_s_place():
     assert codes(fitted.flags) == ["command-answered"]
     made = reader(adapter=one(lambda m, _: m.answered({"nonsense": 1}), "GetConfiguration", backend_call))
     fitted = made.fit(b'[2,"7","GetConfiguration",{"key":["X"]}]', Kind.BACKEND_CALL, "GetConfiguration")
-    assert (fitted.answer, codes(fitted.flags)) == (None, ["adapter-failed"])
+    assert (fitted.answer, [flag.code.value for flag in fitted.flags]) == (None, ["adapter-failed"])
 
 
 def test_an_answer_of_the_charger_carries_its_request():

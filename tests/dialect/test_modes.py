@@ -138,3 +138,33 @@ def test_an_answer_without_id_is_matched_to_the_only_call_that_waits():
 def test_a_frame_after_a_frame_goes_on_by_itself():
     reading = read('[2,"1","Heartbeat",{}][2,"2","Heartbeat",{}]')
     assert [message.id for message in reading.messages] == ["1", "2"]
+
+
+STATUS = '[2,"1","StatusNotification",{"connectorId":"1","errorCode":"NoError","status":"%s"}]'
+
+
+def applied(reading):
+    return {flag.code.value: flag.applied for flag in reading.flags}
+
+
+def test_a_message_that_goes_on_as_it_came_has_no_repair_of_a_field():
+    reading = read(STATUS % "Occupied")
+    assert reading.original.frame == (STATUS % "Occupied").encode()
+    assert applied(reading) == {"text-as-number": False, "status-ambiguous": False}
+    assert applied(read(STATUS % "available")) == {"text-as-number": True, "enum-spelling": True}
+
+
+def test_a_frame_that_could_not_be_read_as_it_came_goes_on_with_what_made_it_a_frame():
+    reading = read((STATUS % "Occupied").replace("}]", ",}]"))
+    assert reading.original.frame == (STATUS % "Occupied").encode()
+    assert applied(reading) == {"stray-comma": True, "text-as-number": False, "status-ambiguous": False}
+
+
+@pytest.mark.parametrize("status", ["available", "Occupied"])
+def test_observe_applies_nothing(status):
+    reading = read((STATUS % status).replace("}]", ",}]"), mode=Mode.OBSERVE)
+    assert set(applied(reading).values()) == {False}
+
+
+def test_what_stays_unread_is_not_said_to_be_repaired():
+    assert set(applied(read("[2,'1',\"Heartbeat\",{")).values()) == {False}

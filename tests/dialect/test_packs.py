@@ -60,9 +60,11 @@ def test_an_observed_rule_only_says_what_it_would_do():
         frames, flags = read(made, STATUS % "Occupied")
         assert frames == []
         assert "dialect-observed@status" in codes(flags)
+        assert not any(flag.applied for flag in flags)
     frames, flags = read(reader(pack(OCCUPIED), mode=Mode.OBSERVE), STATUS % "Occupied")
     assert frames == [STATUS % "Occupied"]
     assert codes(flags) == ["status-mapped@status"]
+    assert not flags[0].applied
 
 
 def test_strict_mode_has_no_rules():

@@ -285,6 +285,25 @@ def _broken_for(reader, read):
     return broken
 
 
+def test_the_log_says_which_flags_are_of_what_went_on_as_it_came(monkeypatch):
+    told = []
+    monkeypatch.setattr(
+        fleet.log, "event", lambda level, name, **fields: told.append(fields) if "flags" in fields else None
+    )
+
+    async def test():
+        async with world() as (_, here):
+            charger = await here.charger("/CP1")
+            payload = b'{"connectorId":"1","errorCode":"NoError","status":"Occupied",}'
+            charger.send(text(b'[2,"m1","StatusNotification",%b]' % payload))
+            await until(lambda: told, "a flagged message")
+
+    run(test)
+    assert told[0]["verdict"] == "delivered"
+    assert told[0]["flags"] == "stray-comma, text-as-number@connectorId, status-ambiguous@status"
+    assert told[0]["as_it_came"] == "text-as-number@connectorId, status-ambiguous@status"
+
+
 # Limits
 
 

@@ -77,6 +77,7 @@ async def test_a_flag_comes_back_as_it_was_with_a_number(store):
     written = flag(
         brand="Acmé", firmware="1\x00.2", version="1.6", kind="charger_call", action="MeterValues",
         before='"1,5"', after='"1.5"', author="rules:acme/comma", raw_ref="e9",
+        applied=False,
     )  # fmt: skip
     assert await kept(store, written) is None
     [found] = await store.flags(FlagQuery())

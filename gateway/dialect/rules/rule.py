@@ -119,7 +119,7 @@ class Rule(Struct, frozen=True):
 
 def flags_of(changes: list[Change], code: FlagCode, author: str) -> list[Flag]:
     """The changes as flags, a hundred at most."""
-    make = partial(Flag, code, author=author)
+    make = partial(Flag, code, author=author, applied=code is not FlagCode.DIALECT_OBSERVED)
     return [
         make(path_text(change.path), change.before[:_SHOWN], change.after[:_SHOWN])
         for change in changes[:MOST_FLAGS]
