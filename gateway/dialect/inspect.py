@@ -97,7 +97,7 @@ class _Scene:
         self.binary = record.get("ws_opcode") in (2, "2", "binary")
         received = record.get("received_at")
         self.now = (seconds(received) if isinstance(received, str) else received) or 0.0
-        self.action = str(record.get("action") or "")
+        self.action = _action(record, self.version)
         given = record.get("given") or []
         self.given = [_told(item) for item in (given if isinstance(given, list) else [given])]
         self.reader = Reader(self.version)
@@ -233,6 +233,17 @@ def _version(record: Record) -> Version:
     if version is None:
         raise ValueError(f"{written!r} is not a version of OCPP; known: {', '.join(Version)}")
     return version
+
+
+def _action(record: Record, version: Version) -> str:
+    """The action of the CALL that an answer belongs to, "" when it is not told."""
+    action = str(record.get("action") or "")
+    if action and not known_action(version, action):
+        known = {name.lower(): name for name in actions(version)}
+        near = get_close_matches(action.lower(), known, n=1)
+        hint = f"did you mean {known[near[0]]}?" if near else "its actions are those of the standard's CALLs"
+        raise ValueError(f"{action!r} is no action of OCPP {version}; {hint}")
+    return action
 
 
 def _version_named(text: object) -> Version | None:

@@ -31,7 +31,7 @@ from gateway.ocpp.actions import may_send
 from gateway.ocpp.flags import Flag, FlagCode, unapplied
 from gateway.ocpp.frame import MAX_ID_LENGTH, split
 from gateway.ocpp.message import Message, MessageType, Sender, Version
-from gateway.ocpp.schema import deviations, wrong_of
+from gateway.ocpp.schema import deviations, schema, wrong_of
 from gateway.ocpp.values import dumps, path_text
 
 __all__ = ["Mode", "Outcome", "Reader", "Reading"]
@@ -296,7 +296,7 @@ class Reader:
     def _violations(self, message: Message, is_call: bool) -> tuple[list[Flag], str]:
         """The places where a payload differs from its schema, and the error code of the first."""
         fallback = [Flag(FlagCode.SCHEMA_VIOLATION)], errors.code(self.version, errors.Wrong.SYNTAX)
-        if not message.action:
+        if schema(self.version, message.action, is_call) is None:
             return fallback
         try:
             payload = parse(bytes(message.payload).decode(), Notes()).values[0]

@@ -102,7 +102,8 @@ class Work:
         self.written = len(notes.flags)
         if notes.fatal or (envelope.type in _CALLS and not self.allowed(envelope)):
             return self.kept(envelope)
-        if envelope.type in _ERRORS or not envelope.action:
+        is_call = envelope.type in _CALLS
+        if envelope.type in _ERRORS or schema(self.version, envelope.action, is_call) is None:
             return self.passed(envelope, envelope.payload, not notes.flags)
         if not isinstance(envelope.payload, dict):
             return self.kept(envelope)

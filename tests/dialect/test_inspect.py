@@ -97,3 +97,9 @@ def test_a_record_may_hold_any_bytes():
 def test_what_is_no_record_is_refused(record):
     with pytest.raises(ValueError):
         inspect(record)
+
+
+@pytest.mark.parametrize("action", ["Rset", "reset"])
+def test_an_action_that_does_not_exist_is_refused_with_the_one_that_may_be_meant(action):
+    with pytest.raises(ValueError, match=rf"'{action}' is no action of OCPP 1\.6; did you mean Reset\?"):
+        inspect({"raw": '[3,"1",{}]', "action": action})

@@ -126,6 +126,16 @@ def test_an_answer_nobody_waits_for_is_for_the_session_to_judge():
     assert message.action == ""
 
 
+@pytest.mark.parametrize("sender", Sender)
+@pytest.mark.parametrize(
+    ("mode", "goes_on"), [(Mode.REPAIR, True), (Mode.OBSERVE, True), (Mode.STRICT, False)]
+)
+def test_an_answer_to_a_call_that_the_standard_does_not_have_goes_on_as_it_came(mode, goes_on, sender):
+    answer = b'[3,"9",{"status":"Accepted"}]'
+    reading = Reader(Version.V16, Mode(mode)).read(answer, sender, {"9": "Foo"}.get, 0.0)
+    assert [message.frame for message in reading.messages] == [answer] * goes_on
+
+
 def test_an_answer_without_id_is_matched_to_the_only_call_that_waits():
     reader = Reader(Version.V16)
     reading = reader.read(
