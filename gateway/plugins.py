@@ -135,6 +135,11 @@ def _pack(path: Path, dialect: Dialect, errors: list[str]) -> Iterator[Pack]:
 
 def read_file(path: Path) -> Pack:
     """The pack in a file, its tests not run. Errors: RulePackError."""
+    if path.suffix == ".py":
+        cure = "name its directory in dialect.adapter_directories, and run: rules test --config gateway.toml"
+        raise RulePackError(
+            [f"{path}: is an adapter, not a pack; {cure} (its own tests: adapters/README.md)"]
+        )
     try:
         if path.stat().st_size > LARGEST_FILE_BYTES:
             raise RulePackError(

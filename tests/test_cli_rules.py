@@ -1,6 +1,7 @@
 """The commands for authors of rules, without a gateway."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -154,3 +155,45 @@ def test_of_a_pack_that_cannot_be_read_only_the_mistakes_are_told(tmp_path, caps
     assert main(["rules", "test", str(bad)]) == 2
     told = capsys.readouterr()
     assert told.out == "" and "bad.toml" in told.err
+
+
+def test_a_pack_whose_blanks_are_not_filled_is_refused(tmp_path, capsys):
+    file = scaffold(tmp_path)
+    filled = file.read_text()
+    file.write_text(filled.replace('Occupied = "Preparing"', 'Occupied = "TODO"'))
+    assert main(["rules", "test", str(file)]) == 2
+    told = capsys.readouterr().err
+    assert f"{file}: rule 'status-occupied': do[0]: TODO stands in it; write what it should be" in told
+    file.write_text(re.sub(r"^do +=", 'where = { connectorId = "TODO" }\ndo =', filled, flags=re.MULTILINE))
+    assert main(["rules", "test", str(file)]) == 2
+    assert "where.connectorId: TODO stands in it" in capsys.readouterr().err
+
+
+def test_a_file_that_is_no_capture_is_refused_with_its_first_such_line(tmp_path, capsys):
+    file, notes = scaffold(tmp_path), tmp_path / "notes.md"
+    notes.write_text(f"{FRAME}\n\n# Notes\nmore")
+    capsys.readouterr()
+    for command in (["rules", "try", str(file), "--capture", str(notes)], ["suggest", str(notes)]):
+        assert main(command) == 2
+        told = capsys.readouterr().err
+        assert told == f"{notes}: line 3 is no frame: # Notes; give a file that `capture` wrote\n"
+
+
+def test_all_packs_of_a_directory_are_tested(tmp_path, capsys):
+    file = scaffold(tmp_path)
+    assert main(["rules", "test", str(file.parent)]) == 0
+    assert "2 of 2 tests hold, 1 packs" in capsys.readouterr().out
+    assert main(["rules", "test", str(tmp_path)]) == 2
+    assert f"{tmp_path}: there is no pack in it" in capsys.readouterr().err
+
+
+def test_an_adapter_is_not_taken_for_a_pack(tmp_path, capsys):
+    scaffold(tmp_path)
+    (adapter,) = (tmp_path / "adapters").glob("*.py")
+    assert main(["rules", "test", str(adapter)]) == 2
+    assert f"{adapter}: is an adapter, not a pack" in capsys.readouterr().err
+
+
+def test_an_empty_pattern_can_be_seen(capsys):
+    assert main(["rules", "list"]) == 0
+    assert 'vendor huawei* or ""; model scharger*' in capsys.readouterr().out

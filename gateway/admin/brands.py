@@ -53,7 +53,7 @@ class BrandsApi:
             errors = getattr(error, "errors", None)
             if errors is None:
                 raise
-            text = "nothing was changed: " + "; ".join(errors)
+            text = "\n".join(["nothing was changed:", *errors])
             return as_json({"error": text, "errors": errors}, 422)
 
     async def _capture(self, request: web.Request) -> web.StreamResponse:

@@ -39,7 +39,12 @@ def add(subparsers: "argparse._SubParsersAction[Any]") -> None:
         verbs.add_parser(name, help=summary, description=summary.capitalize() + ".")
         for name, summary in VERBS.items()
     )
-    test.add_argument("files", nargs="*", metavar="FILE", help="packs; without one, every pack there is")
+    test.add_argument(
+        "files",
+        nargs="*",
+        metavar="FILE",
+        help="packs, or directories of them; without one, every pack there is",
+    )
     _configured(test)
     test.set_defaults(run=_test)
     _configured(everything)
@@ -91,7 +96,8 @@ def _test(arguments: argparse.Namespace) -> int:
 
     errors: list[str] = []
     dialect = configuration(arguments.config).dialect
-    paths = [Path(name) for name in arguments.files] or plugins.pack_files(dialect, errors)
+    named = [path for name in arguments.files for path in _packs(Path(name), errors)]
+    paths = named if arguments.files else plugins.pack_files(dialect, errors)
     failed = passed = 0
     for path in paths:
         try:
@@ -114,6 +120,16 @@ def _test(arguments: argparse.Namespace) -> int:
     if errors:
         raise Mistake("\n".join(errors))
     return 0
+
+
+def _packs(path: Path, errors: list[str]) -> list[Path]:
+    """A pack's file, or those of a directory."""
+    if not path.is_dir():
+        return [path]
+    found = sorted(path.glob("*.toml"))
+    if not found:
+        errors.append(f"{path}: there is no pack in it; give a directory with *.toml files, or a file")
+    return found
 
 
 def _together(config: str | None) -> list[str]:
@@ -230,6 +246,10 @@ def read_capture(name: str) -> list[dict[str, Any]]:
         raise Mistake(
             f"{name}: cannot be read ({error.strerror}); give a file that `capture` wrote"
         ) from None
+    for number, line in enumerate(data.splitlines(), 1):
+        if line.strip() and not line.lstrip().startswith((b"{", b"[")):
+            text = shown(line.decode(errors="backslashreplace"), 60)
+            raise Mistake(f"{name}: line {number} is no frame: {text}; give a file that `capture` wrote")
     found = [record for record in records(data) if record is not None]
     if not found:
         raise Mistake(f"{name}: there is no frame in it; record some with: ocpp-gateway capture CHARGER")

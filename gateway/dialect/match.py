@@ -192,13 +192,20 @@ class Match:
         return bool(self.versions & other.versions) and _together(self.firmware + other.firmware)
 
     def __str__(self) -> str:
-        parts = [f"{key} {' or '.join(globs)}" for key, globs in self.globs.items() if globs]
+        parts = [
+            f"{key} {' or '.join(glob or _EMPTY for glob in globs)}"
+            for key, globs in self.globs.items()
+            if globs
+        ]
         if self.firmware:
             clauses = (c.version if c.sign == "like" else c.sign + c.version for c in self.firmware)
             parts.append("firmware " + ", ".join(clauses))
         if len(self.versions) < len(Version):
             parts.append("OCPP " + ", ".join(sorted(self.versions)))
         return "; ".join(parts)
+
+
+_EMPTY: Final = '""'
 
 
 def _together(clauses: Sequence[Clause]) -> bool:

@@ -80,7 +80,7 @@ def test_rules_are_shown_and_reloaded_or_refused_with_every_mistake():
         async with client.post("/api/v1/rules/reload", data="{}", headers=JSON) as answer:
             told = await answer.json()
             assert (answer.status, told["errors"]) == (422, brands.errors)
-            assert told["error"] == "nothing was changed: a.toml: pack: one; b.py:1: two"
+            assert told["error"] == "nothing was changed:\na.toml: pack: one\nb.py:1: two"
         async with client.post("/api/v1/rules/reload", data="x=1") as answer:
             assert answer.status == 415
 
@@ -137,13 +137,13 @@ def test_the_command_writes_what_it_gets_line_by_line(tmp_path, capsys, monkeypa
 def test_reloading_says_how_much_there_is_or_what_is_wrong(capsys):
     def steps(url, brands):
         assert main(["rules", "reload", "--admin", url]) == 0
-        brands.errors = ["a.toml: pack: one"]
+        brands.errors = ["a.toml: pack: one", "b.py:1: two"]
         assert main(["rules", "reload", "--admin", url]) == 2
 
     serving(steps)
     told = capsys.readouterr()
     assert told.out == "reloaded: 2 packs, 7 rules, 1 adapters\n"
-    assert told.err == "nothing was changed: a.toml: pack: one\n"
+    assert told.err == "nothing was changed:\na.toml: pack: one\nb.py:1: two\n"
 
 
 @pytest.mark.parametrize("words", [["rules", "reload"], ["capture", "CP1"]])

@@ -31,10 +31,25 @@ CAPTURE = records(
 def test_the_report_groups_by_kind_and_says_what_needs_a_rule():
     lines = list(suggestion(CAPTURE).report())
     assert lines[0] == "9 frames of Ac*me (x) Mü"
-    repaired = lines.index("repaired by the gateway itself; no rule needed:")
+    repaired = lines.index("repaired, or only noted, by the gateway itself; no rule needed:")
     left = lines.index("left as it came; a rule may help:")
     assert any("1 × enum-spelling" in line for line in lines[repaired:left])
     assert "3 × status-ambiguous  charger_call StatusNotification status" in lines[left + 1]
+
+
+def test_what_was_repaired_is_not_said_to_be_left():
+    comma = records(STATUS.replace("}]", ",}]") % (1, "Available"))
+    lines = list(suggestion(comma).report())
+    title = "repaired, or only noted, by the gateway itself; no rule needed:"
+    assert "1 × stray-comma" in lines[lines.index(title) + 1]
+    assert not any(line.startswith("left") for line in lines)
+    assert "[[rule]]" not in suggestion(comma).pack()
+
+
+def test_what_could_be_repaired_in_a_message_that_was_not_is_said_to_be_left():
+    doubtful = records(STATUS.replace('"connectorId":1', '"connectorId":"1"') % (1, "Occupied"))
+    lines = list(suggestion(doubtful).report())
+    assert any("text-as-number" in line for line in lines[lines.index("left as it came; a rule may help:") :])
 
 
 def test_the_proposal_is_a_pack_once_its_blanks_are_filled():

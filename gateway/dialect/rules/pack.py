@@ -207,6 +207,9 @@ class _Reading:
             return ()
         found = []
         for name, given in value.items():
+            if _is_todo([name, given]):
+                self.wrong(f"{place}: where.{name}", "TODO stands in it; write what it should be")
+                continue
             one, problems = condition(name, given)
             found += [one] if one is not None else []
             for problem in problems:
@@ -227,6 +230,9 @@ class _Reading:
         if not names:
             given = ", ".join(raw) if isinstance(raw, dict) else repr(raw)
             self.wrong(place, f"{given}: no such verb; known: {', '.join(VERBS)}")
+            return None
+        if _is_todo(list(raw.items())):
+            self.wrong(place, "TODO stands in it; write what it should be")
             return None
         verb = names[0]
         route = self._place(raw[verb], f"{place}: {verb}")
@@ -312,6 +318,15 @@ class _Reading:
     def _no_twice(self, key: str, names: list[str]) -> None:
         for name in sorted({name for name in names if names.count(name) > 1}):
             self.wrong(f"{key} {name!r}", "the name stands twice; give each one a name of its own")
+
+
+def _is_todo(value: Any) -> bool:
+    """Whether a blank of a proposal is still there, as a key or a value."""
+    if isinstance(value, dict):
+        return _is_todo([*value, *value.values()])
+    if isinstance(value, list | tuple):
+        return any(map(_is_todo, value))
+    return isinstance(value, str) and value.partition("/")[0] == "TODO"
 
 
 def _listed(versions: frozenset[Version]) -> str:

@@ -13,14 +13,12 @@ from typing import Any, Final
 
 from msgspec import Struct, field
 
-from gateway.dialect.reading import Outcome
 from gateway.dialect.rules.replay import Record, Replay
 from gateway.dialect.rules.rule import KIND_OF
 from gateway.ocpp.flags import FLAGS, Flag, FlagCode
 from gateway.ocpp.message import Sender
 
 _INDEX: Final = re.compile(r"\[\d+\]")
-_NOT_RULES: Final = frozenset({FlagCode.CONFIG_SECRET, FlagCode.BEFORE_BOOT, FlagCode.DUPLICATE})
 MOST_RULES: Final = 40
 MOST_WORDS: Final = 20
 
@@ -64,7 +62,7 @@ class Suggestion:
         wanted = reading.messages[0].frame.decode("utf-8", "replace") if reading.messages else ""
         for flag in reading.flags:
             place = (kind.value if kind is not None else "", action, _INDEX.sub("[]", flag.path))
-            self._note(flag, place, raw, wanted, reading.outcome)
+            self._note(flag, place, raw, wanted)
 
     def _learn(self, action: str, raw: str) -> None:
         """Who the charger says it is."""
@@ -84,10 +82,10 @@ class Suggestion:
             if value:
                 self.station[key] = value
 
-    def _note(self, flag: Flag, place: Place, raw: str, wanted: str, outcome: Outcome) -> None:
-        is_left = not flag.after or outcome is Outcome.QUARANTINED
-        table = self.left if is_left and flag.code not in _NOT_RULES else self.repaired
-        found = table.setdefault((flag.code, place), Found(frame=raw, wanted=wanted, after=flag.after))
+    def _note(self, flag: Flag, place: Place, raw: str, wanted: str) -> None:
+        key, found = (flag.code, place), Found(frame=raw, wanted=wanted, after=flag.after)
+        is_left = not flag.applied or (not flag.after and _rule(key, found) is not None)
+        found = (self.left if is_left else self.repaired).setdefault(key, found)
         found.count += 1
         if flag.before and (flag.before in found.values or len(found.values) < MOST_WORDS):
             found.values[flag.before] += 1
@@ -101,7 +99,7 @@ class Suggestion:
         if not self.repaired and not self.left:
             yield "everything fits the standard"
         for title, table in (
-            ("repaired by the gateway itself; no rule needed:", self.repaired),
+            ("repaired, or only noted, by the gateway itself; no rule needed:", self.repaired),
             ("left as it came; a rule may help:", self.left),
         ):
             if table:
