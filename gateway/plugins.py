@@ -138,7 +138,7 @@ def read_file(path: Path) -> Pack:
     if path.suffix == ".py":
         cure = "name its directory in dialect.adapter_directories, and run: rules test --config gateway.toml"
         raise RulePackError(
-            [f"{path}: is an adapter, not a pack; {cure} (its own tests: adapters/README.md)"]
+            [f"{path}: is an adapter, not a pack; {cure}, or its own tests"]
         )
     try:
         if path.stat().st_size > LARGEST_FILE_BYTES:
