@@ -137,9 +137,7 @@ def read_file(path: Path) -> Pack:
     """The pack in a file, its tests not run. Errors: RulePackError."""
     if path.suffix == ".py":
         cure = "name its directory in dialect.adapter_directories, and run: rules test --config gateway.toml"
-        raise RulePackError(
-            [f"{path}: is an adapter, not a pack; {cure}, or its own tests"]
-        )
+        raise RulePackError([f"{path}: is an adapter, not a pack; {cure}, or its own tests"])
     try:
         if path.stat().st_size > LARGEST_FILE_BYTES:
             raise RulePackError(

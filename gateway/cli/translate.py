@@ -3,11 +3,16 @@
 import argparse
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gateway.cli import Mistake
+from gateway.cli.lookup import changed
+
+if TYPE_CHECKING:
+    from gateway.dialect.rules.replay import Replay
 
 VERSIONS = ("1.6", "2.0.1", "2.1")
+BY_CHARGER, BY_BACKEND = "charger_to_backend", "backend_to_charger"
 
 
 def add(subparsers: "argparse._SubParsersAction[Any]") -> None:
@@ -33,31 +38,76 @@ def add(subparsers: "argparse._SubParsersAction[Any]") -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from gateway.cli.inspect import read, records
+    from gateway.dialect.rules.replay import Replay, data_of
     from gateway.ocpp.message import Version
     from gateway.translate.rehearsal import Rehearsal, transaction_ids
 
     charger, backend = Version(arguments.charger), Version(arguments.backend)
     if charger is backend:
         raise Mistake(f"both speak {charger}: there is nothing to translate")
-    rehearsal = Rehearsal(charger, backend)
     captured = [record or {} for record in records(read(arguments.file))]
-    frames = [_frame(record) for record in captured]
-    ids = transaction_ids(frames)
-    for place, (record, frame) in enumerate(zip(captured, frames, strict=True)):
-        number = place + 1
+    _check_versions(captured, charger, backend)
+    rehearsal, replay = Rehearsal(charger, backend), Replay(None)
+    versions = {BY_CHARGER: charger.value, BY_BACKEND: backend.value}
+    taken = [
+        (number, record, frame, flags)
+        for number, record in enumerate(captured, 1)
+        for frame, flags in _taken(record, replay, versions)
+    ]
+    ids = transaction_ids(frame for _, _, frame, _ in taken)
+    for place, (number, record, frame, flags) in enumerate(taken):
+        report: dict[str, Any] = {"action": "", "sender": "", "to_backend": [], "to_charger": [], "lost": []}
         try:
-            by_backend = record.get("direction") == "backend_to_charger"
-            report = rehearsal.frame(frame, by_backend, ids.get(place))
+            if frame is not None:
+                report = rehearsal.frame(frame, record.get("direction") == BY_BACKEND, ids.get(place))
         except (ValueError, TypeError, LookupError):
-            raise Mistake(f"frame {number}: is not a frame of OCPP; repair it first: inspect") from None
+            raise Mistake(f"frame {number}: is not a frame of OCPP; see what it is with: inspect") from None
+        before = data_of(record).decode(errors="backslashreplace")
+        report |= {"before": before, "taken": frame, "flags": flags}
         print(json.dumps(report, ensure_ascii=False) if arguments.json else "\n".join(_lines(number, report)))
     return 0
 
 
-def _frame(record: dict[str, Any]) -> Any:
+def _check_versions(captured: list[dict[str, Any]], charger: str, backend: str) -> None:
+    """Errors: Mistake for a frame of a version that its sender does not have here."""
+    for number, record in enumerate(captured, 1):
+        version = record.get("version", charger)
+        by_backend = record.get("direction") == BY_BACKEND
+        if version != charger and not (by_backend and version == backend):
+            cure = f"give --from {version}" if not by_backend else "give that with --from or --to"
+            raise Mistake(f"frame {number}: is of OCPP {version}; {cure}, or another capture")
+
+
+def _taken(
+    record: dict[str, Any], replay: "Replay", versions: dict[str, str]
+) -> list[tuple[Any, list[dict[str, Any]]]]:
+    """The frames that the gateway takes a record for, as JSON values, the first with what was wrong.
+
+    None where nothing goes on. A CALL is read and repaired in the version of its direction; one without goes
+    by who may send it. Of an answer only the transaction id counts: it stays as it came.
+    """
+    from gateway.dialect.inspect import told
+
+    frame = _frame(record.get("raw", ""))
+    if isinstance(frame, list) and frame and frame[0] in (3, 4, 5):
+        return [(frame, [])]
+    given = record.get("direction")
+    readings = []
+    for direction in [given] if given in versions else versions:
+        readings.append(replay.read(record | {"direction": direction, "version": versions[direction]})[2])
+        if readings[-1].messages:
+            break
+    reading = readings[-1] if readings[-1].messages else readings[0]
+    taken = reading.messages or ([reading.original] if reading.original is not None else [])
+    frames = [_frame(message.frame) for message in taken] or [None]
+    flags = [told(flag) for flag in reading.flags]
+    return [(frame, [] if number else flags) for number, frame in enumerate(frames)]
+
+
+def _frame(text: str | bytes) -> Any:
     """The frame as JSON value; None when it is not JSON."""
     try:
-        return json.loads(record.get("raw", ""))
+        return json.loads(text)
     except ValueError:
         return None
 
@@ -65,11 +115,19 @@ def _frame(record: dict[str, Any]) -> Any:
 def _lines(number: int, report: dict[str, Any]) -> Iterator[str]:
     from gateway.cli.inspect import safe
 
-    yield f"{number}: {safe(report['action'])} from the {report['sender']}"
-    yield f"  before   {safe(json.dumps(report['before'], ensure_ascii=False))}"
+    if report["taken"] is None:
+        yield f"{number}: nothing of it goes on"
+    else:
+        yield f"{number}: {safe(report['action'])} from the {report['sender']}"
+    yield f"  before   {safe(report['before'])}"
+    if report["taken"] not in (None, _frame(report["before"])):
+        yield f"  repaired {safe(json.dumps(report['taken'], ensure_ascii=False))}"
     for end in ("backend", "charger"):
         for frame in report[f"to_{end}"]:
             yield f"  {end:<8} {safe(json.dumps(frame, ensure_ascii=False))}"
+    for flag in report["flags"]:
+        noted = (flag["code"], flag["path"], changed(flag))
+        yield f"  {flag['severity']:<8} " + "  ".join(safe(part) for part in noted if part)
     for loss in report["lost"]:
         told = (loss["code"], loss["path"], loss["value"][:60], loss["became"] and f"→ {loss['became'][:60]}")
         yield f"  {loss['severity']:<8} " + "  ".join(safe(part) for part in told if part)

@@ -73,17 +73,19 @@ def inspect(record: Record) -> Record:
         "id": record.get("id"),
         "outcome": outcome.value,
         "frames": [message.frame.decode("utf-8", "replace") for message in messages],
-        "flags": [
-            {
-                "code": flag.code.value,
-                "severity": flag.severity.value,
-                "path": flag.path,
-                "before": flag.before,
-                "after": flag.after,
-                "applied": flag.applied,
-            }
-            for flag in flags
-        ],
+        "flags": [told(flag) for flag in flags],
+    }
+
+
+def told(flag: Flag) -> Record:
+    """A flag as JSON value."""
+    return {
+        "code": flag.code.value,
+        "severity": flag.severity.value,
+        "path": flag.path,
+        "before": flag.before,
+        "after": flag.after,
+        "applied": flag.applied,
     }
 
 

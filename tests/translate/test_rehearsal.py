@@ -59,7 +59,12 @@ def test_a_capture_as_json(monkeypatch, capsys):
     ("text", "options", "said"),
     [
         (BOOT, ("--from", "1.6", "--to", "1.6"), "nothing to translate"),
-        ("[2", ("--from", "1.6", "--to", "2.0.1"), "frame 1: is not a frame of OCPP"),
+        ("[3]", ("--from", "1.6", "--to", "2.0.1"), "frame 1: is not a frame of OCPP"),
+        (
+            json.dumps({"raw": BOOT, "version": "1.6"}),
+            ("--from", "2.0.1", "--to", "1.6"),
+            "frame 1: is of OCPP 1.6; give --from 1.6",
+        ),
         ("", ("--from", "1.6", "--to", "2.0.1"), "there is no frame"),
     ],
 )
@@ -67,6 +72,35 @@ def test_a_mistake_is_said(monkeypatch, capsys, text, options, said):
     status, _, error = told(monkeypatch, capsys, text, *options)
     assert status == 2
     assert said in error
+
+
+STATUS = '[2,"2","StatusNotification",{"connectorId":"1","errorCode":"NoError","status":"available",}]'
+
+
+def test_odd_frames_are_repaired_first_as_the_gateway_would(monkeypatch, capsys):
+    text = f'{STATUS}\n[[2,"3","Heartbeat",{{}}],{BOOT}]\n[2,"4","Heart\n'
+    status, out, _ = told(monkeypatch, capsys, text, "--from", "1.6", "--to", "2.0.1", "--json")
+    reports = [json.loads(line) for line in out.splitlines()]
+    assert status == 0
+    assert [report["action"] for report in reports] == [
+        "StatusNotification",
+        "Heartbeat",
+        "BootNotification",
+        "",
+    ]
+    assert reports[0]["before"] == STATUS
+    assert reports[0]["taken"][3] == {"connectorId": 1, "errorCode": "NoError", "status": "Available"}
+    assert reports[0]["to_backend"][0][3]["connectorStatus"] == "Available"
+    assert [flag["code"] for flag in reports[0]["flags"]] == [
+        "stray-comma",
+        "text-as-number",
+        "enum-spelling",
+    ]
+    assert (reports[3]["taken"], reports[3]["to_backend"]) == (None, [])
+    _, out, _ = told(monkeypatch, capsys, text, "--from", "1.6", "--to", "2.0.1")
+    assert 'text-as-number  connectorId  "1" → 1' in out
+    assert '  repaired [2, "2", "StatusNotification", {"connectorId": 1,' in out
+    assert "3: nothing of it goes on" in out
 
 
 SESSION = [
