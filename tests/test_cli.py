@@ -395,7 +395,7 @@ def test_an_answer_to_an_action_that_does_not_exist_is_a_mistake(paste, capsys):
     paste(b'[3,"1",{"currentTime":"2026-03-01T09:00:00Z"}]')
     assert ends("inspect", "--from", "backend", "--action", "Heartbeet") == 2
     told = capsys.readouterr().err
-    assert told == "frame 1: OCPP 1.6 has no action 'Heartbeet'; did you mean Heartbeat?\n"
+    assert told == "frame 1: 'Heartbeet' is no action of OCPP 1.6; did you mean Heartbeat?\n"
 
 
 @pytest.mark.parametrize(("given", "is_said"), [("BACKED=ws://x", True), ("BACKEND=ws://x", False)])

@@ -189,10 +189,6 @@ class _Scene:
     def read(self) -> tuple[Outcome, list[Message], list[Flag]]:
         """The record's own frame."""
         waiting = self.pending[self.sender]
-        if self.action and not known_action(self.version, self.action):
-            near = get_close_matches(self.action, actions(self.version), n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            raise ValueError(f"OCPP {self.version} has no action {self.action!r}{hint}")
         if self.action and (id_ := _id_of(self.data)):
             waiting.setdefault(id_, self.action)
         reading = self._read(self.data, self.sender)
