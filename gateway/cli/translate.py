@@ -98,7 +98,7 @@ def _taken(
         if readings[-1].messages:
             break
     reading = readings[-1] if readings[-1].messages else readings[0]
-    taken = reading.messages or ([reading.original] if reading.original is not None else [])
+    taken = reading.whatever
     frames = [_frame(message.frame) for message in taken] or [None]
     flags = [told(flag) for flag in reading.flags]
     return [(frame, [] if number else flags) for number, frame in enumerate(frames)]

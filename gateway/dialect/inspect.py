@@ -195,6 +195,7 @@ class _Scene:
         if isinstance(reading, Message):
             reading = Reading(Outcome.CLEAN, [reading], [])
         outcome, messages, flags = reading.outcome, reading.messages, list(reading.flags)
+        flags += dict.fromkeys(flag for one in reading.rest for flag in one.flags)
         if self.second_connection:
             flags.insert(0, Flag(FlagCode.CONNECTION_DUPLICATE))
         if self.binary:

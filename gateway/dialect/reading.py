@@ -30,7 +30,8 @@ class Reading(Struct, gc=False):
 
     `messages` are to be relayed in order (more than one when several frames came in one message; none
     when it is quarantined or ignored). `reply` is the frame to answer its sender with at once, if any
-    (a CALLERROR to an unreadable CALL, a confirmation to data that only we kept).
+    (a CALLERROR to an unreadable CALL, a confirmation to data that only we kept). `rest` are further frames
+    of the same message that nobody could repair, each with a reading of its own.
     """
 
     outcome: Outcome
@@ -38,3 +39,10 @@ class Reading(Struct, gc=False):
     flags: list[Flag]
     reply: bytes | None = None
     original: Message | None = None
+    rest: "list[Reading]" = []
+
+    @property
+    def whatever(self) -> list[Message]:
+        """What may go on, repaired or as it came."""
+        own = self.messages or ([self.original] if self.original is not None else [])
+        return [*own, *(one.original for one in self.rest if one.original is not None)]

@@ -254,12 +254,17 @@ def _fits(check: Check, payload: dict[str, object]) -> bool:
 
 
 def _together(readings: list[Reading], flags: list[Flag]) -> Reading:
-    """The readings of several frames of one message as one."""
+    """The readings of several frames of one message as one; what could not be repaired stays apart."""
     messages = [message for reading in readings for message in reading.messages]
     everything = list(dict.fromkeys([*flags, *(flag for reading in readings for flag in reading.flags)]))
-    reply = next((reading.reply for reading in readings if reading.reply is not None), None)
     if messages:
-        return Reading(Outcome.REPAIRED, messages, everything, reply)
+        grave = [flag for flag in everything if flag.severity is Severity.ERROR]
+        rest = [reading for reading in readings if reading.outcome is Outcome.QUARANTINED]
+        for reading in rest:
+            reading.flags = grave
+        others = [flag for flag in everything if not rest or flag not in grave]
+        return Reading(Outcome.REPAIRED, messages, others, rest=rest)
+    reply = next((reading.reply for reading in readings if reading.reply is not None), None)
     worst = Outcome.QUARANTINED if gravest(everything) is Severity.ERROR else Outcome.IGNORED
     return Reading(worst, [], everything, reply)
 

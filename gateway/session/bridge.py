@@ -150,7 +150,7 @@ class Bridge:
         if binary:
             reading.flags.append(Flag(FlagCode.BINARY_FRAME))
         effects: list[Effect] = []
-        messages = reading.messages or ([reading.original] if reading.original is not None else [])
+        messages = reading.whatever
         listened = self.translator.listens
         for message in messages:
             effects += self._from_backend(message, now)

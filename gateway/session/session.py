@@ -1138,6 +1138,9 @@ class ChargerSession:
                 effects += self._own_answer(reading.reply, action, back)
         if reading.flags:
             effects.append(self.flagged(sender, kind, action, data, reading.flags, verdict))
+        for one in reading.rest:
+            frame_ = one.original.frame if one.original is not None else data
+            effects += self._judge(one, frame_, False, onward, back, now)
         return effects
 
     def _own_answer(self, reply: bytes, action: str, back: Calls) -> list[Effect]:

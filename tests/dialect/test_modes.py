@@ -178,3 +178,13 @@ def test_observe_applies_nothing(status):
 
 def test_what_stays_unread_is_not_said_to_be_repaired():
     assert set(applied(read("[2,'1',\"Heartbeat\",{")).values()) == {False}
+
+
+def test_a_frame_that_nobody_can_repair_is_not_lost_beside_one_that_goes_on():
+    stop = STOP % '"x"'
+    reading = read('[2,"2","Heartbeat",{}]' + stop)
+    assert [message.id for message in reading.messages] == ["2"]
+    (kept,) = reading.rest
+    assert (kept.outcome, kept.original.action) == (Outcome.QUARANTINED, "StopTransaction")
+    assert json.loads(kept.original.frame) == json.loads(stop)
+    assert not {flag.code for flag in kept.flags} & {flag.code for flag in reading.flags}

@@ -36,6 +36,17 @@ def test_a_backend_that_understands_it_answers_it():
     doubtful(Script()).backend_sends(result("m1")).then(SendToCharger(result("m1")))
 
 
+def test_it_is_not_lost_beside_a_message_that_is_well():
+    well, stop = (data.replace(b" ", b"") for data in (heartbeat("h"), STOP))
+    s = Script().charger_sends(well + stop)
+    s.then(
+        SendToBackend(well),
+        told(CHARGER, Verdict.DELIVERED, well + stop, "several-frames"),
+        told(CHARGER, Verdict.DELIVERED, stop, "field-missing"),
+    )
+    s.backend_sends(heartbeat_result("h")).then(SendToCharger(heartbeat_result("h")), SendToBackend(stop))
+
+
 def test_a_refusal_of_billing_data_is_kept_and_the_charger_hears_the_confirmation():
     s = doubtful(Script()).backend_sends(error("m1", "FormationViolation")).then(KEPT)
     s.happens(Kept(s.numbers[-1], durable=True)).then(SendToCharger(b'[3,"m1",{}]'))

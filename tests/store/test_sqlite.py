@@ -154,6 +154,15 @@ def test_migrations_run_once_each_in_order(data, monkeypatch):
     assert ran == ["second", "third"]
 
 
+def test_flags_from_before_it_was_told_count_as_applied(data):
+    in_store(data, lambda store: kept(store, flag(applied=False)))
+    with closing(sqlite3.connect(data / "gateway.db")) as db:
+        db.execute("ALTER TABLE flags DROP COLUMN applied")
+        db.execute("PRAGMA user_version = 3")
+    (found,) = in_store(data, lambda store: store.flags(FlagQuery()))
+    assert found.applied is True and found.path == "p0"
+
+
 def test_a_migration_that_fails_leaves_the_file_as_it_was(data, monkeypatch):
     in_store(data, lambda store: kept(store, flag()))
 
