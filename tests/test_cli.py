@@ -382,6 +382,8 @@ def test_check_says_when_nothing_can_be_kept(capsys, tmp_path):
     for directory, said in (
         (f"{tmp_path}/kept", "kept/gateway.db: is a directory"),
         ("/proc/x/y", "/proc/x/y: "),
+        ("x" * 300, "xxx: File name too long; give another directory"),
+        (r"a\u0000", r"data.directory: 'a\x00': no directory can be called that"),
     ):
         path.write_text(f'[backend]\nurl = "wss://one"\n[data]\ndirectory = "{directory}"\n')
         assert ends("check", str(path)) == 2

@@ -145,6 +145,12 @@ def test_every_mistake_is_reported_at_once(errors):
         ),
         ("[backend]\nurl = 'ws://x?a'", "backend.url: leave out what begins with ? or #"),
         ("[backend]\nurl = 'ws://'", "backend.url: give a ws:// or wss:// url with a host"),
+        ("[backend]\nurl = 'ws://h/x y'", "backend.url: has a space or line break in it; leave it out"),
+        (
+            "[backend]\nurl = 'ws://h/{id}'",
+            "backend.url: leave out what is in brackets: the charger's id is put",
+        ),
+        ("[backend]\nurl = 'ws://h/<id>'", "backend.url: leave out what is in brackets"),
         ("[backend]\nurl = 'ws://x:99999/a'", "backend.url: 99999 is no port; give one up to 65535"),
         ("[backend]\nurl = 'ws://x:9x'", "backend.url: give a ws:// or wss:// url with a host"),
         ("[backend]\nurl = 'wss://[x'", "backend.url: give a ws:// or wss:// url with a host"),
@@ -327,15 +333,16 @@ def test_the_example_file_is_right():
     assert unsafe(config) == []
 
 
-def test_what_is_commented_out_in_the_example_is_right_too(read):
+def test_what_is_commented_out_in_the_example_is_right_too(read, certificate):
     lines = (ROOT / "deploy/gateway.example.toml").read_text("utf-8").splitlines()
     settings = [
         line.removeprefix("# ")
         for line in lines
         if not line.startswith("# ") or line[2] == "[" or " = " in line
     ]
-    for name in ("backend-ca.pem", "gateway.pem", "gateway.key", "admin.token"):
-        Path(name).write_text("x")
+    Path("admin.token").write_text("x")
+    for name, there in (("backend-ca.pem", 0), ("gateway.pem", 0), ("gateway.key", 1)):
+        Path(name).symlink_to(certificate[there])
     config = read("\n".join(settings).replace('{ env = "BACKEND_PASSWORD" }', '{ file = "admin.token" }'))
     assert config.dialect.of("site-b-1", "Acme Street")[0] is Mode.OBSERVE
 

@@ -1,13 +1,14 @@
 """What no single setting shows: settings that contradict each other, are unsafe, or have changed."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import chain
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from msgspec import structs
 
-from gateway.config import seating
+from gateway.config import seating, tls
 from gateway.config.keys import keys
 from gateway.config.settings import Admin, Backend, Config, Listen
 from gateway.config.table import Table
@@ -68,6 +69,7 @@ def _addresses(config: Config) -> Iterator[Finding]:
 
 def _listen(listen: Listen) -> Iterator[Finding]:
     yield from _pair("listen", "tls_certificate", listen.tls_certificate, "tls_key", listen.tls_key)
+    yield from _files("listen", partial(tls.for_chargers, listen))
     if not (listen.address.is_loopback or listen.tls_certificate or listen.insecure):
         yield (
             "listen.address",
@@ -84,6 +86,7 @@ def _listen(listen: Listen) -> Iterator[Finding]:
 def _backend(backend: Backend, path: str) -> Iterator[Finding]:
     certificate, key = backend.client_certificate, backend.client_key
     yield from _pair(path, "client_certificate", certificate, "client_key", key)
+    yield from _files(path, partial(tls.to_backend, backend))
     if backend.username and backend.password is None:
         yield f"{path}.password", f"is missing; give it, or leave {path}.username out"
     if backend.reconnect_min_s > backend.reconnect_max_s:
@@ -106,6 +109,14 @@ def _pair(table: str, first: str, one: object, second: str, other: object) -> It
     if bool(one) != bool(other):
         missing, there = (second, first) if one else (first, second)
         yield f"{table}.{missing}", f"is missing; give it, or leave {table}.{there} out"
+
+
+def _files(table: str, context: Callable[[], object]) -> Iterator[Finding]:
+    """What keeps the node from making this TLS context when it starts."""
+    try:
+        context()
+    except tls.TlsError as error:
+        yield from ((f"{table}.{name}", message) for name, message in error.faults)
 
 
 def _unsafe(config: Config) -> Iterator[Finding]:

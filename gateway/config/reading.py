@@ -184,7 +184,9 @@ def _stand_in(key: Key, raw: Any) -> Any:
     if key.type is Secret:
         return Secret("?")
     if key.default is NODEFAULT or (isinstance(raw, str) and key.kind.startswith("a text")):
-        return raw if isinstance(raw, str) and not key.kind.startswith("a list") else ()
+        if key.kind.startswith("a list"):
+            return ()
+        return raw if isinstance(raw, str) else ""
     return key.default
 
 

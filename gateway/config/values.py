@@ -116,6 +116,10 @@ def backend_url(url: str) -> str:
         raise ValueError(
             "leave name and password out of the url; they go into backend.username and backend.password"
         )
+    if re.search(r"[{}<>]", url):
+        raise ValueError(
+            "leave out what is in brackets: the charger's id is put at the end of the url as it is"
+        )
     _check_url(url, ("ws", "wss"), 'such as "wss://backend.example/ocpp"')
     if "?" in url or "#" in url:
         raise ValueError("leave out what begins with ? or #: the charger's id is put at the end of the url")
@@ -144,6 +148,8 @@ def time_zone(name: str) -> str:
 
 
 def _check_url(url: str, schemes: tuple[str, ...], example: str) -> None:
+    if re.search(r"\s", url):
+        raise ValueError("has a space or line break in it; leave it out")
     wanted = " or ".join(f"{scheme}://" for scheme in schemes)
     try:
         parts = urlsplit(url)
@@ -153,7 +159,7 @@ def _check_url(url: str, schemes: tuple[str, ...], example: str) -> None:
         if port is not None and int(port[1][:6]) > _HIGHEST_PORT:
             raise ValueError(_TOO_HIGH.format(port[1][:20])) from None
         complete = False
-    if not complete or re.search(r"\s", url):
+    if not complete:
         raise ValueError(f"give a {wanted} url with a host, {example}")
 
 

@@ -14,6 +14,7 @@ from picows import WSError, WSHandshakeError, ws_connect
 from python_socks.async_.asyncio import Proxy
 
 from gateway import config as settings
+from gateway.config.tls import to_backend
 from gateway.net.explain import explain
 from gateway.net.handshake import Offer, url_segment
 from gateway.net.link import READ_BUFFER_BYTES, Link
@@ -70,7 +71,7 @@ class Backend:
     def __init__(self, config: settings.Backend) -> None:
         self.config = config
         self.reason = ""
-        self._tls = tls_context(config)
+        self._tls = to_backend(config)
         self._next_link_at = 0.0
         self._closed_at: dict[str, float] = {}
         self._probe: asyncio.Task[None] | None = None
@@ -217,20 +218,6 @@ class Backend:
         self._probe = None
         log.event("info", "backend-up", backend=self.config.name)
         self.on_change(False, "")
-
-
-def tls_context(config: settings.Backend) -> ssl.SSLContext | None:
-    """How the backend's certificate is verified: always, unless `insecure_tls` says otherwise."""
-    if not config.url.startswith("wss:"):
-        return None
-    context = ssl.create_default_context(cafile=config.ca_file)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if config.insecure_tls:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    if config.client_certificate is not None:
-        context.load_cert_chain(config.client_certificate, config.client_key)
-    return context
 
 
 async def answers(config: settings.Backend, tls: ssl.SSLContext | None) -> str | None:

@@ -53,11 +53,17 @@ def try_directory(directory: Path) -> None:
 
 
 def _check_place(directory: Path) -> None:
-    """Errors: StoreError when something stands there that is no directory, or no database."""
-    for place in (directory, *directory.absolute().parents):
-        if place.exists() and not place.is_dir():
-            raise StoreError(f"{place}: is a file; give a directory")
-    if (directory / NAME).is_dir():
+    """Errors: StoreError when something stands there that is no directory, or no database, or nothing can."""
+    if "\0" in str(directory):
+        raise StoreError(f"{str(directory)!r}: no directory can be called that; give another")
+    try:
+        for place in (directory, *directory.absolute().parents):
+            if place.exists() and not place.is_dir():
+                raise StoreError(f"{place}: is a file; give a directory")
+        is_taken = (directory / NAME).is_dir()
+    except OSError as error:
+        raise StoreError(f"{directory}: {error.strerror}; give another directory") from None
+    if is_taken:
         raise StoreError(f"{directory / NAME}: is a directory; move it away, or give another data directory")
 
 
