@@ -2,8 +2,9 @@
 
 A connection begins with `Handshake`, which reads the HTTP head itself: it sees the peer's address, is
 tolerant where picows is strict, may take its time (the backend's link is opened before the charger is
-answered), and answers in words. An accepted connection is handed to a picows protocol object, which is
-given a plain handshake to read and does everything from then on.
+answered), and answers in words. On a TLS port it looks at the first bytes, then has the loop agree on TLS. An
+accepted connection is handed to a picows protocol object, which is given a plain handshake to read and does
+everything from then on.
 """
 
 import asyncio
@@ -22,6 +23,7 @@ from picows import (
 from picows.picows import WSProtocol  # type: ignore[attr-defined]  # missing in its stub file
 
 from gateway.config import Config
+from gateway.config.tls import for_chargers
 from gateway.net import handshake
 from gateway.net.backend import quiet
 from gateway.net.fleet import Fleet
@@ -47,7 +49,7 @@ class ChargerServer:
         self.pending: Counter[str] = Counter()
         self._earliest_next: dict[str, float] = {}
         self._server: asyncio.Server | None = None
-        self._tls = _tls_context(config)
+        self.tls = for_chargers(config.listen)
 
     @property
     def config(self) -> Config:
@@ -57,12 +59,9 @@ class ChargerServer:
     async def start(self) -> int:
         """Listen; the port. Raises OSError when the address is taken or not ours."""
         address = self.config.listen.address
-        tls: dict[str, Any] = (
-            {"ssl": self._tls, "ssl_handshake_timeout": self.config.limits.handshake_s} if self._tls else {}
-        )
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(
-            lambda: Handshake(self), address.host, address.port, backlog=BACKLOG, **tls
+            lambda: Handshake(self), address.host, address.port, backlog=BACKLOG
         )
         port: int = self._server.sockets[0].getsockname()[1]
         return port
@@ -101,11 +100,16 @@ class ChargerServer:
 
 
 class Handshake(asyncio.Protocol):
-    """One connection until it is accepted or refused."""
+    """One connection until it is accepted or refused.
+
+    `_context` is there until TLS is asked for, `_is_securing` from then until it stands.
+    """
 
     def __init__(self, server: ChargerServer) -> None:
         self._server = server
         self._head = b""
+        self._context = server.tls
+        self._is_securing = False
         self._transport: asyncio.Transport | None = None
         self._deadline: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
@@ -115,6 +119,9 @@ class Handshake(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         self._address = str((transport.get_extra_info("peername") or ("unknown",))[0])
         self._server.pending[self._address] += 1
+        self._await_request()
+
+    def _await_request(self) -> None:
         loop = asyncio.get_running_loop()
         self._deadline = loop.call_later(self._server.config.limits.handshake_s, self._too_late)
 
@@ -134,9 +141,46 @@ class Handshake(asyncio.Protocol):
             self._refuse(Refusal(400, "bad-request", "data before the handshake was answered"))
             return
         self._head += data
-        if self._head[:1] == TLS_HANDSHAKE:
+        if self._is_securing:
+            return  # `_secure` goes on with it
+        is_tls = self._head[:1] == TLS_HANDSHAKE
+        if self._context is not None and is_tls:
+            self._ask_for_tls(self._context)
+        elif self._context is not None:
+            self._refuse(Refusal(400, "tls", "plain ws:// came to a port that speaks TLS; use wss://"))
+        elif is_tls:
             self._refuse(Refusal(400, "bad-request", "TLS came to a port that speaks plain ws://"))
+        else:
+            self._read_head()
+
+    def _ask_for_tls(self, context: ssl.SSLContext) -> None:
+        """Begin TLS with what has come already; the loop knows no way to look at it before."""
+        assert self._transport is not None and self._deadline is not None
+        self._transport.pause_reading()
+        self._deadline.cancel()
+        hello, self._head = self._head, b""
+        self._context, self._is_securing = None, True
+        spawn(self._secure(self._transport, context), "TLS handshake")
+        loop = asyncio.get_running_loop()
+        # start_tls takes a turn of the loop to be ready; nothing is read before the turn after
+        loop.call_soon(loop.call_soon, _feed, self._transport, hello)
+
+    async def _secure(self, transport: asyncio.Transport, context: ssl.SSLContext) -> None:
+        patience_s = self._server.config.limits.handshake_s
+        try:
+            self._transport = await asyncio.get_running_loop().start_tls(
+                transport, self, context, server_side=True, ssl_handshake_timeout=patience_s
+            )
+        except OSError as error:
+            self._server.refused(handshake.without_tls(error), self._address)
             return
+        self._is_securing = False
+        self._await_request()
+        if self._head:
+            self.data_received(b"")
+
+    def _read_head(self) -> None:
+        """Go on with the handshake if its request is there."""
         head, end, rest = self._head.partition(b"\r\n\r\n")
         try:
             if len(head) > handshake.MAX_HEAD_BYTES:
@@ -202,6 +246,14 @@ class Handshake(asyncio.Protocol):
         transport.close()
 
 
+def _feed(transport: asyncio.Transport, data: bytes) -> None:
+    """Give a transport's protocol what was read before it was its protocol."""
+    if not transport.is_closing():
+        protocol = cast(Any, transport.get_protocol())
+        protocol.get_buffer(len(data))[: len(data)] = data
+        protocol.buffer_updated(len(data))
+
+
 _PLAIN_REQUEST = (
     b"GET / HTTP/1.1\r\nHost: gateway\r\nUpgrade: websocket\r\nConnection: upgrade\r\n"
     b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %b\r\n\r\n"
@@ -249,15 +301,3 @@ def _answer(refusal: Refusal) -> bytes:
     if refusal.status == HTTPStatus.UPGRADE_REQUIRED:
         lines += ["Upgrade: websocket", "Sec-WebSocket-Version: 13"]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
-
-
-def _tls_context(config: Config) -> ssl.SSLContext | None:
-    """TLS 1.2 and later, no renegotiation, no compression (OCPP 2.0.1 A00.FR.312, .320)."""
-    listen = config.listen
-    if listen.tls_certificate is None:
-        return None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
-    context.load_cert_chain(listen.tls_certificate, listen.tls_key)
-    return context

@@ -8,6 +8,7 @@ refused in both modes.
 
 import base64
 import binascii
+import ssl
 import unicodedata
 from urllib.parse import quote, unquote_to_bytes
 
@@ -54,9 +55,24 @@ REASONS = {
     "duplicate": "The same charger is already connected and alive.",
     "backend-away": "The backend does not answer at present.",
     "backend-refused": "The backend refused this charger (unknown id or wrong password).",
+    "tls": "No TLS came to a TLS port, or it failed: its version, or the charger distrusts the certificate.",
     "overload": "A limit of `[limits]` is reached.",
     "timeout": "The handshake took longer than `limits.handshake_s`.",
 }
+
+
+def without_tls(error: OSError) -> Refusal:
+    """Why TLS with a charger failed, by what the loop or OpenSSL says of it."""
+    reason = getattr(error, "reason", None) or ""
+    words = reason.rpartition("ALERT_")[2].replace("_", " ").lower()
+    if "ALERT" in reason and ("CERTIFICATE" in reason or "UNKNOWN_CA" in reason):
+        cure = "install its authority there, or use a certificate that it trusts"
+        return Refusal(400, "tls", f"the charger does not accept listen.tls_certificate: {words}; {cure}")
+    if isinstance(error, ssl.SSLError):
+        return Refusal(400, "tls", f"TLS fails: {words or error}; the charger needs TLS 1.2 or later")
+    if isinstance(error, ConnectionAbortedError):
+        return Refusal(408, "timeout", "the TLS handshake took too long")
+    return Refusal(400, "tls", "the charger ended TLS without a word; does it trust listen.tls_certificate?")
 
 
 class Offer(Struct, frozen=True):

@@ -3,10 +3,8 @@
 import asyncio
 import socket
 import ssl
-import subprocess
 from base64 import b64encode
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import pytest
 from world import Stub, backend, knock, node, request, run, text, until, world
@@ -15,19 +13,6 @@ from gateway.config import Backend as BackendConfig
 from gateway.config.values import Secret
 from gateway.net import backend as module
 from gateway.net.backend import REDIAL_AFTER_S, Backend, BackendAway
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory) -> tuple[str, str]:
-    """A certificate that only its own owner vouches for, for 127.0.0.1, and its key."""
-    folder: Path = tmp_path_factory.mktemp("tls")
-    cert, key = str(folder / "cert.pem"), str(folder / "key.pem")
-    command = (
-        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=test "
-        f"-addext subjectAltName=IP:127.0.0.1 -keyout {key} -out {cert}"
-    )
-    subprocess.run(command.split(), check=True, capture_output=True)
-    return cert, key
 
 
 def server_tls(certificate: tuple[str, str]) -> ssl.SSLContext:
@@ -317,24 +302,6 @@ def test_a_certificate_for_another_name_is_refused(certificate):
         ):
             assert (await here.charger()).status == 503
             assert "certificate is not trusted" in here.fleet.main.links.reason
-
-    run(test)
-
-
-def test_chargers_reach_the_gateway_by_tls(certificate):
-    async def test():
-        listen = {"tls_certificate": certificate[0], "tls_key": certificate[1]}
-        async with world(listen=listen) as (_, here):
-            here.tls = ssl.create_default_context(cafile=certificate[0])
-            wire = await here.charger()
-            assert wire.status == 101
-            assert b"hb" in await wire.heartbeat()
-            old = ssl.create_default_context(cafile=certificate[0])
-            with pytest.warns(DeprecationWarning):
-                old.maximum_version = ssl.TLSVersion.TLSv1_1
-            here.tls = old
-            with pytest.raises((ssl.SSLError, ConnectionError)):
-                await here.charger("/OLD")
 
     run(test)
 
