@@ -18,6 +18,7 @@ from picows import WSProtocolError
 from gateway import __version__, plugins
 from gateway.admin import server as admin
 from gateway.config import (
+    OPTIONS,
     Address,
     Config,
     ConfigError,
@@ -163,7 +164,7 @@ class _Node:
         try:
             store = await SqliteStore.open(Path(self._config.data.directory), _damaged)
         except StoreError as error:
-            raise StartError(f"data.directory: {error}") from None
+            raise StartError(f"data.directory: {error}{_by_hand('data.directory', 'DIR')}") from None
         self._closing.push_async_callback(store.close)
         self._recorder = Recorder(store, self._tally, _bounds(self._config))
         self._closing.push_async_callback(self._recorder.close)
@@ -293,7 +294,14 @@ async def _listening(start: Coroutine[Any, Any, T], key: str, address: Address) 
         return await start
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)
-        raise StartError(f"{key}: cannot listen on {address}: {reason}; choose another address") from None
+        cure = f"choose another address{_by_hand(key, 'HOST:PORT')}"
+        raise StartError(f"{key}: cannot listen on {address}: {reason}; {cure}") from None
+
+
+def _by_hand(key: str, value: str) -> str:
+    """How a setting is given without a file."""
+    name = next(option for option, path in OPTIONS.items() if path == key)
+    return f" (--{name} {value}; make: {name.upper()}={value})"
 
 
 def _reachable(address: Address) -> Address:

@@ -1,5 +1,6 @@
 """The process as an operator meets it: it starts, says what listens, reloads, stops, and explains failure."""
 
+import json
 import os
 import re
 import signal
@@ -119,7 +120,10 @@ def test_an_address_that_is_taken_is_said_in_one_line(tmp_path):
             assert line.startswith(
                 f"ocpp-gateway cannot start: listen.address: cannot listen on 127.0.0.1:{port}"
             )
-            assert line.endswith(f"127.0.0.1:{port}: Address already in use; choose another address")
+            assert line.endswith(
+                f"127.0.0.1:{port}: Address already in use; "
+                "choose another address (--listen HOST:PORT; make: LISTEN=HOST:PORT)"
+            )
             assert "Traceback" not in node.said()
 
 
@@ -194,7 +198,9 @@ def test_a_directory_that_cannot_be_written_to_is_told_in_one_line(tmp_path):
     with node.running():
         assert node.ends() == 1
         assert re.fullmatch(
-            r"ocpp-gateway cannot start: data\.directory: [^\n]*; give a directory[^\n]*\n", node.said()
+            r"ocpp-gateway cannot start: data\.directory: [^\n]*; give a directory "
+            r"\(--data DIR; make: DATA=DIR\)\n",
+            node.said(),
         )
 
 
@@ -203,3 +209,43 @@ def test_the_start_says_whom_to_signal_for_a_reload(tmp_path):
     with node.running():
         pid = node.process.pid
         node.says(rf"process +{pid}; kill -HUP {pid} reads {re.escape(str(node.file))} again")
+
+
+def test_readiness_says_who_is_refused_while_the_backend_is_away(tmp_path):
+    node = Node(tmp_path)
+
+    def reason() -> str:
+        with urlopen(f"{admin}/readyz", timeout=PATIENCE_S) as answer:
+            assert answer.status == 200
+            return str(json.load(answer)["reason"])
+
+    with node.running():
+        admin = node.says(r"admin\s+(http://\S+)/metrics")[1]
+        node.until(lambda: "is away" in reason(), "the backend is away")
+        assert "refuses chargers that it has not let in before" in reason()
+        node.file.write_text(node.file.read_text() + '[outage]\nunknown_chargers = "accept"\n')
+        node.reload()
+        node.says(r"reloaded[^\n]*outage.unknown_chargers")
+        assert "refuses" not in reason().partition("; ")[2]
+
+
+def test_a_second_gateway_is_told_how_to_have_a_directory_of_its_own(tmp_path):
+    node, second = Node(tmp_path), Node(tmp_path)
+    second.output = tmp_path / "second"
+    with node.running():
+        node.says("Point a charger at")
+        with second.running():
+            assert second.ends() == 1
+            cure = "end that, or give each its own (--data DIR; make: DATA=DIR)"
+            assert second.said().strip().endswith(f"another process uses it; {cure}")
+
+
+def test_a_reload_of_a_certificate_that_is_none_changes_nothing(tmp_path):
+    node = Node(tmp_path)
+    (tmp_path / "empty.pem").touch()
+    with node.running():
+        node.says("readyz")
+        files = "\n".join(f'tls_{name} = "{tmp_path}/empty.pem"' for name in ("certificate", "key"))
+        node.write(listen=files)
+        node.reload()
+        assert "holds no certificate" in node.says(r"not-reloaded[^\n]*\n")[0]

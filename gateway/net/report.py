@@ -130,7 +130,10 @@ class FleetReport:
             return False, away
         if not fleet.archive.shared.can_store:
             return False, f"{away}; and its messages cannot be stored"
-        return True, f"{away}; the gateway answers for it and stores what must not be lost"
+        away += "; the gateway answers for it and stores what must not be lost"
+        if fleet.config.outage.unknown_chargers == "refuse":
+            away += ", but refuses chargers that it has not let in before (outage.unknown_chargers)"
+        return True, away
 
     def chargers_by_version(self) -> dict[str, int]:
         counts = Counter(
