@@ -7,7 +7,7 @@ re-writes frames does not get a figure.
 
 import asyncio
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from time import perf_counter, process_time
 from typing import ClassVar, NamedTuple
 
@@ -26,7 +26,9 @@ from picows import (
 SUBPROTOCOL = "ocpp1.6"
 ID_LENGTH = 20
 _ID_AT = len(b'[2,"')
-NOW = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ").encode()
+BEGAN = datetime.now(UTC) - timedelta(hours=20)
+TIMES = [f"{BEGAN + timedelta(seconds=number):%Y-%m-%dT%H:%M:%SZ}".encode() for number in range(72_000)]
+NOW = TIMES[0]
 CALL_TAIL = (  # with a place for the reading: the same one twice would be a repetition
     b'","MeterValues",{"connectorId":1,"transactionId":4711,"meterValue":[{"timestamp":"' + NOW + b'",'
     b'"sampledValue":[{"value":"%07d","context":"Sample.Periodic","measurand":"Energy.Active.Import.Register",'
@@ -113,8 +115,8 @@ class Charger(WSListener):
         self.send(CALL_TAIL, RESULT)
 
     def send(self, tail: bytes, answer: bytes) -> None:
-        """Send a CALL with an id of its own and then `tail`, in which `%07d` is the reading; expect `answer`,
-        in which `%b` is the id.
+        """Send a CALL with an id of its own and then `tail`, in which `%07d` is the reading, and `NOW` gives
+        way to its time, a second after the one before; expect `answer`, in which `%b` is the id.
         """
         assert self.transport is not None
         self._next_id += 1
@@ -123,7 +125,8 @@ class Charger(WSListener):
         self._expected = answer % message_id
         self.waiting = True
         self._sent_at = perf_counter()
-        self.transport.send(WSMsgType.TEXT, b'[2,"' + message_id + tail % self.reading)
+        text = (tail % self.reading).replace(NOW, TIMES[(self.reading - FIRST_READING) % len(TIMES)], 1)
+        self.transport.send(WSMsgType.TEXT, b'[2,"' + message_id + text)
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         if frame.msg_type is not WSMsgType.TEXT:

@@ -19,14 +19,15 @@ GATHERS_FROM = 0.4  # of one core
 class Bundle:
     """What all links of a node have taken in this turn and not yet handed on, and what they are to send.
 
-    `gathers`: messages are to be added here; `is_at_work`: what is to be sent is put into `outgoing`.
+    `gathers`: messages are to be put into `incoming`, in the order in which they come; `is_at_work`: what is
+    to be sent is put into `outgoing`.
     """
 
-    __slots__ = ("_incoming", "gathers", "is_at_work", "outgoing")
+    __slots__ = ("gathers", "incoming", "is_at_work", "outgoing")
 
     def __init__(self) -> None:
         self.gathers = self.is_at_work = False
-        self._incoming: list[tuple[Link, bytes]] = []
+        self.incoming: list[tuple[Link, bytes]] = []
         self.outgoing: deque[tuple[Link, bytes]] = deque()
 
     def look(self, used: float) -> None:
@@ -34,17 +35,15 @@ class Bundle:
         self.work()  # nothing may overtake what was gathered
         self.gathers = used >= GATHERS_FROM
 
-    def add(self, link: "Link", data: bytes) -> None:
-        """A text message has come on `link`; its turn is soon, in the order of all."""
-        if not self._incoming:
-            get_running_loop().call_soon(self.work)
-        self._incoming.append((link, data))
+    def begin(self) -> None:
+        """The first message of this turn is about to be added."""
+        get_running_loop().call_soon(self.work)
 
     def work(self) -> None:
         """Hand on all that has come, and send what comes of it; whatever is not a message waits for it."""
-        if not self._incoming:
+        if not self.incoming:
             return
-        incoming, self._incoming = self._incoming, []
+        incoming, self.incoming = self.incoming, []
         self.is_at_work = True
         for link, data in incoming:
             try:

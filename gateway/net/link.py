@@ -119,8 +119,11 @@ class Link(WSListener):
             return  # picows reads on for a moment after it has closed for a broken frame
         is_plain = type_ is _TEXT and frame.fin and not (frame.rsv1 or frame.rsv2 or frame.rsv3)
         if is_plain and self._assembler is None:
-            if self._bundle.gathers:
-                self._bundle.add(self, frame.get_payload_as_bytes())
+            bundle = self._bundle
+            if bundle.gathers:
+                if not bundle.incoming:
+                    bundle.begin()
+                bundle.incoming.append((self, frame.get_payload_as_bytes()))
             else:
                 self.received(self.epoch, frame.get_payload_as_bytes(), False)
         else:

@@ -494,7 +494,7 @@ class ChargerSession:
             or self.bridge is not None
             or self.reader.to_charger
             or (self.others is not None and self.others.compared)
-            or (buffer is not None and (buffer.is_silent or not buffer.is_calm))
+            or (buffer is not None and not buffer.is_calm)
         ):
             return None
         calls.out = None

@@ -2,8 +2,6 @@
 
 from typing import TYPE_CHECKING
 
-from gateway.ocpp.message import Message
-from gateway.session import payloads
 from gateway.session.effects import Effect, Noted
 from gateway.session.owners import Heard, as_read_by
 from gateway.session.session import ChargerSession
@@ -23,20 +21,6 @@ class Sharing:
         self.board = board
         self.heard: list[Heard] = []
         self.gave: list[tuple[ChargerSession, str, int]] = []
-
-    def reading(self, message: Message) -> bool:
-        """Note a reading that all are to hear alike, if that is seen at a glance, as nearly always.
-
-        It names no transaction, or one that the leader's backend was told of itself (OCPP 1.6).
-        """
-        id_at, board = payloads.id_in(message), self.board
-        if id_at is not None:
-            buffer = board.sessions[board.leader].buffer
-            known = buffer.book.by_charger_id(id_at[0]) if buffer is not None else None
-            if known is None or not known.key or id_at[0] not in board.presence.open:
-                return False
-        self.heard.append(Heard(message, "MeterValues", id_at=id_at, is_reading=True))
-        return True
 
     def copies(self, now: float) -> list["Addressed"]:
         """The followers overhear what the charger said."""

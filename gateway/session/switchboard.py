@@ -15,12 +15,13 @@ from gateway.ocpp.message import Message, Sender, Version
 from gateway.routing.ids import Ids
 from gateway.routing.routes import Seats
 from gateway.session import events as ev
+from gateway.session import payloads
 from gateway.session.calls import Call
 from gateway.session.commands import Commands
 from gateway.session.effects import Close, Effect, Noted, SendToBackend, SendToCharger, is_about
 from gateway.session.lead import Lead
 from gateway.session.others import Ruled
-from gateway.session.owners import Answerers, as_read_by, whose
+from gateway.session.owners import Answerers, Heard, as_read_by, whose
 from gateway.session.presence import Presence
 from gateway.session.rulings import Rules, Rulings
 from gateway.session.securing import Securing
@@ -274,8 +275,13 @@ class Switchboard:
     def heard(self, message: Message, label: str) -> Message | None:
         if self.answerers.names:
             self.answerers.forget(message.id)
-        elif message.shape is not None and self.sharing.reading(message):
-            return message
+        elif message.shape is not None:  # a reading (OCPP 1.6), most of which are for all, at a glance
+            id_at, buffer = payloads.id_in(message), self.sessions[self.leader].buffer
+            assert buffer is not None
+            known = buffer.book.by_charger_id(id_at[0]) if id_at is not None else None
+            if id_at is None or (known is not None and known.key and id_at[0] in self.presence.open):
+                self.sharing.heard.append(Heard(message, label, id_at=id_at, is_reading=True))
+                return message
         if message.shape is None:
             self.presence.heard(message)
         heard = whose(self, message, label)
