@@ -82,6 +82,7 @@ class Captures:
             del self._running[key]
             if driver is not None:
                 driver.tap = None
+                driver.rewire()
 
     def attach(self, key: str, driver: Driver) -> None:
         """A charger has come: record it, if it is to be."""
@@ -104,6 +105,7 @@ class Captures:
                 capture.add(frame)
 
         driver.tap = tap
+        driver.rewire()
 
 
 def record(charger_id: str, number: int, frame: Frame) -> dict[str, Any]:

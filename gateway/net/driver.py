@@ -4,11 +4,12 @@ Everything runs synchronously in the socket's callback: no task, queue or future
 """
 
 from collections.abc import Callable
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
 from gateway.net.handshake import Offer
-from gateway.net.link import Link
+from gateway.net.link import Link, Receiver
 from gateway.ocpp.flags import Flag, FlagCode
 from gateway.ocpp.message import Sender
 from gateway.session import effects as ef
@@ -164,13 +165,26 @@ class Driver:
         for effect in effects:
             _PERFORM[type(effect)](self, effect)
 
+    def takes(self, end: Sender) -> Receiver:
+        """What the messages of this end are given to, without a detour."""
+        take: Receiver = self.charger_frame if end is Sender.CHARGER else self.backend_frame
+        if (party := self.party) is not None:
+            take = partial(party.charger_frame if end is Sender.CHARGER else party.backend_frame, self)
+        return take if self.tap is None else partial(self._tapped, end, take)
+
+    def _tapped(self, end: Sender, take: Receiver, epoch: int, data: bytes, binary: bool) -> None:
+        if self.tap is not None:
+            self.tap(end, data, monotonic())
+        take(epoch, data, binary)
+
+    def rewire(self) -> None:
+        """What `takes` messages may be another one now."""
+        for link in (self.charger, self.backend):
+            if link is not None:
+                link.belong_to(self)
+
     def charger_frame(self, epoch: int, data: bytes, binary: bool) -> None:
         """Give the session a message of the charger."""
-        if self.tap is not None:
-            self.tap(Sender.CHARGER, data, monotonic())
-        if self.party is not None:
-            self.party.charger_frame(self, epoch, data, binary)
-            return
         try:
             effects = self.session.charger_frame(epoch, data, binary, monotonic())
         except Exception as error:
@@ -185,11 +199,6 @@ class Driver:
 
     def backend_frame(self, epoch: int, data: bytes, binary: bool) -> None:
         """Give the session a message of the backend."""
-        if self.tap is not None:
-            self.tap(Sender.BACKEND, data, monotonic())
-        if self.party is not None:
-            self.party.backend_frame(self, epoch, data, binary)
-            return
         try:
             effects = self.session.backend_frame(epoch, data, binary, monotonic())
         except Exception as error:
@@ -219,6 +228,7 @@ class Driver:
     # What the links tell (LinkOwner)
 
     def link_opened(self, link: Link) -> None:
+        link.belong_to(self)
         if link.end is Sender.BACKEND:
             self.backend = link
             self.linked_at = monotonic()

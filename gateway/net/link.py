@@ -31,14 +31,17 @@ class LinkLimits(MessageLimits, frozen=True):
     write_buffer_bytes: int = 1_048_576
 
 
+Receiver = Callable[[int, bytes, bool], None]
+"""Takes the number of the connection, a message, and whether it came as binary."""
+
+
 class LinkOwner(Protocol):
     """Who is told what happens on a link."""
 
     def link_opened(self, link: "Link") -> None: ...
 
-    def charger_frame(self, epoch: int, data: bytes, binary: bool) -> None: ...
-
-    def backend_frame(self, epoch: int, data: bytes, binary: bool) -> None: ...
+    def takes(self, end: Sender) -> Receiver:
+        """What the messages of this end are given to."""
 
     def link_ponged(self, link: "Link") -> None: ...
 
@@ -103,7 +106,7 @@ class Link(WSListener):
     def belong_to(self, owner: LinkOwner) -> None:
         """From now on `owner` hears what happens here."""
         self.owner = owner
-        self.received = owner.charger_frame if self.end is Sender.CHARGER else owner.backend_frame
+        self.received = owner.takes(self.end)
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         self.transport = transport

@@ -58,6 +58,7 @@ class Party:
     def add(self, driver: Driver) -> None:
         self.drivers[driver.upstream.name] = driver
         driver.party = self
+        driver.rewire()
 
     def serves(self, driver: Driver) -> bool:
         """Whether the driver's backend is to hear what the charger says."""
@@ -107,13 +108,16 @@ class Party:
     ) -> None:
         """Give one of the sessions a message of its backend; what one that follows says unasked may wait."""
         unasked, session, now = driver.upstream.unasked, driver.session, monotonic()
-        awaited = session.to_backend.out
-        bounded = driver.backend if (session.follows or unasked.held) and not waited else None
-        if bounded is not None:
-            waits = unasked.is_over(now) if session.follows else bounded in unasked.held
-            if waits and (awaited is None or not _answers(data, awaited.id)):
-                unasked.hold(bounded, lambda: self.backend_frame(driver, epoch, data, binary, True))
-                return
+        awaited, held = session.to_backend.out, unasked.held
+        bounded = driver.backend if session.follows or driver.backend in held else None
+        if (
+            bounded is not None
+            and (held or now < unasked.over_until)
+            and not waited
+            and (awaited is None or not _answers(data, awaited.id))
+        ):
+            unasked.hold(bounded, lambda: self.backend_frame(driver, epoch, data, binary, True))
+            return
         try:
             routed = self.board.backend_frame(driver.upstream.name, epoch, data, binary, now)
         except Exception as error:
@@ -121,7 +125,7 @@ class Party:
             return
         if routed or self.board.shadowing.found:  # most answers of those that follow end here
             self.perform(routed)
-        if bounded is not None and session.to_backend.out is awaited:
+        if bounded is not None and not waited and session.to_backend.out is awaited:
             unasked.spent(now)
 
     def perform(self, routed: list[Addressed]) -> None:
@@ -153,8 +157,8 @@ class Party:
             setattr(after, name, theirs)
             setattr(before, name, mine)
         after.charger, before.charger = before.charger, None
-        if after.charger is not None:
-            after.charger.belong_to(after)
+        for driver in (before, after):
+            driver.rewire()
         self._fleet.drivers[after.key] = after
         log.event(
             "warning",

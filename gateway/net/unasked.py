@@ -26,13 +26,13 @@ class Unasked:
     """The share of one backend; `later(seconds, callback)` runs what waits. Times are `monotonic`'s.
 
     `tell` is called when much has waited for long, at most once a minute. `held` are the links with messages
-    that wait, in the order of their next turn.
+    that wait, in the order of their next turn. What comes while there are any, or before `over_until`, waits.
     """
 
     def __init__(self, later: Later, tell: Task) -> None:
         self._later = later
         self._tell = tell
-        self._free_at = 0.0
+        self._free_at = self.over_until = 0.0
         self._told_at = -TOLD_EVERY_S
         self._since = self._waited_at = 0.0
         self._waited = 0
@@ -42,10 +42,7 @@ class Unasked:
         """Something unasked has taken the time since `began`."""
         now = monotonic()
         self._free_at = max(self._free_at, now) + (now - began) / SHARE
-
-    def is_over(self, now: float) -> bool:
-        """Whether what comes unasked has to wait."""
-        return bool(self.held) or self._free_at - now > BURST_S / SHARE
+        self.over_until = self._free_at - BURST_S / SHARE
 
     def hold(self, link: Link, task: Task) -> None:
         """Do `task`, which takes care of a message from this link, when it is its turn."""

@@ -2,6 +2,7 @@
 
 import json
 import signal
+from asyncio import ensure_future
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 from urllib.error import HTTPError
 
 import pytest
+from commands import command
 from ledger import LedgerBackend, ledger_backend
 from peers import Gateway, gateway, run, until
 from queueing import QueueingCharger, Session, Site, broken, reading_of
@@ -132,6 +134,37 @@ def test_a_standby_takes_over_and_gives_back_and_no_ledger_lacks_anything(tmp_pa
             await everybody_knows(chargers, cpms)
             assert wrong(chargers, cpms) == []
             assert [charger.visits for charger in chargers] == [1] * 10
+
+    run(test)
+
+
+def test_a_recording_goes_on_when_another_backend_leads(tmp_path: Path) -> None:
+    async def test() -> None:
+        site, file = Site(), tmp_path / "cp.jsonl"
+        charger = QueueingCharger("CP1", site)
+        async with (
+            ledgers(tmp_path, "main", "second") as cpms,
+            between(tmp_path, cpms, site, standby="second") as node,
+            living(charger),
+        ):
+            await in_the_bridge([charger])
+            recorded = ("--seconds", "5", "--output", str(file), "--admin", node.admin)
+            recording = ensure_future(command("capture", "CP1", *recorded))
+
+            async def one_is_recorded() -> bool:
+                end_all([charger], begin_all([charger]))
+                return file.exists() and file.stat().st_size > 0
+
+            await until(one_is_recorded, "a recording")
+            await cpms["main"].kill()
+            await until(lambda: led_by(node, "second"), "second leads")
+            await until(lambda: charger.is_done, "answers")
+            end_all([charger], begin_all([charger]))
+            await until(lambda: charger.is_done, "answers")
+            assert (await recording).status == 0
+        records = [json.loads(line) for line in file.read_text().splitlines()]
+        assert f'"meterStop":{1000 + len(charger.said) - 1}' in records[-2]["raw"]
+        assert [one["direction"] for one in records[-2:]] == ["charger_to_backend", "backend_to_charger"]
 
     run(test)
 

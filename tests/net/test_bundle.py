@@ -20,7 +20,10 @@ class Owner:
         self.told = []
         self.onward = None
 
-    def charger_frame(self, epoch, data, binary):
+    def takes(self, end):
+        return self.frame
+
+    def frame(self, epoch, data, binary):
         self.told.append(data)
         if data == b"bad":
             raise RuntimeError("an error of ours")
@@ -28,8 +31,6 @@ class Owner:
             self.onward.close(1000)
         elif self.onward is not None:
             self.onward.send(data)
-
-    backend_frame = charger_frame
 
     def link_opened(self, link):
         self.told.append("opened")

@@ -47,7 +47,7 @@ def test_a_charger_that_must_wait_is_not_read_until_it_may_go_on():
 
 @pytest.mark.parametrize(("waiting", "congested"), [(0, False), (10, False), (11, True)])
 def test_a_connection_is_congested_above_its_limit(waiting, congested):
-    owner = SimpleNamespace(charger_frame=None, backend_frame=None)
+    owner = SimpleNamespace(takes=lambda end: None)
     link = Link(owner, Sender.CHARGER, 1, LinkLimits(bytes=1000, write_buffer_bytes=10), Bundle())
     assert not link.is_congested()
     below = SimpleNamespace(get_write_buffer_size=lambda: waiting)

@@ -56,7 +56,7 @@ class Desk:
 
     def say(self, link: Link, number: int) -> None:
         """The backend says something unasked on this link."""
-        if self.share.is_over(self.now):
+        if self.share.held or self.now < self.share.over_until:
             self.share.hold(link, partial(self.take, link, number))  # type: ignore[arg-type]
             return
         began = self.now
