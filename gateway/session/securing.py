@@ -45,8 +45,8 @@ class Securing:
     def answer(self, effect: SendToCharger, now: float) -> list["Addressed"]:
         """What becomes of an answer to the charger."""
         leader, sessions = self.board.leader, self.board.sessions
-        for session in sessions.values():
-            if session.follows and (session.to_backend.line or (session.buffer and session.buffer.unacked)):
+        for session in self.board.others:
+            if session.to_backend.line or (session.buffer is not None and session.buffer.unacked):
                 break
         else:
             return [(leader, effect)]

@@ -41,8 +41,8 @@ Addressed = tuple[str, Effect]
 class Switchboard:
     """The `sessions` of one charger by the name of their backend; `leader` is the one whose answers count.
 
-    It begins with the leader's own `session`; the others `join`. `rules` are every backend's. `copies` counts
-    what `followers` overhear. The answers of those that are `compared` are held against the leader's.
+    It begins with the leader's own `session`; the `others` join. `rules` are every backend's. `copies` counts
+    what `followers`, those others that are told, overhear. The answers of those that are `compared` are held against the leader's.
     """
 
     def __init__(
@@ -66,6 +66,7 @@ class Switchboard:
         self.securing = Securing(self)
         self._seated: frozenset[str] = frozenset()
         self.followers: list[tuple[str, ChargerSession]] = []
+        self.others: list[ChargerSession] = []
         self.sharing = Sharing(self)
         self.answerers = Answerers()
         self._add(leader, session)
@@ -149,7 +150,9 @@ class Switchboard:
         self._find_followers()
 
     def _find_followers(self) -> None:
-        self.followers = [one for one in self._all_others() if one[0] in self._seated]
+        others = self._all_others()
+        self.others = [session for _, session in others]
+        self.followers = [one for one in others if one[0] in self._seated]
 
     # Events
 
