@@ -22,7 +22,7 @@ import uvloop
 
 from benchmarks.ledgers import Charging, Ledger
 from benchmarks.load import CALL_BYTES, Crowd, start_backend, until
-from benchmarks.relay import Figures, figures, middle, under_load
+from benchmarks.relay import Figures, figures, middle, under_load, verdict
 from benchmarks.relays import RELAY_CORE, Relay, fanning_out, free_port, picows
 
 RESULTS = Path(__file__).parent / "results" / "fanout.json"
@@ -126,18 +126,18 @@ def growth(results: dict[str, Any], name: str, load: str, size: int) -> float:
     return float(cost[1] - cost[0]) / (size - 1)
 
 
-def cost_verdicts(results: dict[str, Any]) -> list[tuple[bool, str]]:
-    checks = []
+def cost_verdicts(results: dict[str, Any]) -> list[str]:
+    told = []
     for load in LOADS:
         whole = results["ocpp-gateway 1"][load]["cpu_us_per_round_trip"]
         for size in SIZES[1:]:
             own = growth(results, "ocpp-gateway", load, size)
             bare = growth(results, "picows", load, size)
             of = f"{load}, {size} backends: {own:.1f} µs for each further one"
-            checks.append((own <= whole, f"{of}; {whole:.1f} µs is a round trip with one"))
-            budget = GROWTH_FACTOR * bare
-            checks.append((own <= budget, f"{of}; {GROWTH_FACTOR} × the bare relay's is {budget:.1f} µs"))
-    return checks
+            told.append(verdict(own <= whole, f"{of}; {whole:.1f} µs is a round trip with one"))
+            aim, text = GROWTH_FACTOR * bare, f"{of}; {GROWTH_FACTOR} × the bare relay's is"
+            told.append(verdict(own <= aim, f"{text} {aim:.1f} µs", is_aim=True))
+    return told
 
 
 # Whom an observer disturbs
@@ -269,11 +269,11 @@ def calm_table(results: dict[str, Any]) -> list[str]:
     return lines
 
 
-def calm_verdicts(results: dict[str, Any]) -> list[tuple[bool, str]]:
+def calm_verdicts(results: dict[str, Any]) -> list[str]:
     noise = max(1.0, results["alone again"]["p99_ratio"])
     budget = P99_GROWTH * noise
     return [
-        (
+        verdict(
             results[name]["p99_ratio"] <= budget,
             f"{name}: p99 × {results[name]['p99_ratio']:.2f} of that with a well one; the budget is "
             f"{P99_GROWTH} × {noise:.2f}, what two gateways without an observer differ by",
@@ -285,16 +285,16 @@ def calm_verdicts(results: dict[str, Any]) -> list[tuple[bool, str]]:
 async def measure(folder: Path, chosen: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:
     results: dict[str, Any] = {}
     told: list[str] = []
-    checks: list[tuple[bool, str]] = []
+    verdicts: list[str] = []
     if chosen.only != "calm":
         results["cost"] = await costs(folder, chosen)
         told += cost_table(results["cost"])
-        checks += cost_verdicts(results["cost"])
+        verdicts += cost_verdicts(results["cost"])
     if chosen.only != "cost":
         results["calm"] = await calm(folder, chosen)
         told += calm_table(results["calm"])
-        checks += calm_verdicts(results["calm"])
-    return results, told + [f"{'held  ' if held else 'BROKEN'} {text}" for held, text in checks]
+        verdicts += calm_verdicts(results["calm"])
+    return results, told + verdicts
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -41,8 +41,9 @@ Addressed = tuple[str, Effect]
 class Switchboard:
     """The `sessions` of one charger by the name of their backend; `leader` is the one whose answers count.
 
-    It begins with the leader's own `session`; the `others` join. `rules` are every backend's. `copies` counts
-    what `followers`, those others that are told, overhear. The answers of those that are `compared` are held against the leader's.
+    It begins with the leader's own `session`; the `others` join, and `followers` are those of them that are
+    told what the charger says. `rules` are every backend's. `copies` counts what followers overhear. The
+    answers of those that are `compared` are held against the leader's.
     """
 
     def __init__(
