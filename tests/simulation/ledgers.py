@@ -448,9 +448,9 @@ class Ledgers(Promises):
 
     @property
     def _fails(self) -> bool:
-        """Whether the disk takes nothing, or has only just begun to again."""
+        """Whether the disk takes nothing, or only after long, or has only just begun to take things again."""
         disk = self.world.disk
-        return bool(disk.trouble) or disk.failed_at >= self.world.now - HEALS_S
+        return bool(disk.trouble) or max(disk.failed_at, disk.drags_until) >= self.world.now - HEALS_S
 
     def _forgotten(self, at: str, token: int, copy: Copy) -> None:
         """A disk that failed may not hold by which ids both ends know a transaction that goes on."""
