@@ -238,8 +238,14 @@ class Book:
         return transaction is not None and (transaction.refused or transaction.backend_id is None)
 
     def name(self, transaction: Transaction, id_: int) -> None:
-        """The charger knows a transaction by this id, and hears it whenever it asks again."""
+        """The charger knows a transaction by this id, and hears it whenever it asks again.
+
+        One of this id that seemed to be another backend's alone was this one.
+        """
         transaction.charger_id = id_
+        self._pages.transactions = [
+            one for one in self.transactions if one.charger_id != id_ or not one.is_elsewhere
+        ]
         if transaction.answer:
             transaction.answer = transaction.answer | {"transactionId": id_}
         heard = self._counters.recent.get(transaction.key)

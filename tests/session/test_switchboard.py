@@ -73,6 +73,14 @@ def test_a_number_that_both_gave_is_changed_for_neither():
     board.then(to(MAIN, stop("2", 1)), to(SECOND, stop("2", 1)))
 
 
+def test_a_transaction_that_seemed_to_be_another_backends_alone_is_known_by_its_number():
+    board = Board(MAIN, SECOND).charger_sends(start("s")).backend_sends(SECOND, start_result("s", 1))
+    second = board.board.sessions[SECOND].buffer
+    second.copies.is_elsewhere(7, board.now)
+    second.copies.given(second.book.transactions[0].key, 7, MAIN, board.now)
+    assert [(one.charger_id, one.backend_id) for one in second.book.transactions] == [(7, 1)]
+
+
 def test_a_follower_that_is_slow_to_number_a_transaction_hears_the_rest_by_that_number():
     board = Board(MAIN, SECOND).charger_sends(start("s")).backend_sends(MAIN, start_result("s", 7))
     board.charger_sends(meter_values("2", 7)).backend_sends(SECOND, start_result("s", 1))

@@ -168,7 +168,7 @@ class SeveralWorld(World):
         has_room = all(one.buffer.has_room(self.now + self.wall_s + self.skew_s) for one in sessions)
         is_read = party is None or not party.leader.session.charger.held
         failed = max(disk.failed_at, disk.slow_until) >= since or bool(disk.trouble)
-        return failed or not has_room or not is_read
+        return failed or not has_room or not is_read or not self.node.is_up
 
     def harm(self) -> None:
         if not self.is_wild:
