@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.cli import Mistake
+from gateway.cli.inspect import DIRECTIONS
 from gateway.cli.lookup import Lookup, Table, add_source, add_verbs, client, count, declined, shown, source
 
 PAGE = 100
@@ -170,9 +171,8 @@ def _entries(
 def _exported(entry: dict[str, Any]) -> dict[str, Any]:
     """The fields of an entry under the names that `ocpp-gateway inspect` knows, and the rest as it is."""
     raw, base64 = entry.pop("raw"), entry.pop("raw_base64")
-    to = {"charger": "charger_to_backend", "backend": "backend_to_charger"}
     entry |= {"raw": raw} if raw is not None else {"raw": base64, "encoding": "base64"}
-    return entry | {"direction": to[entry["sender"]], "received_at": _time(entry["time"])}
+    return entry | {"direction": DIRECTIONS[entry["sender"]], "received_at": _time(entry["time"])}
 
 
 def _row(entry: dict[str, Any]) -> tuple[str, ...]:

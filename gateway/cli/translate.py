@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from gateway.cli import Mistake
+from gateway.cli.inspect import DIRECTIONS
 from gateway.cli.lookup import changed
 
 if TYPE_CHECKING:
     from gateway.dialect.rules.replay import Replay
 
 VERSIONS = ("1.6", "2.0.1", "2.1")
-BY_CHARGER, BY_BACKEND = "charger_to_backend", "backend_to_charger"
+BY_CHARGER, BY_BACKEND = DIRECTIONS.values()
 
 
 def add(subparsers: "argparse._SubParsersAction[Any]") -> None:

@@ -86,7 +86,8 @@ def _listen(listen: Listen) -> Iterator[Finding]:
 def _backend(backend: Backend, path: str) -> Iterator[Finding]:
     certificate, key = backend.client_certificate, backend.client_key
     yield from _pair(path, "client_certificate", certificate, "client_key", key)
-    yield from _files(path, partial(tls.to_backend, backend))
+    if backend.ca_file is not None or certificate is not None:  # else all that it needs is the system's
+        yield from _files(path, partial(tls.to_backend, backend))
     if backend.username and backend.password is None:
         yield f"{path}.password", f"is missing; give it, or leave {path}.username out"
     if backend.reconnect_min_s > backend.reconnect_max_s:

@@ -54,7 +54,7 @@ class Bundle:
         self.is_at_work = False
 
     def flush(self) -> None:
-        """Send what was posted."""
+        """Send what is in `outgoing`."""
         outgoing = self.outgoing
         while outgoing:
             link, data = outgoing.popleft()

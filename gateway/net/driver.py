@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gateway.net.party import Party
     from gateway.net.upstream import Upstream
 
+Tap = Callable[[Sender, bytes, float], None]  # who sent a message, and when
 INTERNAL_ERROR = 1011
 TRY_AGAIN_LATER = 1013
 
@@ -119,7 +120,7 @@ class Driver:
         self.backend: Link | None = None
         self.version = self.backend_version = session.version
         self.connected_at = 0.0
-        self.tap: Callable[[Sender, bytes, float], None] | None = None
+        self.tap: Tap | None = None
 
     @property
     def is_parked(self) -> bool:
@@ -167,15 +168,11 @@ class Driver:
 
     def takes(self, end: Sender) -> Receiver:
         """What the messages of this end are given to, without a detour."""
-        take: Receiver = self.charger_frame if end is Sender.CHARGER else self.backend_frame
-        if (party := self.party) is not None:
-            take = partial(party.charger_frame if end is Sender.CHARGER else party.backend_frame, self)
-        return take if self.tap is None else partial(self._tapped, end, take)
-
-    def _tapped(self, end: Sender, take: Receiver, epoch: int, data: bytes, binary: bool) -> None:
-        if self.tap is not None:
-            self.tap(end, data, monotonic())
-        take(epoch, data, binary)
+        is_charger, party = end is Sender.CHARGER, self.party
+        take: Receiver = self.charger_frame if is_charger else self.backend_frame
+        if party is not None:
+            take = partial(party.charger_frame if is_charger else party.backend_frame, self)
+        return take if self.tap is None else partial(_tapped, self.tap, end, take)
 
     def rewire(self) -> None:
         """What `takes` messages may be another one now."""
@@ -326,6 +323,11 @@ class Driver:
 
     def _noted(self, effect: ef.Noted) -> None:
         self.world.noted(self, effect)
+
+
+def _tapped(tap: Tap, end: Sender, take: Receiver, epoch: int, data: bytes, binary: bool) -> None:
+    tap(end, data, monotonic())
+    take(epoch, data, binary)
 
 
 _PERFORM: dict[type, Callable[[Driver, Any], None]] = {

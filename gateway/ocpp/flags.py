@@ -374,7 +374,9 @@ FLAGS: Final[dict[FlagCode, FlagFacts]] = {
     FlagCode.DOUBLE_ENCODED: FlagFacts(_WARNING, _DELIVERED, "The frame was a JSON text inside a JSON text."),
     FlagCode.PAYLOAD_AS_TEXT: FlagFacts(_WARNING, _DELIVERED, "The payload was a text that holds an object."),
     FlagCode.SEVERAL_FRAMES: FlagFacts(
-        _WARNING, _DELIVERED, "Several frames came in one message; they are handled in order."
+        _WARNING,
+        _DELIVERED,
+        "Several frames came in one message; they are handled in order, those beyond repair last.",
     ),
     FlagCode.TRAILING_GARBAGE: FlagFacts(
         _WARNING, _DELIVERED, "What follows the first complete frame was cut off."

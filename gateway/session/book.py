@@ -218,10 +218,10 @@ class Book:
 
     def by_charger_id(self, id_: object) -> Transaction | None:
         """The youngest transaction that the charger knows by this id."""
-        transactions = self._pages.transactions
-        if transactions and transactions[-1].charger_id == id_:  # nearly always
-            return transactions[-1]
-        return next((known for known in reversed(transactions) if known.charger_id == id_), None)
+        for known in reversed(self.transactions):
+            if known.charger_id == id_:
+                return known
+        return None
 
     def by_backend_id(self, id_: object) -> Transaction | None:
         """The youngest transaction that the backend knows by this id; an open one first."""

@@ -58,11 +58,10 @@ class Copies:
         """
         if id_at is None:
             return data if b'"transactionId"' not in data else None
-        id_, begin, end = id_at
-        known = self.buffer.book.by_charger_id(id_)
-        if known is None or not known.key or known.refused or type(known.backend_id) is not int:
+        known = self.buffer.book.by_charger_id(id_at[0])
+        if known is None or not known.key or known.refused or not isinstance(known.backend_id, int):
             return None
-        return b"%b%d%b" % (data[:begin], known.backend_id, data[end:])
+        return payloads.with_other(data, id_at, known.backend_id)
 
     def _begin_copy(self, key: str, payload: Payload, now: float) -> None:
         book = self.buffer.book

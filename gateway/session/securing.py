@@ -45,7 +45,7 @@ class Securing:
     def answer(self, effect: SendToCharger, now: float) -> list["Addressed"]:
         """What becomes of an answer to the charger."""
         leader, sessions = self.board.leader, self.board.sessions
-        for session in self.board.others:
+        for _, session in self.board.others:
             if session.to_backend.line or (session.buffer is not None and session.buffer.unacked):
                 break
         else:

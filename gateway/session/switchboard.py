@@ -67,7 +67,7 @@ class Switchboard:
         self.securing = Securing(self)
         self._seated: frozenset[str] = frozenset()
         self.followers: list[tuple[str, ChargerSession]] = []
-        self.others: list[ChargerSession] = []
+        self.others: list[tuple[str, ChargerSession]] = []
         self.sharing = Sharing(self)
         self.answerers = Answerers()
         self._add(leader, session)
@@ -92,7 +92,7 @@ class Switchboard:
         session.follows = name != self.leader
         if session.follows:
             session.count_in(self.copies)
-        self._find_followers()
+        self._find_others()
 
     def sit(self, seats: Seats, now: float) -> list[Addressed]:
         """These are the charger's backends; nobody changes places before the next look, and who leads stays.
@@ -101,7 +101,7 @@ class Switchboard:
         """
         self.lead.sit(seats)
         self._seated = frozenset(seats.everyone)
-        self._find_followers()
+        self._find_others()
         routed = self.let_go(now)
         for name, session in self.followers:
             if not session.charger.is_open:  # it had to go, and is back before all it was owed was delivered
@@ -111,7 +111,7 @@ class Switchboard:
     def let_go(self, now: float) -> list[Addressed]:
         """The charger is gone for backends that it has no more."""
         routed: list[Addressed] = []
-        for name, session in self._all_others():
+        for name, session in self.others:
             if name not in self._seated and session.charger.is_open:
                 closed = ev.ChargerClosed(session.charger.epoch, GOING_AWAY)
                 routed += self.route(name, session.handle(closed, now), now)
@@ -143,17 +143,16 @@ class Switchboard:
         assert name != self.leader
         self.rulings.leave(name)
         del self.sessions[name]
-        self._find_followers()
+        self._find_others()
 
     def led_by(self, name: str) -> None:
         """From now on the answers of this backend are those that count."""
         self.leader = name
-        self._find_followers()
+        self._find_others()
 
-    def _find_followers(self) -> None:
-        others = self._all_others()
-        self.others = [session for _, session in others]
-        self.followers = [one for one in others if one[0] in self._seated]
+    def _find_others(self) -> None:
+        self.others = [one for one in self.sessions.items() if one[0] != self.leader]
+        self.followers = [one for one in self.others if one[0] in self._seated]
 
     # Events
 
@@ -224,12 +223,9 @@ class Switchboard:
 
     def _tell_followers(self, event: ev.ChargerOpened | ev.ChargerClosed, now: float) -> list[Addressed]:
         routed: list[Addressed] = []
-        for name, session in self.followers if isinstance(event, ev.ChargerOpened) else self._all_others():
+        for name, session in self.followers if isinstance(event, ev.ChargerOpened) else self.others:
             routed += self.route(name, session.handle(event, now), now)
         return routed
-
-    def _all_others(self) -> list[tuple[str, ChargerSession]]:
-        return [one for one in self.sessions.items() if one[0] != self.leader]
 
     # Effects
 
