@@ -218,7 +218,7 @@ class Book:
 
     def by_charger_id(self, id_: object) -> Transaction | None:
         """The youngest transaction that the charger knows by this id."""
-        for known in reversed(self.transactions):
+        for known in reversed(self._pages.transactions):
             if known.charger_id == id_:
                 return known
         return None
